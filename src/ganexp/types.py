@@ -1,0 +1,111 @@
+"""The typed things that the parts of ganexp hand to each other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor, nn
+
+ImageShape = tuple[int, int, int]
+"""(channels, height, width)."""
+
+Sampler = Callable[[int], "Tensor"]
+"""n -> float32 (n, C, H, W) in [-1, 1]; deterministic and prefix-stable: sample(100) equals sample(200)[:100]."""
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Images ready for training, and the held-out ones that they are measured against.
+
+    Attributes:
+        name: the dataset's name, e.g. "mnist".
+        train: uint8 (N, C, H, W), memory-mapped, at the size the networks see.
+        train_labels: int64 (N,), or None for unlabelled data.
+        reference: uint8 (M, C, H, W), held out: neither the GAN nor the classifier trains on it.
+        reference_labels: int64 (M,), or None.
+        reference_origin: where the reference comes from, e.g. "test split".
+        fingerprint: hex digest of the content, the size and the number of images.
+        num_classes: number of distinct labels, or None.
+        cache_dir: writable folder for what is derived from this dataset.
+    """
+
+    name: str
+    train: NDArray[np.uint8]
+    train_labels: NDArray[np.int64] | None
+    reference: NDArray[np.uint8]
+    reference_labels: NDArray[np.int64] | None
+    reference_origin: str
+    fingerprint: str
+    num_classes: int | None
+    cache_dir: Path
+
+    @property
+    def image_shape(self) -> ImageShape:
+        """(C, H, W) of the images."""
+        channels, height, width = self.train.shape[1:]
+        return channels, height, width
+
+
+@dataclass(frozen=True)
+class GAN:
+    """A pair of networks.
+
+    Attributes:
+        generator: (B, latent_dim) -> (B, C, H, W) in [-1, 1].
+        discriminator: (B, C, H, W) in [-1, 1] -> (B,) logits, never probabilities.
+        latent_dim: length of the latent vector z.
+        latent: distribution of z: N(0, I), or uniform on (-sqrt 3, sqrt 3), which has unit variance too.
+    """
+
+    generator: nn.Module
+    discriminator: nn.Module
+    latent_dim: int
+    latent: Literal["normal", "uniform"] = "normal"
+
+
+@dataclass(frozen=True)
+class AdversarialLoss:
+    """The two players' losses, as functions of logits.
+
+    Attributes:
+        discriminator: (real logits (B,), fake logits (B,)) -> scalar to minimise.
+        generator: (real logits (B,) or None, fake logits (B,)) -> scalar to minimise.
+        warmup_generator: used instead of `generator` in epochs 1 .. warmup_epochs.
+        warmup_epochs: number of warm-up epochs.
+        probabilistic: sigma(logit) is the discriminator's probability that an image is real.
+        generator_uses_real: the generator's loss needs the real logits (relativistic losses).
+    """
+
+    discriminator: Callable[[Tensor, Tensor], Tensor]
+    generator: Callable[[Tensor | None, Tensor], Tensor]
+    warmup_generator: Callable[[Tensor | None, Tensor], Tensor] | None = None
+    warmup_epochs: int = 0
+    probabilistic: bool = True
+    generator_uses_real: bool = False
+
+    def generator_at(self, epoch: int) -> Callable[[Tensor | None, Tensor], Tensor]:
+        """The generator's loss in `epoch` (1-based)."""
+        if self.warmup_generator is not None and epoch <= self.warmup_epochs:
+            return self.warmup_generator
+        return self.generator
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What one evaluation found.
+
+    Attributes:
+        values: column -> value on reference half B; `<objective>_half_a` is the objective on half A, for choosing.
+        floors: column -> the same metric between real images and real images.
+        provenance: how the values were made (JSON-able); values of different provenance are never ranked together.
+    """
+
+    values: Mapping[str, float]
+    floors: Mapping[str, float] = field(default_factory=dict)
+    provenance: Mapping[str, Any] = field(default_factory=dict)
