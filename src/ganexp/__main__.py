@@ -1,0 +1,37 @@
+"""`python -m ganexp` and the console script `ganexp`: train one configuration, or with --multirun many."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import hydra
+from omegaconf import OmegaConf
+
+from ganexp import schema
+from ganexp.cli import run_reported, wants_traceback
+from ganexp.config import conf_dir
+from ganexp.task import run_dir, task
+
+
+def main() -> None:
+    """Compose the configuration from the command line and run it."""
+    traceback = wants_traceback()
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    register()
+    program: Any = hydra.main(config_path=str(conf_dir().resolve()), config_name="config", execution_whitelist=[])(task)
+    run_reported(program, traceback)
+
+
+def register() -> None:
+    """Tell Hydra and OmegaConf of the schema, the resolvers and the plugins."""
+    from ganexp import sweep
+
+    schema.register()
+    OmegaConf.register_resolver("ganexp.run_dir", lambda *, _root_: run_dir(_root_), replace=True)
+    OmegaConf.register_resolver("ganexp.sweep_dir", lambda *, _root_: sweep.sweep_dir(_root_), replace=True)
+    sweep.register()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,117 @@
+"""Checkpoints: safetensors files with a digest, so that a damaged one is noticed, and no pickle anywhere."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from ganexp.atomic import replacing
+
+FORMAT = 1
+
+
+class CorruptCheckpointError(Exception):
+    """A checkpoint cannot be read or its digest does not match its content."""
+
+
+def save(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
+    """Write tensors and metadata to `path` atomically.
+
+    Args:
+        path: file to write.
+        tensors: name -> tensor, on any device.
+        meta: JSON-able metadata.
+    """
+    kept = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    text = json.dumps(meta)
+    header = {"format": str(FORMAT), "meta": text, "digest": _digest(kept, text)}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as temporary:
+        save_file(kept, temporary, metadata=header)
+
+
+def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read what `save` wrote.
+
+    Returns:
+        The tensors (on the CPU) and the metadata.
+
+    Raises:
+        CorruptCheckpointError: the file is damaged, truncated or of another format.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError) as error:
+        raise CorruptCheckpointError(f"{path}: not a readable checkpoint ({error})") from None
+    if header.get("format") != str(FORMAT):
+        raise CorruptCheckpointError(f"{path}: expected checkpoint format {FORMAT}, got {header.get('format')!r}")
+    if header.get("digest") != _digest(tensors, header.get("meta", "")):
+        raise CorruptCheckpointError(f"{path}: the content does not match its digest")
+    return tensors, json.loads(header["meta"])
+
+
+def prefixed(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """`tensors` with `prefix.` before each name."""
+    return {f"{prefix}.{name}": tensor for name, tensor in tensors.items()}
+
+
+def without_prefix(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors whose names begin with `prefix.`, with that taken off."""
+    start = len(prefix) + 1
+    return {name[start:]: tensor for name, tensor in tensors.items() if name.startswith(f"{prefix}.")}
+
+
+def pack_optimizer(prefix: str, optimizer: torch.optim.Optimizer) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """An optimizer's state as named tensors and JSON-able scalars (its settings come from the configuration)."""
+    tensors: dict[str, Tensor] = {}
+    scalars: dict[str, Any] = {}
+    for index, state in optimizer.state_dict()["state"].items():
+        for name, value in state.items():
+            key = f"{prefix}.{index}.{name}"
+            if isinstance(value, Tensor):
+                tensors[key] = value
+            else:
+                scalars[key] = value
+    return tensors, scalars
+
+
+def unpack_optimizer(
+    prefix: str, optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor], scalars: Mapping[str, Any]
+) -> None:
+    """Put what `pack_optimizer` returned back into an optimizer of the same parameters."""
+    state: dict[int, dict[str, Any]] = {}
+    found = {**without_prefix(prefix, tensors), **{k[len(prefix) + 1 :]: v for k, v in scalars.items() if k.startswith(f"{prefix}.")}}
+    for key, value in found.items():
+        index, _, name = key.partition(".")
+        state.setdefault(int(index), {})[name] = value
+    optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
+
+
+def weights_sha256(tensors: Mapping[str, Tensor]) -> str:
+    """sha256 over names and bytes of a state dict."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        digest.update(name.encode())
+        digest.update(_buffer(tensors[name]))
+    return digest.hexdigest()
+
+
+def _digest(tensors: Mapping[str, Tensor], text: str) -> str:
+    digest = hashlib.sha256(text.encode())
+    digest.update(weights_sha256(tensors).encode())
+    return digest.hexdigest()
+
+
+def _buffer(tensor: Tensor) -> memoryview:
+    flat = tensor.detach().cpu().contiguous().reshape(-1)
+    return memoryview(flat.view(torch.uint8).numpy())

@@ -1,0 +1,138 @@
+"""What every command does with an error: one clear message and the right exit status, no traceback for a mistyped key."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import NoReturn
+
+from ganexp.errors import ConfigError, Refused
+
+FAILED, REFUSED = 1, 2
+
+
+@contextmanager
+def reporting() -> Iterator[None]:
+    """Inside, what is refused ends the process with status 2 and one message on standard error."""
+    try:
+        yield
+    except Refused as error:
+        refuse(str(error))
+
+
+def refuse(message: str) -> NoReturn:
+    """Say why nothing is done, and end with status 2."""
+    sys.stderr.write(f"ganexp: {message}\n")
+    raise SystemExit(REFUSED)
+
+
+def run_reported(program: Callable[[], None], wants_traceback: bool) -> None:
+    """Run Hydra's program; errors of the configuration and refusals end with status 2, others with 1.
+
+    Args:
+        program: calls Hydra, which must be told to let exceptions through (HYDRA_FULL_ERROR=1).
+        wants_traceback: whether the user asked for tracebacks of everything.
+    """
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    try:
+        program()
+    except Exception as error:
+        refusal = _refusal(error)
+        if wants_traceback:
+            raise
+        if refusal is not None:
+            refuse(str(refusal))
+        if isinstance(error, HydraException | OmegaConfBaseException):
+            refuse(composition_message(error))
+        raise SystemExit(FAILED) from error
+
+
+def _refusal(error: BaseException | None) -> Refused | None:
+    """The refusal in a chain of exceptions, if there is one: a resolver's error arrives wrapped."""
+    while error is not None:
+        if isinstance(error, Refused):
+            return error
+        error = error.__cause__ or error.__context__
+    return None
+
+
+def composition_message(error: BaseException) -> str:
+    """One message for an error that Hydra or OmegaConf raised while composing the configuration."""
+    parts: list[str] = []
+    current: BaseException | None = error
+    while current is not None:
+        text = str(current).strip()
+        if text and text not in "\n".join(parts):
+            parts.append(text)
+        current = current.__cause__
+    text = "\n".join(parts)
+    unknown = re.search(r"Could not (?:override|append to config|delete from config)[^']*'([^']+)'", text)
+    if unknown and ("not in struct" in text or "not in '" in text):
+        return f"{unknown[1]}: unknown key.{suggestion(unknown[1])}"
+    wrong = re.search(r"full_key: (\S+)", text)
+    if wrong:
+        first = next(line for line in parts[-1].splitlines() if line.strip())
+        return f"{wrong[1]}: {_expected_got(first.strip())}"
+    return text
+
+
+def _expected_got(line: str) -> str:
+    """OmegaConf's words for a wrong type, with expected and got."""
+    found = re.match(r"Value '(.*)' of type '(.*)' could not be converted to (\w+)", line)
+    if found:
+        names = {"Integer": "a whole number", "Float": "a number", "Boolean": "true or false"}
+        return f"expected {names.get(found[3], found[3])}, got {found[1]!r}"
+    return line
+
+
+def suggestion(key: str) -> str:
+    """' Did you mean ...?' with the known key nearest to a mistyped one, or the empty string."""
+    import difflib
+
+    known = known_keys()
+    whole = difflib.get_close_matches(key, known, n=1, cutoff=0.75)
+    last = key.rpartition(".")[2]
+    by_last = {name.rpartition(".")[2]: name for name in reversed(known)}
+    found = whole or [by_last[name] for name in difflib.get_close_matches(last, list(by_last), n=1, cutoff=0.6)]
+    return f" Did you mean {found[0]!r}?" if found else ""
+
+
+def known_keys() -> list[str]:
+    """Every key of the configuration, with the group options that the command line chose where they compose."""
+    from hydra import compose, initialize_config_dir
+    from hydra.core.global_hydra import GlobalHydra
+
+    from ganexp.config import conf_dir
+
+    choices = [a for a in sys.argv[1:] if re.fullmatch(r"[a-z_/]+=[A-Za-z0-9_-]+", a)]
+    for overrides in (choices, []):
+        GlobalHydra.instance().clear()
+        try:
+            with initialize_config_dir(str(conf_dir())):
+                return _flatten(compose("config", overrides))
+        except Exception as error:
+            last = error
+    raise ConfigError(f"the configuration does not compose: {last}")
+
+
+def _flatten(node: object, prefix: str = "") -> list[str]:
+    from omegaconf import DictConfig
+
+    if not isinstance(node, DictConfig):
+        return [prefix]
+    keys = [] if not prefix else [prefix]
+    for name in node:
+        if name != "hydra" and name != "_target_":
+            child = node._get_node(name)
+            keys += _flatten(child, f"{prefix}.{name}" if prefix else str(name))
+    return keys
+
+
+def wants_traceback() -> bool:
+    """Whether the user asked Hydra for full errors."""
+    return os.environ.get("HYDRA_FULL_ERROR") == "1"

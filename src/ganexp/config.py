@@ -1,0 +1,138 @@
+"""From Hydra's DictConfig to the typed configuration of one run, every value checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from ganexp.errors import ConfigError
+from ganexp.schema import Config, MetricsConfig, Seed, SweepConfig, TrainerConfig
+from ganexp.target import Target, nearest, validate_value, validated
+
+RUNTIME_ARGUMENTS = {"dataset": 0, "model": 1, "loss": 0, "penalty": 0, "logger": 0}
+"""How many leading parameters of a group's function ganexp supplies (model: the image shape)."""
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Everything that one run is made from.
+
+    Attributes:
+        dataset, model, loss, penalty, logger: the functions of those groups with their parameters.
+        optim_generator, optim_discriminator: the optimizer function with each net's parameters.
+        lr: the learning rate as the user gave it (of the generator where the nets differ).
+        scores: column -> metric function.
+        trainer, metrics, sweep, trust, seed: as in the schema.
+    """
+
+    dataset: Target
+    model: Target
+    loss: Target
+    penalty: Target
+    optim_generator: Target
+    optim_discriminator: Target
+    logger: Target
+    scores: Mapping[str, Target]
+    trainer: TrainerConfig
+    metrics: MetricsConfig
+    sweep: SweepConfig
+    trust: tuple[str, ...]
+    seed: int
+
+    @property
+    def lr(self) -> float | None:
+        """Learning rate of the generator, where the optimizer has one."""
+        value = self.optim_generator.params.get("lr")
+        return float(value) if isinstance(value, int | float) else None
+
+    def with_epochs(self, epochs: int) -> RunConfig:
+        """The same run, ending after `epochs`."""
+        return replace(self, trainer=replace(self.trainer, epochs=epochs))
+
+
+def load(cfg: DictConfig, trust: Sequence[str] | None = None) -> RunConfig:
+    """Check a composed configuration and convert it.
+
+    Args:
+        cfg: as composed by Hydra, with or without its `hydra` node.
+        trust: patterns that replace the configuration's own `trust` (for configurations from elsewhere).
+
+    Raises:
+        ConfigError: naming the key, what was expected and what was got.
+    """
+    plain = plain_values(cfg)
+    known = list(Config.__dataclass_fields__)
+    for key in plain:
+        if key not in known:
+            raise ConfigError(f"{key}: unknown key; expected one of {', '.join(known)}.{nearest(key, known)}")
+    trusted = tuple(plain["trust"] if trust is None else trust)
+    trainer: TrainerConfig = validate_value("trainer", TrainerConfig, plain["trainer"])
+    metrics: MetricsConfig = validate_value("metrics", MetricsConfig, plain["metrics"])
+    groups = {g: validated(g, plain[g], trusted, runtime) for g, runtime in RUNTIME_ARGUMENTS.items()}
+    config = RunConfig(
+        **groups,
+        optim_generator=_optimizer(plain["optim"], "generator", trusted),
+        optim_discriminator=_optimizer(plain["optim"], "discriminator", trusted),
+        scores={name: validated(f"metrics.scores.{name}", node, trusted) for name, node in metrics.scores.items()},
+        trainer=trainer,
+        metrics=metrics,
+        sweep=validate_value("sweep", SweepConfig, plain["sweep"]),
+        trust=trusted,
+        seed=validate_value("seed", Seed, plain["seed"]),
+    )
+    _cross_check(config)
+    return config
+
+
+def plain_values(cfg: DictConfig) -> dict[str, Any]:
+    """Resolved plain dicts, lists and scalars of everything but the `hydra` node.
+
+    Raises:
+        ConfigError: a mandatory value is missing or an interpolation fails.
+    """
+    try:
+        job = OmegaConf.masked_copy(cfg, [key for key in cfg if key != "hydra"])
+        job._set_parent(None)
+        values = OmegaConf.to_container(job, resolve=True, throw_on_missing=True)
+    except OmegaConfBaseException as error:
+        raise ConfigError(str(error).replace("\n", ";")) from None
+    assert isinstance(values, dict)
+    return {str(key): value for key, value in values.items()}
+
+
+def _optimizer(node: Mapping[str, Any], net: str, trust: tuple[str, ...]) -> Target:
+    """The optimizer of one net: the group's parameters with those under `optim.<net>` laid over them."""
+    own = node.get(net) or {}
+    if not isinstance(own, Mapping):
+        raise ConfigError(f"optim.{net}: expected a mapping of parameters, got {own!r}")
+    shared = {key: value for key, value in node.items() if key not in ("generator", "discriminator")}
+    merged = {**shared, **own, "_target_": node.get("_target_")}
+    try:
+        return validated("optim", merged, trust, runtime=1)
+    except ConfigError as error:
+        owned = next((key for key in own if str(error).startswith(f"optim.{key}:")), None)
+        if owned is None or node.get(owned) == own[owned]:
+            raise
+        raise ConfigError(str(error).replace("optim.", f"optim.{net}.", 1)) from None
+
+
+def _cross_check(config: RunConfig) -> None:
+    """Values that are each right but do not go together."""
+    objective = config.metrics.objective
+    if objective is not None and objective not in config.scores:
+        known = ", ".join(config.scores) or "none (metrics=none measures nothing)"
+        raise ConfigError(f"metrics.objective: expected one of the metrics {known}, got {objective!r}")
+    beyond = [epoch for epoch in config.trainer.milestones if epoch > config.trainer.epochs]
+    if beyond:
+        raise ConfigError(f"trainer.milestones: expected epochs up to {config.trainer.epochs}, got {beyond}")
+
+
+def conf_dir() -> Path:
+    """The folder of the configuration tree: in the wheel beside the code, in a checkout at its top."""
+    packaged = Path(__file__).parent / "conf"
+    return packaged if packaged.is_dir() else Path(__file__).parents[2] / "conf"

@@ -1,0 +1,137 @@
+"""Ending a run: the result, the pictures and the generator that stay, also for runs read off a longer one."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ganexp import state
+from ganexp.identity import NUMERICS_VERSION
+from ganexp.job import Job
+from ganexp.provenance import git_revision, versions
+from ganexp.record import Row, best_row, read_result, write_metrics, write_result
+from ganexp.rundir import (
+    check_unclaimed,
+    generator_checkpoint,
+    link_samples,
+    metrics_csv,
+    result_json,
+    write_record,
+)
+from ganexp.state import State, Status
+from ganexp.types import Scores
+
+
+def result(
+    job: Job, rows: Sequence[Row], scores: Scores, directions: Mapping[str, str], machine: Mapping[str, Any], total_seconds: float
+) -> dict[str, Any]:
+    """The content of result.json.
+
+    Args:
+        job: the run.
+        rows: its metrics.csv; the last row is the end.
+        scores: the metrics at the end.
+        directions: metric -> "minimise" or "maximise".
+        machine: what it ran on.
+        total_seconds: seconds of training, scoring and writing.
+    """
+    last, objective = rows[-1], job.config.metrics.objective
+    final = {**last, **scores.values}
+    seconds = float(last["train_seconds"] or 0.0)
+    return {
+        "run_id": job.who.run_id,
+        "trajectory_id": job.who.trajectory_id,
+        "state": State.COMPLETED.value,
+        "epoch": last["epoch"],
+        "step": last["step"],
+        "images_seen": last["images_seen"],
+        "final": final,
+        "floors": dict(scores.floors),
+        "objective": _objective(objective, final, directions),
+        "best": best_row([*rows[:-1], final], objective, directions.get(objective, "minimise")) if objective else None,
+        "train_seconds": seconds,
+        "total_seconds": round(total_seconds, 3),
+        "images_per_second": round(float(last["images_seen"] or 0) / seconds, 1) if seconds else None,
+        "provenance": {
+            "metrics": dict(scores.provenance),
+            "versions": versions(),
+            "git_revision": git_revision(),
+            "numerics_version": NUMERICS_VERSION,
+            "dataset": {
+                "name": job.dataset.name,
+                "fingerprint": job.dataset.fingerprint,
+                "reference_origin": job.dataset.reference_origin,
+            },
+            **machine,
+        },
+        "read_off": None,
+    }
+
+
+def objective_value(content: Mapping[str, Any] | None) -> float | None:
+    """The objective's final value in a result.json, on reference half A, or None."""
+    value = ((content or {}).get("objective") or {}).get("value")
+    return float(value) if value is not None else None
+
+
+def write_read_off(short: Job, source: Path, rows: Sequence[Row], content: Mapping[str, Any]) -> None:
+    """Write the directory of a shorter run of a trajectory, from the longer run's files.
+
+    Args:
+        short: the shorter run.
+        source: the longer run's directory; holds the generator of the shorter one's last epoch.
+        rows: metrics.csv cut to the shorter run's epochs.
+        content: its result.json.
+    """
+    epoch = short.config.trainer.epochs
+    short.directory.mkdir(parents=True, exist_ok=True)
+    check_unclaimed(short.directory, short.who.run_id, short.who.identity)
+    try:
+        with state.Lease(short.directory) as lease:
+            there = state.read(short.directory)
+            if there is not None and there.state is State.COMPLETED:
+                return
+            lease.begin(Status(State.RUNNING, epoch, epoch, short.who.run_id, short.who.trajectory_id))
+            write_record(short.directory, short.texts, short.who.identity)
+            write_metrics(metrics_csv(short.directory), rows, list(short.config.scores))
+            link_samples(source, short.directory, epoch)
+            target = generator_checkpoint(short.directory, epoch)
+            target.parent.mkdir(exist_ok=True)
+            shutil.copyfile(generator_checkpoint(source, epoch), target)
+            draw_losses(short, rows)
+            write_result(result_json(short.directory), {**content, "read_off": source.name})
+            lease.update(state=State.COMPLETED)
+    except state.HeldError:
+        return
+
+
+def draw_losses(job: Job, rows: Sequence[Row]) -> None:
+    """losses.png of a run."""
+    from ganexp.pictures import losses_figure
+
+    warmup = int(job.config.loss.params.get("warmup_epochs", 0))
+    losses_figure(job.directory / "losses.png", rows, warmup)
+
+
+def finished_result(directory: Path) -> dict[str, Any] | None:
+    """result.json of a completed run, or None."""
+    status = state.read(directory)
+    if status is None or status.state is not State.COMPLETED:
+        return None
+    return read_result(result_json(directory))
+
+
+def _objective(name: str | None, final: Mapping[str, Any], directions: Mapping[str, str]) -> dict[str, Any] | None:
+    if name is None:
+        return None
+    value = final.get(f"{name}_half_a", final.get(name))
+    return {"name": name, "value": value, "half": "A", "direction": directions.get(name, "minimise")}
+
+
+def plain(value: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy that went through JSON, as it will be read back."""
+    copy: dict[str, Any] = json.loads(json.dumps(value))
+    return copy

@@ -1,0 +1,83 @@
+"""Which runs are the same run, and which are one trajectory read at several points."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from ganexp.config import RunConfig
+from ganexp.target import Target
+
+NUMERICS_VERSION = 1
+"""Raised whenever a change of the code changes the numbers that a configuration gives."""
+
+TRAINER_KEYS = (
+    "batch_size",
+    "epochs",
+    "d_steps",
+    "real_batch",
+    "ema_kimg",
+    "precision",
+    "max_steps",
+    "max_seconds",
+)
+"""The trainer's keys that change the numbers; the others are about the machine, pictures or what is kept."""
+
+
+def canonical(config: RunConfig, dataset_name: str, fingerprint: str) -> dict[str, Any]:
+    """Everything that is meant to change a run's numbers, as plain JSON-able values.
+
+    Args:
+        config: the validated run.
+        dataset_name: name of the loaded dataset.
+        fingerprint: digest of its content (`Dataset.fingerprint`).
+    """
+    return {
+        "numerics_version": NUMERICS_VERSION,
+        "seed": config.seed,
+        "dataset": {"name": dataset_name, "fingerprint": fingerprint},
+        "model": _target(config.model),
+        "loss": _target(config.loss),
+        "penalty": _target(config.penalty),
+        "optim": {"generator": _target(config.optim_generator), "discriminator": _target(config.optim_discriminator)},
+        "trainer": {key: getattr(config.trainer, key) for key in TRAINER_KEYS},
+    }
+
+
+def run_id(identity: Mapping[str, Any]) -> str:
+    """32 hex digits: equal for equal numbers."""
+    text = json.dumps(identity, sort_keys=True, default=str)
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def trajectory_id(identity: Mapping[str, Any]) -> str:
+    """`run_id` without `trainer.epochs`: runs that share it are one training read at several epochs.
+
+    A parameter that interpolates the number of epochs (a schedule over the whole training) is a value of its own
+    in `identity`, so such runs differ here too.
+    """
+    trainer = {key: value for key, value in identity["trainer"].items() if key != "epochs"}
+    return run_id({**identity, "trainer": trainer})
+
+
+def run_name(config: RunConfig, dataset_name: str, identifier: str) -> str:
+    """Name of a run's directory: <dataset>-<model>-<loss>-<first 8 digits of run_id>."""
+    return f"{dataset_name}-{config.model.name}-{config.loss.name}-{identifier[:8]}"
+
+
+def difference(there: Mapping[str, Any], asked: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """One line per value that differs: 'optim.generator.lr: there 0.0001, asked 0.001'."""
+    lines: list[str] = []
+    for key in sorted({*there, *asked}):
+        old, new = there.get(key), asked.get(key)
+        if isinstance(old, Mapping) and isinstance(new, Mapping):
+            lines += difference(old, new, f"{prefix}{key}.")
+        elif old != new:
+            lines.append(f"{prefix}{key}: there {old!r}, asked {new!r}")
+    return lines
+
+
+def _target(target: Target) -> dict[str, Any]:
+    return json.loads(json.dumps({"_target_": target.path, **target.params}, default=str))  # type: ignore[no-any-return]

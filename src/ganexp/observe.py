@@ -1,0 +1,37 @@
+"""What the discriminator makes of held-out and of generated images, in eval mode."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+NEAR_HALF = (0.4, 0.6)
+"""A probability within this range counts as near the equilibrium's 0.5 (Goodfellow 2014, Proposition 1)."""
+
+
+@torch.no_grad()
+def observe(discriminator: nn.Module, heldout: Tensor, generated: Tensor) -> dict[str, float]:
+    """Mean D on both sets, and the share of all these images that D puts near 0.5.
+
+    Args:
+        discriminator: images -> logits; its mode is put back.
+        heldout: real images that D never trained on, float32 (N, C, H, W) in [-1, 1].
+        generated: generated images, float32 (M, C, H, W) in [-1, 1].
+
+    Returns:
+        d_heldout, d_generated, d_near_half, each in [0, 1].
+    """
+    was_training = discriminator.training
+    discriminator.eval()
+    try:
+        on_real = torch.sigmoid(discriminator(heldout).float()).double()
+        on_fake = torch.sigmoid(discriminator(generated).float()).double()
+    finally:
+        discriminator.train(was_training)
+    both = torch.cat((on_real, on_fake))
+    near = (both >= NEAR_HALF[0]) & (both <= NEAR_HALF[1])
+    return {
+        "d_heldout": float(on_real.mean()),
+        "d_generated": float(on_fake.mean()),
+        "d_near_half": float(near.double().mean()),
+    }

@@ -1,0 +1,17 @@
+"""Randomness that is derived, never stored: every use seeds from (seed, purpose, numbers)."""
+
+from __future__ import annotations
+
+import hashlib
+
+
+def derive(seed: int, purpose: str, *numbers: int) -> int:
+    """A 63-bit seed for one purpose, statistically independent of every other purpose and number.
+
+    Args:
+        seed: the run's seed.
+        purpose: what the randomness is for, e.g. "step" or "permutation".
+        numbers: which of them, e.g. the step.
+    """
+    text = f"{seed}/{purpose}/{'/'.join(map(str, numbers))}"
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big") >> 1

@@ -1,0 +1,333 @@
+"""One run from its configuration to its result: read it if it is finished, go on with it if it is not."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+
+from ganexp import pictures, state
+from ganexp.errors import DataError, Diverged, LeaseLost
+from ganexp.finish import draw_losses, finished_result, objective_value
+from ganexp.job import Job
+from ganexp.logger import Logger
+from ganexp.progress import Progress, estimate_line
+from ganexp.provenance import machine
+from ganexp.record import write_metrics, write_result
+from ganexp.rng import derive
+from ganexp.rundir import (
+    check_unclaimed,
+    generator_checkpoint,
+    link_samples,
+    metrics_csv,
+    result_json,
+    samples_png,
+    write_record,
+)
+from ganexp.session import Evaluator, Session, Signals
+from ganexp.state import Lease, State, Status
+from ganexp.trainer import Batches, Game, Interrupted, TrainState, train
+from ganexp.trainer.loop import Limits
+from ganexp.trainer.step import train_step
+from ganexp.trajectory import load_generator, longer_with_generator, restore_newest
+
+log = logging.getLogger("ganexp")
+
+TIMED_STEPS = 5
+"""Steps that the estimate of a run's time is made from, the first one left out."""
+
+WAIT_SECONDS = 2.0
+"""Between two looks at a run that another process works on."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What has become of a run.
+
+    Attributes:
+        state: its state.
+        objective: final value of metrics.objective on reference half A, or None.
+        directory: its run directory.
+        message: one line for the user.
+        signal: the signal that interrupted it, or None.
+    """
+
+    state: State
+    objective: float | None
+    directory: Path
+    message: str
+    signal: int | None = None
+
+
+def execute(job: Job) -> Outcome:
+    """Do what is missing of a run.
+
+    Raises:
+        Refused: before any work, where the directory, the data or the metrics do not allow it.
+        Exception: whatever made the run fail, after its state was written.
+    """
+    check_unclaimed(job.directory, job.who.run_id, job.who.identity)
+    done = _already(job)
+    if done is not None:
+        return done
+    settings(job)
+    evaluator = make_evaluator(job)
+    logger = job.config.logger.build()
+    job.directory.mkdir(parents=True, exist_ok=True)
+    while True:
+        try:
+            with Signals().caught() as signals, Lease(job.directory) as lease:
+                return _already(job) or _hold(job, lease, signals, evaluator, logger)
+        except state.HeldError as held:
+            if job.in_sweep:
+                return Outcome(State.RUNNING, None, job.directory, f"left to {held}")
+            log.warning("%s is being worked on by %s; waiting", job.directory, held)
+            time.sleep(WAIT_SECONDS)
+
+
+def settings(job: Job) -> torch.device:
+    """Set torch up for a run and give its device.
+
+    Raises:
+        DataError: the device does not exist on this machine.
+    """
+    torch.set_flush_denormal(True)
+    if job.config.trainer.threads is not None:
+        torch.set_num_threads(job.config.trainer.threads)
+    return device(job.config.trainer.device)
+
+
+def device(name: str) -> torch.device:
+    """The torch device of `trainer.device`.
+
+    Raises:
+        DataError: it does not exist on this machine.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        found = torch.device(name)
+        torch.empty(1, device=found)
+    except (RuntimeError, AssertionError) as error:
+        raise DataError(f"trainer.device: expected a device of this machine, got {name!r} ({error})") from None
+    return found
+
+
+def make_evaluator(job: Job) -> Evaluator | None:
+    """What scores this run's generators, ready to score; None where nothing is measured.
+
+    Raises:
+        DataError: a metric cannot be computed for this dataset.
+    """
+    if not job.config.scores:
+        return None
+    from ganexp.metrics import Evaluator as MetricsEvaluator
+
+    scores = {name: target.build() for name, target in job.config.scores.items()}
+    metrics = job.config.metrics
+    evaluator = MetricsEvaluator(
+        job.dataset,
+        scores,
+        num_samples=metrics.num_samples,
+        objective=metrics.objective,
+        device=device(job.config.trainer.device),
+    )
+    evaluator.prepare()
+    return evaluator
+
+
+def build_state(job: Job) -> TrainState:
+    """Fresh networks and optimizers of a run, from its seed."""
+    config = job.config
+    torch.manual_seed(derive(config.seed, "init"))
+    gan = config.model.build(job.dataset.image_shape)
+    ema = config.trainer.ema_kimg is not None
+    target = device(config.trainer.device)
+    return TrainState(gan, config.optim_generator.build, config.optim_discriminator.build, ema=ema, device=target)
+
+
+def build_batches(job: Job) -> Batches:
+    """The real minibatches of a run."""
+    trainer = job.config.trainer
+    draws = trainer.d_steps if trainer.real_batch == "fresh" else 1
+    return Batches(job.dataset.train, trainer.batch_size, draws, job.config.seed, device(trainer.device))
+
+
+def build_game(job: Job) -> Game:
+    """The rules of a run."""
+    config = job.config
+    bf16 = config.trainer.precision == "bf16"
+    return Game(config.loss.build(), config.penalty.build(), config.trainer.d_steps, config.trainer.ema_kimg, bf16)
+
+
+def _already(job: Job) -> Outcome | None:
+    """The outcome of a run that needs no work: finished, or ended badly and not to be retried."""
+    status = state.read(job.directory)
+    if status is None:
+        return None
+    if status.state is State.COMPLETED:
+        content = finished_result(job.directory)
+        if content is not None:
+            return Outcome(State.COMPLETED, objective_value(content), job.directory, "already done")
+    if status.state in (State.FAILED, State.DIVERGED) and job.config.sweep.retry == "none":
+        reason = (status.error or {}).get("message", "")
+        message = f"{status.state} before ({reason}); sweep.retry=failed tries again"
+        return Outcome(status.state, None, job.directory, message)
+    return None
+
+
+def _hold(job: Job, lease: Lease, signals: Signals, evaluator: Evaluator | None, logger: Logger) -> Outcome:
+    """Work on a run that is ours now, and write what became of it."""
+    lease.begin(Status(State.RUNNING, 0, job.config.trainer.epochs, job.who.run_id, job.who.trajectory_id))
+    write_record(job.directory, job.texts, job.who.identity)
+    try:
+        content = _work(job, lease, signals, evaluator, logger)
+    except Interrupted:
+        lease.update(state=State.INTERRUPTED)
+        logger.finish(State.INTERRUPTED.value)
+        message = "stopped between two steps; the same command goes on"
+        return Outcome(State.INTERRUPTED, None, job.directory, message, signals.received)
+    except Diverged as error:
+        lease.update(state=State.DIVERGED, error={"type": "Diverged", "message": str(error)})
+        logger.finish(State.DIVERGED.value)
+        return Outcome(State.DIVERGED, None, job.directory, str(error))
+    except LeaseLost:
+        raise
+    except BaseException as error:
+        lease.update(state=State.FAILED, error={"type": type(error).__name__, "message": str(error)})
+        logger.finish(State.FAILED.value)
+        raise
+    lease.update(state=State.COMPLETED, error=None)
+    logger.finish(State.COMPLETED.value)
+    return Outcome(State.COMPLETED, objective_value(content), job.directory, _closing_line(job, content))
+
+
+def _work(
+    job: Job, lease: Lease, signals: Signals, evaluator: Evaluator | None, logger: Logger
+) -> dict[str, Any]:
+    """Train what is missing, then score and draw the end; gives result.json's content."""
+    training, batches, game = build_state(job), build_batches(job), build_game(job)
+    here = machine(str(training.device), torch.get_num_threads())
+    trainer = job.config.trainer
+    total = min(trainer.epochs * batches.steps_per_epoch, trainer.max_steps or sys.maxsize)
+    per_step = batches.images_seen(total) / total
+    enabled: Literal["off", "auto"] = "off" if job.in_sweep else "auto"
+    with Progress(total_steps=total, epochs=trainer.epochs, images_per_step=per_step, enabled=enabled) as progress:
+        session = Session(job, training, batches, evaluator, lease, signals, progress, logger, here)
+        _draw_real(job)
+        read_off = _read_off(session)
+        if read_off is not None:
+            return read_off
+        restored = restore_newest(job, training, total, progress.note)
+        _go_on(session, restored, here)
+        logger.start(job.directory, _plain(job), job.who.run_id, training.step)
+        progress.start(_opening_line(job, training, batches, game, total), training.step, len(training.history))
+        limits = Limits(trainer.epochs, trainer.max_steps, trainer.max_seconds)
+        try:
+            train(training, batches, game, limits, job.config.seed, session)
+        except Interrupted:
+            session.save()
+            raise
+        return _finish(session)
+
+
+def _plain(job: Job) -> dict[str, Any]:
+    """The configuration for loggers: what the identity is made from, and how it is measured."""
+    return {**job.who.identity, "metrics": {"num_samples": job.config.metrics.num_samples}}
+
+
+def _go_on(session: Session, restored: Mapping[str, Any] | None, here: Mapping[str, Any]) -> None:
+    """After a restore: say so, and write the files that stand behind the checkpoint."""
+    if restored is None:
+        return
+    session.earlier_seconds = float(restored.get("elapsed", 0.0))
+    origin = "" if restored["folder"] == session.job.directory else f" of {restored['folder'].name}"
+    session.progress.note(f"going on after step {session.training.step:,}{origin}")
+    before = restored.get("machine", {})
+    changed = [f"{key} {before.get(key)} -> {value}" for key, value in here.items() if before.get(key) != value]
+    if changed:
+        session.progress.note(f"under other conditions ({', '.join(changed)}): the last bits may differ")
+    if origin or session.training.history:
+        session.save()
+    for epoch in session.job.config.sweep.read_off:
+        if epoch <= len(session.training.history):
+            session.read_off(epoch)
+
+
+def _read_off(session: Session) -> dict[str, Any] | None:
+    """result.json's content where a longer run of the trajectory kept the generator of our last epoch."""
+    job, training = session.job, session.training
+    epoch = job.config.trainer.epochs
+    found = None if job.config.trainer.max_steps else longer_with_generator(job, epoch)
+    if found is None:
+        return None
+    folder, rows = found
+    session.progress.note(f"read off {folder.name}, without training")
+    training.generator.load_state_dict(
+        load_generator(training.generator, generator_checkpoint(folder, epoch)).state_dict()
+    )
+    training.average, training.history, training.step = None, rows, int(rows[-1]["step"] or 0)
+    training.train_seconds = float(rows[-1]["train_seconds"] or 0.0)
+    link_samples(folder, job.directory, epoch)
+    write_metrics(metrics_csv(job.directory), rows, list(job.config.scores))
+    return _finish(session, folder.name)
+
+
+def _draw_real(job: Job) -> None:
+    """samples/real.png: the first training images."""
+    path = job.directory / "samples" / "real.png"
+    if not path.exists():
+        path.parent.mkdir(exist_ok=True)
+        pictures.save_grid(path, np.array(job.dataset.train[: job.config.trainer.sample_images]))
+
+
+def _opening_line(job: Job, training: TrainState, batches: Batches, game: Game, total: int) -> str:
+    """One line before training: parameters, images, steps, and an estimate of the time."""
+    left = total - training.step
+    seconds = None if job.in_sweep or left < TIMED_STEPS else _estimate(job, training, batches, game) * left
+    parameters = [sum(p.numel() for p in net.parameters()) for net in (training.generator, training.discriminator)]
+    return estimate_line(parameters[0], parameters[1], len(job.dataset.train), left, seconds)
+
+
+def _estimate(job: Job, training: TrainState, batches: Batches, game: Game) -> float:
+    """Seconds of one training step, from a few on a copy that is thrown away."""
+    scratch = copy.deepcopy(training)
+    train_step(scratch, batches.at(0), 1, game)
+    started = time.perf_counter()
+    for step in range(1, TIMED_STEPS):
+        train_step(scratch, batches.at(step), 1, game)
+    return (time.perf_counter() - started) / (TIMED_STEPS - 1)
+
+
+def _closing_line(job: Job, content: Mapping[str, Any]) -> str:
+    objective = content.get("objective") or {}
+    value = objective.get("value")
+    measured = "" if value is None else f"{objective['name']} {value:.4g} (reference half A); "
+    return f"{measured}pictures: {picture_path(job.directory)}"
+
+
+def picture_path(directory: Path) -> Path:
+    """The newest sample grid of a run directory, or its folder of pictures where there is none."""
+    found = sorted((directory / "samples").glob("epoch_*.png"))
+    return found[-1] if found else directory / "samples"
+
+
+def _finish(session: Session, read_off: str | None = None) -> dict[str, Any]:
+    """Everything that a finished run leaves; gives result.json's content."""
+    job, rows = session.job, session.training.history
+    epoch = int(rows[-1]["epoch"] or 0)
+    session.save_generator(epoch)
+    if not samples_png(job.directory, epoch).exists():
+        session.draw_samples(epoch)
+    draw_losses(job, rows)
+    content = {**session.result(job, rows, session.scores(epoch)), "read_off": read_off}
+    write_result(result_json(job.directory), content)
+    return content

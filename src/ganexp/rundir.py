@@ -1,0 +1,139 @@
+"""The files of a run directory, and what may be done with one that is already there."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ganexp import state
+from ganexp.atomic import write_json, write_text
+from ganexp.checkpoint import CorruptCheckpointError, load
+from ganexp.errors import DirectoryError
+from ganexp.identity import difference
+
+CONTENT = ("metrics.csv", "result.json", "losses.png", "samples", "checkpoints")
+
+
+@dataclass(frozen=True)
+class Texts:
+    """What `.hydra/` holds, as YAML."""
+
+    config: str
+    overrides: str
+    hydra: str
+
+
+def metrics_csv(run: Path) -> Path:
+    """metrics.csv of a run directory."""
+    return run / "metrics.csv"
+
+
+def result_json(run: Path) -> Path:
+    """result.json of a run directory."""
+    return run / "result.json"
+
+
+def state_checkpoint(run: Path, step: int) -> Path:
+    """The full checkpoint after `step` generator steps."""
+    return run / "checkpoints" / f"state_{step:08d}.safetensors"
+
+
+def generator_checkpoint(run: Path, epoch: int) -> Path:
+    """The sampling generator after `epoch`."""
+    return run / "checkpoints" / f"generator_{epoch:04d}.safetensors"
+
+
+def samples_png(run: Path, epoch: int) -> Path:
+    """The sample grid after `epoch`."""
+    return run / "samples" / f"epoch_{epoch:04d}.png"
+
+
+def state_checkpoints(run: Path) -> list[Path]:
+    """All full checkpoints, newest first."""
+    return sorted((run / "checkpoints").glob("state_*.safetensors"), reverse=True)
+
+
+def generator_checkpoints(run: Path) -> list[Path]:
+    """All generators, newest first."""
+    return sorted((run / "checkpoints").glob("generator_*.safetensors"), reverse=True)
+
+
+def read_identity(run: Path) -> dict[str, Any] | None:
+    """What the run's numbers depend on, as recorded, or None."""
+    try:
+        value = json.loads((run / ".hydra" / "identity.json").read_text())
+    except (OSError, ValueError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def check_unclaimed(run: Path, run_id: str, identity: Mapping[str, Any]) -> None:
+    """Refuse a directory that holds another run, or files that no run of ours wrote.
+
+    Raises:
+        DirectoryError: with the difference between the two configurations.
+    """
+    status = state.read(run)
+    if status is None:
+        foreign = [name for name in CONTENT if (run / name).exists()] if run.is_dir() else []
+        recorded = read_identity(run)
+        if recorded is None and foreign:
+            raise DirectoryError(
+                f"{run}: expected an empty or a run directory, got one that holds {', '.join(foreign)} but no "
+                "readable status.json"
+            )
+        if recorded is None or recorded == json.loads(json.dumps(identity)):
+            return
+    elif status.run_id == run_id:
+        return
+    lines = difference(read_identity(run) or {}, json.loads(json.dumps(identity)))
+    raise DirectoryError("\n  ".join([f"{run}: holds a run of another configuration; choose another hydra.run.dir", *lines]))
+
+
+def write_record(run: Path, texts: Texts, identity: Mapping[str, Any]) -> None:
+    """Write `.hydra/`: the configuration as composed, and what the run's identity is made from."""
+    folder = run / ".hydra"
+    folder.mkdir(parents=True, exist_ok=True)
+    write_text(folder / "config.yaml", texts.config)
+    write_text(folder / "overrides.yaml", texts.overrides)
+    write_text(folder / "hydra.yaml", texts.hydra)
+    write_json(folder / "identity.json", identity)
+
+
+def prune_states(run: Path, keep: int) -> None:
+    """Remove all but the newest `keep` full checkpoints."""
+    for path in state_checkpoints(run)[keep:]:
+        path.unlink(missing_ok=True)
+
+
+def intact(path: Path) -> bool:
+    """Whether a checkpoint file is whole."""
+    try:
+        load(path)
+    except CorruptCheckpointError:
+        return False
+    return True
+
+
+def link_samples(source: Path, target: Path, last_epoch: int) -> None:
+    """Give `target` the sample pictures of `source` up to `last_epoch`: hard links, or copies where those fail."""
+    folder = target / "samples"
+    folder.mkdir(parents=True, exist_ok=True)
+    for picture in sorted((source / "samples").glob("*.png")):
+        number = picture.stem.removeprefix("epoch_")
+        if picture.stem == "real" or (number.isdigit() and int(number) <= last_epoch):
+            _link(picture, folder / picture.name)
+
+
+def _link(source: Path, target: Path) -> None:
+    if target.exists():
+        return
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)

@@ -1,0 +1,216 @@
+"""What happens around the training steps of one run: looking, scoring, drawing, saving, telling."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from time import perf_counter
+from types import FrameType
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+
+from ganexp import pictures, state
+from ganexp.errors import LeaseLost
+from ganexp.finish import finished_result, plain, result, write_read_off
+from ganexp.job import Job, shorter
+from ganexp.observe import observe
+from ganexp.progress import Progress
+from ganexp.record import PROBABILITY_COLUMNS, Row, is_cadence, write_metrics
+from ganexp.rundir import generator_checkpoint, metrics_csv, prune_states, samples_png, state_checkpoint
+from ganexp.sampling import sampler
+from ganexp.trainer.batches import Batches, to_float
+from ganexp.trainer.state import TrainState
+from ganexp.trajectory import load_generator
+from ganexp.types import Sampler, Scores
+
+OBSERVED_IMAGES = 512
+"""Held-out, and generated, images that the discriminator is watched on after each epoch."""
+
+
+class Evaluator(Protocol):
+    """What scores a generator."""
+
+    directions: dict[str, str]
+
+    def evaluate(self, sample: Sampler) -> Scores:
+        """Score the images that `sample` gives."""
+
+
+class Signals:
+    """Remembers SIGINT and SIGTERM instead of dying of them."""
+
+    received: int | None = None
+
+    def _remember(self, number: int, frame: FrameType | None) -> None:
+        self.received = number
+
+    @contextmanager
+    def caught(self) -> Iterator[Signals]:
+        """Catch both signals inside; outside the main thread, where Python allows no handlers, do nothing."""
+        try:
+            before = {number: signal.signal(number, self._remember) for number in (signal.SIGINT, signal.SIGTERM)}
+        except ValueError:
+            yield self
+            return
+        try:
+            yield self
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+class Session:
+    """The loop's hooks for one run (`ganexp.trainer.Hooks`).
+
+    Args:
+        job: the run.
+        training: its state.
+        batches: its real images.
+        evaluator: scores generators, or None where nothing is measured.
+        lease: the right to write in its directory.
+        signals: requests to stop.
+        progress: what the user sees.
+        logger: where rows go besides metrics.csv.
+        machine: what it runs on.
+    """
+
+    def __init__(
+        self,
+        job: Job,
+        training: TrainState,
+        batches: Batches,
+        evaluator: Evaluator | None,
+        lease: state.Lease,
+        signals: Signals,
+        progress: Progress,
+        logger: Any,
+        machine: dict[str, Any],
+    ) -> None:
+        self.job, self.training, self.batches, self.evaluator = job, training, batches, evaluator
+        self.lease, self.signals, self.progress, self.logger, self.machine = lease, signals, progress, logger, machine
+        self.scored: tuple[int, Scores] | None = None
+        self.started = perf_counter()
+        self.earlier_seconds = 0.0
+        count = min(OBSERVED_IMAGES, len(job.dataset.reference))
+        self._heldout = to_float(torch.from_numpy(np.array(job.dataset.reference[:count]))).to(training.device)
+
+    @property
+    def sample(self) -> Sampler:
+        """Images of the sampling generator as it is now."""
+        gan = self.training.gan
+        return sampler(self.training.sampling_generator, gan.latent, gan.latent_dim, self.training.device)
+
+    def interrupted(self) -> bool:
+        """Whether a signal came, or another process took the run over."""
+        if self.lease.lost:
+            raise LeaseLost(str(self.job.directory))
+        return self.signals.received is not None
+
+    def stepped(self, step: int) -> None:
+        """Show the step."""
+        self.progress.step(step)
+
+    def epoch_done(self, row: Row) -> None:
+        """Look at the networks, score, draw, and save everything that a restart needs."""
+        epoch = int(row["epoch"] or 0)
+        self._observe(row)
+        if self.evaluator is not None and is_cadence(epoch, self.job.config.metrics.every_epochs):
+            row |= self.scores(epoch).values
+        self.training.history.append(row)
+        trainer = self.job.config.trainer
+        if trainer.samples_every_epochs is not None and epoch % trainer.samples_every_epochs == 0:
+            self.draw_samples(epoch)
+        if epoch in trainer.milestones or epoch in self.job.config.sweep.read_off:
+            self.save_generator(epoch)
+        self.save()
+        self._tell(epoch, row)
+        if epoch in self.job.config.sweep.read_off:
+            self.read_off(epoch)
+
+    def scores(self, epoch: int) -> Scores:
+        """The metrics of the sampling generator after `epoch`, computed once."""
+        if self.evaluator is None:
+            return Scores({})
+        if self.scored is None or self.scored[0] != epoch:
+            self.scored = (epoch, self.evaluator.evaluate(self.sample))
+        return self.scored[1]
+
+    def save(self) -> None:
+        """metrics.csv, then the full checkpoint that it belongs to; older checkpoints go."""
+        run = self.job.directory
+        write_metrics(metrics_csv(run), self.training.history, list(self.job.config.scores))
+        meta = {"epoch": len(self.training.history), "machine": self.machine, **self._ids()}
+        meta["elapsed"] = round(self.elapsed(), 3)
+        self.training.save(state_checkpoint(run, self.training.step), meta)
+        prune_states(run, self.job.config.trainer.keep_checkpoints)
+
+    def save_generator(self, epoch: int) -> None:
+        """Keep the sampling generator of an epoch."""
+        self.training.save_generator(generator_checkpoint(self.job.directory, epoch), {"epoch": epoch, **self._ids()})
+
+    def draw_samples(self, epoch: int) -> None:
+        """The sample grid of an epoch: the same z every time."""
+        images = pictures.to_uint8(self.sample(self.job.config.trainer.sample_images))
+        path = samples_png(self.job.directory, epoch)
+        path.parent.mkdir(exist_ok=True)
+        pictures.save_grid(path, images)
+        self.logger.picture("samples", path, self.training.step)
+
+    def read_off(self, epoch: int) -> None:
+        """Write the directory of the run of this trajectory that ends at `epoch`, whose generator is kept.
+
+        Where that run is held or finished already, or its generator was never kept, nothing happens.
+        """
+        kept = generator_checkpoint(self.job.directory, epoch)
+        short = shorter(self.job, epoch)
+        rows = self.training.history[:epoch]
+        if not kept.exists() or finished_result(short.directory) is not None:
+            return
+        if len(self.training.history) == epoch:
+            scores = self.scores(epoch)
+        else:
+            scores = self.scores_of(load_generator(self.training.sampling_generator, kept))
+        write_read_off(short, self.job.directory, rows, self.result(short, rows, scores))
+
+    def scores_of(self, generator: torch.nn.Module) -> Scores:
+        """The metrics of another generator of this run."""
+        if self.evaluator is None:
+            return Scores({})
+        gan = self.training.gan
+        return self.evaluator.evaluate(sampler(generator, gan.latent, gan.latent_dim, self.training.device))
+
+    def result(self, job: Job, rows: Sequence[Row], scores: Scores) -> dict[str, Any]:
+        """result.json of `job`, which ends with the last of `rows`."""
+        directions = self.evaluator.directions if self.evaluator is not None else {}
+        return plain(result(job, rows, scores, directions, self.machine, self.elapsed()))
+
+    def elapsed(self) -> float:
+        """Seconds of work on this run so far, over all its processes."""
+        return self.earlier_seconds + perf_counter() - self.started
+
+    def _observe(self, row: Row) -> None:
+        if not self._probabilistic:
+            row |= dict.fromkeys(PROBABILITY_COLUMNS, None)
+            return
+        generated = self.sample(len(self._heldout)).to(self.training.device)
+        row |= observe(self.training.discriminator, self._heldout, generated)
+
+    @property
+    def _probabilistic(self) -> bool:
+        return bool(self.job.config.loss.build().probabilistic)
+
+    def _ids(self) -> dict[str, str]:
+        return {"run_id": self.job.who.run_id, "trajectory_id": self.job.who.trajectory_id}
+
+    def _tell(self, epoch: int, row: Row) -> None:
+        seconds = self.training.train_seconds
+        speed = float(row["images_seen"] or 0) / seconds if seconds else 0.0
+        left = (self.job.config.trainer.epochs - epoch) * seconds / max(epoch, 1)
+        self.lease.update(
+            epoch=epoch, progress={"images_per_second": round(speed, 1), "seconds_left": round(left, 1), "step": self.training.step}
+        )
+        self.logger.log(row, self.training.step)
+        self.progress.epoch(row)

@@ -1,0 +1,213 @@
+"""status.json: what a run is doing, who holds it, and whether the holder is still there."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import socket
+import threading
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from ganexp.atomic import write_json
+from ganexp.errors import LeaseLost
+
+BEAT_SECONDS = 5.0
+"""A holder writes its heartbeat this often."""
+STALE_SECONDS = 60.0
+"""On another host, a holder whose heartbeat is older than this is taken for gone."""
+
+
+class State(StrEnum):
+    """What has become of a run. PENDING and STALE are never written: readers infer them."""
+
+    RUNNING = "RUNNING"
+    COMPLETED = "COMPLETED"
+    INTERRUPTED = "INTERRUPTED"
+    FAILED = "FAILED"
+    DIVERGED = "DIVERGED"
+    PRUNED = "PRUNED"
+    PENDING = "PENDING"
+    STALE = "STALE"
+
+    @property
+    def final(self) -> bool:
+        """Whether a run in this state is over, well or badly."""
+        return self in (State.COMPLETED, State.FAILED, State.DIVERGED, State.PRUNED)
+
+
+@dataclass(frozen=True)
+class Status:
+    """The content of status.json.
+
+    Attributes:
+        state: what the run is doing.
+        epoch: epochs done.
+        epochs: epochs asked for.
+        run_id, trajectory_id: the run's identity.
+        heartbeat: UTC, ISO 8601.
+        error: {"type", "message"} of what ended the run badly, or None.
+        holder: {"host", "pid", "token"} of the process that writes.
+        progress: free numbers for displays, e.g. images_per_second, seconds_left.
+    """
+
+    state: State
+    epoch: int
+    epochs: int
+    run_id: str
+    trajectory_id: str
+    heartbeat: str = ""
+    error: Mapping[str, str] | None = None
+    holder: Mapping[str, Any] | None = None
+    progress: Mapping[str, float] = field(default_factory=dict)
+
+
+class HeldError(Exception):
+    """Another process is at work on this run."""
+
+
+def now() -> str:
+    """The time, UTC, ISO 8601 with milliseconds."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def read(run_dir: Path) -> Status | None:
+    """The status of a run directory as written, or None where there is none or it is unreadable."""
+    try:
+        raw = json.loads((run_dir / "status.json").read_text())
+        known = {key: raw[key] for key in Status.__dataclass_fields__ if key in raw}
+        return Status(**{**known, "state": State(raw["state"])})
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def effective(run_dir: Path) -> Status | None:
+    """The status with STALE in place of a RUNNING whose holder is gone."""
+    status = read(run_dir)
+    if status is None or status.state is not State.RUNNING or not _holder_gone(run_dir, status):
+        return status
+    return Status(**{**asdict(status), "state": State.STALE})
+
+
+def write(run_dir: Path, status: Status) -> None:
+    """Replace status.json atomically."""
+    write_json(run_dir / "status.json", asdict(status))
+
+
+def heartbeat_age(status: Status) -> float:
+    """Seconds since the heartbeat, by this machine's clock."""
+    try:
+        return (datetime.now(UTC) - datetime.fromisoformat(status.heartbeat)).total_seconds()
+    except ValueError:
+        return float("inf")
+
+
+def _holder_gone(run_dir: Path, status: Status) -> bool:
+    if (status.holder or {}).get("host") != socket.gethostname():
+        return heartbeat_age(status) > STALE_SECONDS
+    try:
+        with _file_lock(run_dir):
+            return True
+    except Timeout:
+        return False
+    except OSError:
+        return heartbeat_age(status) > STALE_SECONDS
+
+
+def _file_lock(run_dir: Path) -> FileLock:
+    return FileLock(run_dir / ".lock", blocking=False, is_singleton=False, thread_local=False)
+
+
+class Lease:
+    """The right to work on a run directory, kept by a file lock and a heartbeat.
+
+    A context manager: entering takes the lock and writes nothing, leaving gives it back. From `begin` on, a thread
+    refreshes the heartbeat; where it finds another holder's token it stops writing, and `lost` becomes true.
+
+    Args:
+        run_dir: the run's directory; must exist.
+
+    Raises:
+        HeldError: another process holds the run (on entering).
+    """
+
+    def __init__(self, run_dir: Path) -> None:
+        self.run_dir = run_dir
+        self.token = secrets.token_hex(8)
+        self.lost = False
+        self._status: Status | None = None
+        self._lock = _file_lock(run_dir)
+        self._guard = threading.Lock()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._beat, daemon=True, name="ganexp-heartbeat")
+
+    def __enter__(self) -> Lease:
+        try:
+            self._lock.acquire()
+        except Timeout:
+            raise HeldError(_describe(read(self.run_dir))) from None
+        there = read(self.run_dir)
+        if there is not None and there.state is State.RUNNING and _elsewhere_and_alive(there):
+            self._lock.release()
+            raise HeldError(_describe(there))
+        return self
+
+    def begin(self, status: Status) -> None:
+        """Write the first status of this holder, and keep its heartbeat from now on."""
+        holder = {"host": socket.gethostname(), "pid": os.getpid(), "token": self.token}
+        self._write(Status(**{**asdict(status), "holder": holder}))
+        self._thread.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        self._lock.release()
+
+    def update(self, **changes: Any) -> None:
+        """Change fields of the status and write it.
+
+        Raises:
+            LeaseLost: another process has taken the run over.
+        """
+        with self._guard:
+            assert self._status is not None, "begin() comes first"
+            there = read(self.run_dir)
+            if there is not None and there.holder is not None and there.holder.get("token") != self.token:
+                self.lost = True
+            if self.lost:
+                raise LeaseLost(f"{self.run_dir}: taken over by {_describe(there)}")
+            self._write(Status(**{**asdict(self._status), **changes}))
+
+    def _write(self, status: Status) -> None:
+        self._status = Status(**{**asdict(status), "heartbeat": now()})
+        write(self.run_dir, self._status)
+
+    def _beat(self) -> None:
+        while not self._stop.wait(BEAT_SECONDS):
+            try:
+                self.update()
+            except LeaseLost:
+                return
+            except OSError:
+                continue
+
+
+def _elsewhere_and_alive(status: Status) -> bool:
+    host = (status.holder or {}).get("host")
+    return host != socket.gethostname() and heartbeat_age(status) <= STALE_SECONDS
+
+
+def _describe(status: Status | None) -> str:
+    holder = (status.holder if status is not None else None) or {}
+    return f"process {holder.get('pid', '?')} on {holder.get('host', '?')}"

@@ -1,0 +1,142 @@
+"""`_target_` functions: which may be called, how their parameters are validated, and the call itself."""
+
+from __future__ import annotations
+
+import difflib
+import fnmatch
+import importlib
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, get_args
+
+from ganexp.errors import ConfigError
+
+TRUSTED = {"optim": ("ganexp.optim.*", "torch.optim.*")}
+"""What a group may call without being told to trust it; any other group g: `ganexp.<g>.*`."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A function and the parameters that the configuration gives it.
+
+    Attributes:
+        path: dotted path, e.g. "ganexp.loss.minimax".
+        params: keyword -> validated value; every parameter of the function is there.
+    """
+
+    path: str
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The function's own name."""
+        return self.path.rpartition(".")[2]
+
+    def build(self, *runtime: Any) -> Any:
+        """Call the function with `runtime` as its leading positional arguments."""
+        return _import(self.path, self.path)(*runtime, **self.params)
+
+
+def validated(group: str, node: Mapping[str, Any], trust: Sequence[str], runtime: int = 0) -> Target:
+    """Check one `_target_` node: that it may be called, and each parameter against the function's annotation.
+
+    Args:
+        group: where the node stands in the configuration, e.g. "loss" or "metrics.scores.cfd"; names errors.
+        node: `_target_` and parameters, resolved plain values.
+        trust: patterns beyond ganexp's own that the user trusts.
+        runtime: how many leading parameters ganexp supplies itself.
+
+    Raises:
+        ConfigError: the target is missing, untrusted or unknown, or a parameter is unknown, missing or out of range.
+    """
+    path = node.get("_target_")
+    if not isinstance(path, str):
+        raise ConfigError(f"{group}._target_: expected a dotted path to a function, got {path!r}")
+    patterns = (*TRUSTED.get(group, (f"ganexp.{group.split('.')[0]}.*",)), *trust)
+    if not any(fnmatch.fnmatchcase(path, pattern) for pattern in patterns):
+        raise ConfigError(
+            f"{group}._target_: expected something that matches {' or '.join(patterns)}, got {path!r}; "
+            f"if you trust that code, say so: 'trust=[{path.split('.')[0]}.*]'"
+        )
+    function = _import(path, f"{group}._target_")
+    origin = f"{getattr(function, '__module__', '')}.{getattr(function, '__qualname__', '')}"
+    if not any(fnmatch.fnmatchcase(origin, pattern) for pattern in patterns):
+        raise ConfigError(f"{group}._target_: {path!r} is defined elsewhere, as {origin!r}, which is not trusted")
+    given = {key: value for key, value in node.items() if key != "_target_"}
+    return Target(path, _parameters(group, function, given, runtime))
+
+
+def validate_value(key: str, annotation: Any, value: Any) -> Any:
+    """`value` converted to `annotation`, or ConfigError naming `key`, what was expected and what was got."""
+    from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
+
+    if isinstance(value, bool) and (get_args(annotation)[:1] or (annotation,))[0] in (int, float):
+        raise ConfigError(f"{key}: expected a number, got {value!r}")
+    try:
+        adapter: TypeAdapter[Any] = TypeAdapter(annotation, config=ConfigDict(arbitrary_types_allowed=True))
+    except PydanticUserError:
+        adapter = TypeAdapter(annotation)
+    try:
+        return adapter.validate_python(value)
+    except ValidationError as error:
+        raise ConfigError("\n".join(explain(key, problem) for problem in error.errors(include_url=False))) from None
+
+
+def explain(prefix: str, problem: Mapping[str, Any]) -> str:
+    """One line for one pydantic error: the key, what was expected, what was got."""
+    steps = [step for step in problem["loc"] if isinstance(step, int) or str(step).isidentifier()]
+    key = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps)
+    key = f"{prefix}{key}".lstrip(".")
+    message = str(problem["msg"]).replace("Input should be", "expected a value")
+    return f"{key}: {message}, got {problem['input']!r}"
+
+
+def nearest(key: str, known: Sequence[str]) -> str:
+    """' Did you mean ...?' for a mistyped key, or the empty string."""
+    found = difflib.get_close_matches(key, list(known), n=1, cutoff=0.5)
+    return f" Did you mean {found[0]!r}?" if found else ""
+
+
+def _import(path: str, key: str) -> Callable[..., Any]:
+    module_name, _, name = path.rpartition(".")
+    try:
+        function = getattr(importlib.import_module(module_name), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ConfigError(f"{key}: expected an importable function, got {path!r} ({error})") from None
+    if not callable(function):
+        raise ConfigError(f"{key}: expected a function, got {path!r}, which is a {type(function).__name__}")
+    return function  # type: ignore[no-any-return]
+
+
+def _parameters(group: str, function: Callable[..., Any], given: dict[str, Any], runtime: int) -> dict[str, Any]:
+    """`given` validated against the signature of `function`, defaults filled in."""
+    declared = list(inspect.signature(function).parameters.values())[runtime:]
+    keywords = {p.name: p for p in declared if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
+    open_ended = any(p.kind is p.VAR_KEYWORD for p in declared)
+    values = dict(given) if open_ended else {}
+    for name in given:
+        if name not in keywords and not open_ended:
+            raise ConfigError(
+                f"{group}.{name}: unknown key; {group} takes {', '.join(keywords)}.{nearest(name, list(keywords))}"
+            )
+    for name, parameter in keywords.items():
+        if name in given:
+            annotation = _annotation(function, parameter)
+            values[name] = validate_value(f"{group}.{name}", annotation, given[name])
+        elif parameter.default is parameter.empty:
+            raise ConfigError(f"{group}.{name}: expected a value, got none")
+        else:
+            values[name] = parameter.default
+    return values
+
+
+def _annotation(function: Callable[..., Any], parameter: inspect.Parameter) -> Any:
+    """The annotation of one parameter, evaluated where it is written as a string."""
+    annotation = parameter.annotation
+    if annotation is parameter.empty:
+        return Any
+    if isinstance(annotation, str):
+        owner = function.__init__ if isinstance(function, type) else function
+        return eval(annotation, getattr(owner, "__globals__", {}))  # noqa: S307  (the function's own source text)
+    return annotation

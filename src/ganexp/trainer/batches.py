@@ -1,0 +1,66 @@
+"""Minibatches of real images, a function of (seed, step) alone."""
+
+from __future__ import annotations
+
+from math import ceil
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ganexp.rng import derive
+
+
+def to_float(images: Tensor) -> Tensor:
+    """uint8 (B, C, H, W) in 0..255 -> float32 in [-1, 1]."""
+    return images.to(torch.float32).sub_(127.5).div_(127.5)
+
+
+class Batches:
+    """The real images of every step.
+
+    Args:
+        images: uint8 (N, C, H, W), memory-mapped or not.
+        batch_size: images in a minibatch; the last one of an epoch is smaller where N is no multiple of it.
+        draws: independent permutations of an epoch: 1 (a batch is reused), or one per discriminator step.
+        seed: the run's seed.
+        device: where the batches are wanted; on a GPU all images are kept there.
+    """
+
+    def __init__(
+        self, images: NDArray[np.uint8], batch_size: int, draws: int, seed: int, device: torch.device
+    ) -> None:
+        self.images = images
+        self.batch_size = batch_size
+        self.draws = draws
+        self.seed = seed
+        self.device = device
+        self.steps_per_epoch = ceil(len(images) / batch_size)
+        self._resident = torch.from_numpy(np.array(images)).to(device) if device.type != "cpu" else None
+        self._orders: tuple[int, list[Tensor]] | None = None
+
+    def at(self, step: int) -> list[Tensor]:
+        """The `draws` batches of a step (0-based), each float32 (B, C, H, W) in [-1, 1]."""
+        epoch, position = divmod(step, self.steps_per_epoch)
+        start = position * self.batch_size
+        return [to_float(self._take(order[start : start + self.batch_size])) for order in self._permutations(epoch)]
+
+    def images_seen(self, step: int) -> int:
+        """Real images drawn in the first `step` steps; a reused batch counts once."""
+        epoch, position = divmod(step, self.steps_per_epoch)
+        return self.draws * (epoch * len(self.images) + min(position * self.batch_size, len(self.images)))
+
+    def _take(self, indices: Tensor) -> Tensor:
+        if self._resident is not None:
+            return self._resident[indices.to(self.device)]
+        return torch.from_numpy(self.images[indices.numpy()])
+
+    def _permutations(self, epoch: int) -> list[Tensor]:
+        if self._orders is None or self._orders[0] != epoch:
+            orders = []
+            for draw in range(self.draws):
+                generator = torch.Generator().manual_seed(derive(self.seed, "permutation", epoch, draw))
+                orders.append(torch.randperm(len(self.images), generator=generator))
+            self._orders = (epoch, orders)
+        return self._orders[1]

@@ -1,0 +1,118 @@
+"""The training loop."""
+
+from __future__ import annotations
+
+import math
+import sys
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Protocol
+
+import torch
+
+from ganexp.errors import Diverged
+from ganexp.rng import derive
+from ganexp.trainer.batches import Batches
+from ganexp.trainer.state import SUMS, Row, TrainState
+from ganexp.trainer.step import Game, train_step
+
+CHECK_EVERY = 50
+"""Steps between two looks at whether the losses are still finite."""
+
+
+class Interrupted(Exception):
+    """Training was asked to stop, and did, between two steps."""
+
+
+class Hooks(Protocol):
+    """What the loop calls."""
+
+    def interrupted(self) -> bool:
+        """Whether to stop before the next step."""
+
+    def stepped(self, step: int) -> None:
+        """After each generator step; `step` of them are done."""
+
+    def epoch_done(self, row: Row) -> None:
+        """After each epoch (or the part of one that a limit leaves), with its row of metrics.csv."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Where training ends.
+
+    Attributes:
+        epochs: passes over the data.
+        max_steps: generator steps, or None.
+        max_seconds: seconds of training, or None.
+    """
+
+    epochs: int
+    max_steps: int | None = None
+    max_seconds: float | None = None
+
+
+def train(state: TrainState, batches: Batches, game: Game, limits: Limits, seed: int, hooks: Hooks) -> None:
+    """Train until a limit is reached.
+
+    Every step reseeds torch's default generator from (seed, step), so a state restored from a checkpoint goes on
+    exactly as one that was never interrupted.
+
+    Raises:
+        Diverged: a loss or a weight is NaN or infinite.
+        Interrupted: `hooks.interrupted()`; the state is whole, between two steps.
+    """
+    total = min(limits.epochs * batches.steps_per_epoch, limits.max_steps or sys.maxsize)
+    while state.step < total and not _expired(state.train_seconds, limits):
+        epoch = state.step // batches.steps_per_epoch + 1
+        _run_epoch(state, batches, game, limits, seed, hooks, min(total, epoch * batches.steps_per_epoch))
+        row = epoch_row(state, batches, epoch)
+        if not state.finite():
+            raise Diverged(f"epoch {epoch}, step {state.step}: a weight is not finite")
+        state.sums.zero_()
+        hooks.epoch_done(row)
+
+
+def epoch_row(state: TrainState, batches: Batches, epoch: int) -> Row:
+    """The row of metrics.csv for the epoch that `state.sums` covers: means weighted by images.
+
+    Raises:
+        Diverged: a mean is NaN or infinite.
+    """
+    sums = dict(zip(SUMS, state.sums.tolist(), strict=True))
+    weight = sums.pop("weight")
+    means = {name: total / weight for name, total in sums.items()}
+    for name, mean in means.items():
+        if not math.isfinite(mean):
+            raise Diverged(f"epoch {epoch}, step {state.step}: {name} is {mean}")
+    return {
+        "epoch": epoch,
+        "step": state.step,
+        "images_seen": batches.images_seen(state.step),
+        "train_seconds": round(state.train_seconds, 3),
+        **means,
+    }
+
+
+def _run_epoch(
+    state: TrainState, batches: Batches, game: Game, limits: Limits, seed: int, hooks: Hooks, end: int
+) -> None:
+    """Steps up to `end`, which lies in one epoch."""
+    epoch = state.step // batches.steps_per_epoch + 1
+    before, started = state.train_seconds, perf_counter()
+    while state.step < end:
+        if hooks.interrupted():
+            raise Interrupted
+        torch.manual_seed(derive(seed, "step", state.step))
+        train_step(state, batches.at(state.step), epoch, game)
+        state.step += 1
+        state.train_seconds = before + perf_counter() - started
+        hooks.stepped(state.step)
+        if state.step % CHECK_EVERY == 0 and state.step < end:
+            epoch_row(state, batches, epoch)
+        if _expired(state.train_seconds, limits):
+            return
+
+
+def _expired(seconds: float, limits: Limits) -> bool:
+    return limits.max_seconds is not None and seconds >= limits.max_seconds

@@ -1,0 +1,96 @@
+"""What training changes: weights, optimizers, the average, the step, and the epochs so far."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ganexp import checkpoint
+from ganexp.record import Row
+from ganexp.types import GAN
+
+SUMS = ("d_loss", "g_loss", "d_real", "d_fake", "weight")
+"""Running sums over the images of the epoch in progress."""
+
+
+class TrainState:
+    """A training in progress; `save` and `restore` carry all of it.
+
+    Args:
+        gan: the networks, on `device`.
+        make_optimizer_g, make_optimizer_d: parameters -> optimizer.
+        ema: whether an average of the generator is kept.
+        device: where the tensors live.
+    """
+
+    def __init__(
+        self,
+        gan: GAN,
+        make_optimizer_g: Callable[[Any], torch.optim.Optimizer],
+        make_optimizer_d: Callable[[Any], torch.optim.Optimizer],
+        *,
+        ema: bool,
+        device: torch.device,
+    ) -> None:
+        self.gan = gan
+        self.device = device
+        self.generator: nn.Module = gan.generator.to(device)
+        self.discriminator: nn.Module = gan.discriminator.to(device)
+        self.optimizer_g = make_optimizer_g(self.generator.parameters())
+        self.optimizer_d = make_optimizer_d(self.discriminator.parameters())
+        self.average: nn.Module | None = copy.deepcopy(self.generator).requires_grad_(False) if ema else None
+        self.step = 0
+        self.train_seconds = 0.0
+        self.sums = torch.zeros(len(SUMS), dtype=torch.float64, device=device)
+        self.history: list[Row] = []
+
+    @property
+    def sampling_generator(self) -> nn.Module:
+        """The generator that images are drawn from: the average where there is one."""
+        return self.average if self.average is not None else self.generator
+
+    def _modules(self) -> dict[str, nn.Module]:
+        modules = {"generator": self.generator, "discriminator": self.discriminator}
+        return modules if self.average is None else {**modules, "average": self.average}
+
+    def save(self, path: Path, meta: dict[str, Any]) -> None:
+        """Write everything to one checkpoint file."""
+        tensors: dict[str, Tensor] = {"sums": self.sums}
+        for name, module in self._modules().items():
+            tensors |= checkpoint.prefixed(name, module.state_dict())
+        scalars: dict[str, Any] = {}
+        for name, optimizer in (("optimizer_g", self.optimizer_g), ("optimizer_d", self.optimizer_d)):
+            packed, rest = checkpoint.pack_optimizer(name, optimizer)
+            tensors |= packed
+            scalars |= rest
+        state = {"step": self.step, "train_seconds": self.train_seconds, "history": self.history, "scalars": scalars}
+        checkpoint.save(path, tensors, {**meta, **state})
+
+    def restore(self, path: Path) -> dict[str, Any]:
+        """Take everything from a checkpoint file that `save` wrote, and return its metadata.
+
+        Raises:
+            CorruptCheckpointError: the file is damaged.
+        """
+        tensors, meta = checkpoint.load(path)
+        for name, module in self._modules().items():
+            module.load_state_dict(checkpoint.without_prefix(name, tensors))
+        for name, optimizer in (("optimizer_g", self.optimizer_g), ("optimizer_d", self.optimizer_d)):
+            checkpoint.unpack_optimizer(name, optimizer, tensors, meta["scalars"])
+        self.sums = tensors["sums"].to(self.device)
+        self.step, self.train_seconds, self.history = meta["step"], meta["train_seconds"], meta["history"]
+        return meta
+
+    def save_generator(self, path: Path, meta: dict[str, Any]) -> None:
+        """Write the sampling generator alone."""
+        checkpoint.save(path, self.sampling_generator.state_dict(), {**meta, "step": self.step})
+
+    def finite(self) -> bool:
+        """Whether every weight of both networks is finite."""
+        parameters = [*self.generator.parameters(), *self.discriminator.parameters()]
+        return all(bool(torch.isfinite(p.detach().sum())) or bool(torch.isfinite(p).all()) for p in parameters)
