@@ -101,7 +101,7 @@ def test_speed_is_of_training_alone_and_time_left_of_everything():
 def test_a_resumed_run_does_not_count_former_steps_as_speed():
     stream, clock = io.StringIO(), Clock()
     progress = Progress(total_steps=40, epochs=4, images_per_step=32, stream=stream, clock=clock)
-    progress.start("begin", first_step=20, epoch=2)
+    progress.start("begin", steps_done=20, epochs_done=2)
     clock.now += 2
     progress.epoch(row(3))
     assert "epoch 3/4" in stream.getvalue()

@@ -105,23 +105,23 @@ class Progress:
     ) -> None:
         self.close()
 
-    def start(self, message: str, first_step: int = 0, epoch: int = 0) -> None:
+    def start(self, message: str, steps_done: int = 0, epochs_done: int = 0) -> None:
         """Say `message` and start the clock.
 
         Args:
             message: one line, e.g. from `estimate_line`.
-            first_step: steps already done by a former attempt; they count as done, not as speed.
-            epoch: epochs already done by a former attempt.
+            steps_done: steps already done by a former attempt; they count as done, not as speed.
+            epochs_done: epochs already done by a former attempt.
         """
-        self._step = self._first_step = first_step
-        self._epoch = epoch
-        self._last = (0.0, 0.0) if first_step == 0 else None
+        self._step = self._first_step = steps_done
+        self._epoch = epochs_done
+        self._last = (0.0, 0.0) if steps_done == 0 else None
         self._began = self._clock()
         self.note(message)
         if self._enabled == "auto" and self._bar is None:
             self._bar = _bar(self._stream, self._epochs)
         if self._bar is not None:
-            self._bar.add_task("", total=self._total_steps, completed=first_step, text="", tail="")
+            self._bar.add_task("", total=self._total_steps, completed=steps_done, text="", tail="")
             self._draw()  # nothing shows before the start
             self._bar.start()
 

@@ -1,0 +1,139 @@
+"""What every logger does, and what keeps its failures away from the run."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Protocol
+
+from ganexp.errors import ConfigError
+
+_log = logging.getLogger(__name__)
+
+PATIENCE = 10
+"""A logger that failed is left alone for this many times as long as its failure took."""
+
+
+class Logger(Protocol):
+    """Receives a run's rows and pictures as they come. Calls come in this order, `step` never going back."""
+
+    def start(self, run_dir: Path, config: Mapping[str, Any], run_id: str, steps_done: int = 0) -> None:
+        """Begin, or go on after a resume or a restart.
+
+        Args:
+            run_dir: the run's directory; it exists.
+            config: the resolved configuration, plain containers only.
+            run_id: the run's identity; the same for every attempt at it.
+            steps_done: generator steps that the run goes on from, whose rows and pictures a former attempt logged (0:
+                none); they are ignored when they come again. What that attempt logged of later steps is replaced, or
+                kept where the tool cannot replace: never doubled.
+        """
+
+    def log(self, row: Mapping[str, float | None], step: int) -> None:
+        """Log one row of metrics.csv; None values are empty cells."""
+
+    def picture(self, name: str, path: Path, step: int) -> None:
+        """Log a PNG file under `name`, e.g. "samples"."""
+
+    def finish(self, state: str) -> None:
+        """End with the run's state, e.g. "COMPLETED"."""
+
+
+class Guarded:
+    """A logger whose failures are warned of once and then put up with, and which drops what was logged before.
+
+    A failed call is lost for the tracking tool (metrics.csv has every row); a failed start is tried again with later
+    rows. To keep a dead network from slowing training down, the next try waits ten times as long as the failed one
+    took.
+    """
+
+    def __init__(self, name: str, logger: Logger, clock: Callable[[], float] = time.monotonic) -> None:
+        self._name = name
+        self._logger = logger
+        self._clock = clock
+        self._begin: Callable[[], None] | None = None
+        self._started = False
+        self._warned = False
+        self._steps_done = 0
+        self._retry_at = float("-inf")
+
+    def start(self, run_dir: Path, config: Mapping[str, Any], run_id: str, steps_done: int = 0) -> None:
+        """See `Logger.start`."""
+        self._steps_done = steps_done
+        self._warned = False
+        self._retry_at = float("-inf")
+        self._begin = lambda: self._logger.start(run_dir, config, run_id, steps_done)
+        self._started = self._attempt(self._begin)
+
+    def log(self, row: Mapping[str, float | None], step: int) -> None:
+        """See `Logger.log`; empty cells are left out."""
+        if self._due(step):
+            filled = {key: value for key, value in row.items() if value is not None}
+            self._attempt(lambda: self._logger.log(filled, step))
+
+    def picture(self, name: str, path: Path, step: int) -> None:
+        """See `Logger.picture`."""
+        if self._due(step):
+            self._attempt(lambda: self._logger.picture(name, path, step))
+
+    def finish(self, state: str) -> None:
+        """See `Logger.finish`; tried whatever failed before."""
+        if self._started:
+            self._attempt(lambda: self._logger.finish(state))
+        self._started, self._begin = False, None
+
+    def _due(self, step: int) -> bool:
+        if self._begin is None or step <= self._steps_done or self._clock() < self._retry_at:
+            return False
+        self._started = self._started or self._attempt(self._begin)
+        return self._started
+
+    def _attempt(self, call: Callable[[], None]) -> bool:
+        began = self._clock()
+        try:
+            call()
+        except Exception as error:  # whatever a tracking tool raises, the run goes on
+            ended = self._clock()
+            self._retry_at = ended + PATIENCE * (ended - began)
+            if not self._warned:
+                self._warned = True
+                _log.warning(
+                    "logger=%s failed (%s: %s). The run goes on; rows may be missing there, metrics.csv has them all.",
+                    self._name,
+                    type(error).__name__,
+                    error,
+                )
+            return False
+        return True
+
+
+def require(module: str, extra: str) -> ModuleType:
+    """Import a tracking package.
+
+    Args:
+        module: what to import.
+        extra: the optional extra of ganexp that brings it, named like the logger.
+
+    Raises:
+        ConfigError: it is not installed, or cannot be imported.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise ConfigError(
+            f"logger={extra}: expected its package to be installed, got {type(error).__name__}: {error}. "
+            f"Install it with: pip install ganexp[{extra}]"
+        ) from error
+
+
+def flatten(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the leaves of a nested configuration as (dotted key, value)."""
+    for key, value in config.items():
+        if isinstance(value, Mapping):
+            yield from flatten(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value

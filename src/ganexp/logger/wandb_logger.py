@@ -1,0 +1,87 @@
+"""`logger=wandb`: Weights & Biases, online or offline."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Literal
+
+from ganexp.errors import ConfigError
+from ganexp.logger.base import Guarded, Logger, require
+
+FINISH_SECONDS = 300.0
+"""Seconds that the end of a run waits for uploads; what is left stays on disk for `wandb sync`."""
+
+
+class _WandB:
+    def __init__(self, wandb: ModuleType, settings: Mapping[str, Any]) -> None:
+        self._wandb = wandb
+        self._settings = settings
+        self._run: Any = None
+
+    def start(self, run_dir: Path, config: Mapping[str, Any], run_id: str, steps_done: int = 0) -> None:
+        # The run's own id makes every attempt at it one run there; console="off" leaves our terminal output alone.
+        self._run = self._wandb.init(
+            **self._settings,
+            id=run_id,
+            name=run_dir.name,
+            dir=str(run_dir),
+            config=dict(config),
+            resume="allow",
+            reinit="finish_previous",
+            settings=self._wandb.Settings(console="off", silent=True, finish_timeout=FINISH_SECONDS),
+        )
+        if self._settings["mode"] == "offline" and steps_done > 0:
+            self._replay(run_dir / "metrics.csv", steps_done)
+
+    def _replay(self, metrics: Path, steps_done: int) -> None:
+        # An offline run cannot be resumed: syncing a later attempt's folder replaces what an earlier one's gave. So
+        # each folder holds all rows from the first one on.
+        with metrics.open(newline="") as file:
+            for row in csv.DictReader(file):
+                if int(row["step"]) <= steps_done:
+                    self.log({key: float(value) for key, value in row.items() if value}, int(row["step"]))
+
+    def log(self, row: Mapping[str, float | None], step: int) -> None:
+        if step >= self._run.starting_step:  # a resumed run there cannot go back; what it holds already is the same
+            self._run.log({key: value for key, value in row.items() if key != "step"}, step=step)
+
+    def picture(self, name: str, path: Path, step: int) -> None:
+        if step >= self._run.starting_step:
+            self._run.log({name: self._wandb.Image(str(path))}, step=step)
+
+    def finish(self, state: str) -> None:
+        self._run.summary["state"] = state
+        self._run.finish(exit_code=0 if state in ("COMPLETED", "PRUNED") else 1)
+
+
+def wandb(
+    *,
+    project: str = "ganexp",
+    entity: str | None = None,
+    group: str | None = None,
+    tags: list[str] | None = None,
+    mode: Literal["online", "offline"] = "online",
+) -> Logger:
+    """Track with Weights & Biases, the run id there being ganexp's.
+
+    Args:
+        project: the project there.
+        entity: the user or team; None for the account's default.
+        group: groups runs, e.g. those of one sweep.
+        tags: labels of the run.
+        mode: "offline" writes to the run directory, for `wandb sync` later (of a resumed run: the newest folder, which
+            has all rows).
+
+    Raises:
+        ConfigError: wandb is not installed, or mode is online and there are no credentials.
+    """
+    module = require("wandb", "wandb")
+    if mode == "online" and not module.login(prompt=False, verify=False):
+        raise ConfigError(
+            "logger=wandb: expected credentials, got none. Run `wandb login` first, or use logger.mode=offline"
+        )
+    settings = {"project": project, "entity": entity, "group": group, "tags": tags, "mode": mode}
+    return Guarded("wandb", _WandB(module, settings))
