@@ -1,0 +1,10 @@
+"""Datasets: one function each, which prepares its source once and returns memory-mapped images.
+
+Importing this package imports neither torch, torchvision, scikit-learn nor Pillow; they are needed to prepare only.
+"""
+
+from ganexp.dataset.folder import image_folder
+from ganexp.dataset.named import cifar10, digits, fashion_mnist, mnist
+from ganexp.dataset.own import arrays
+
+__all__ = ["arrays", "cifar10", "digits", "fashion_mnist", "image_folder", "mnist"]

@@ -1,0 +1,65 @@
+"""Digests of content: the same for the same pixels and labels on every machine, cached by size and time of the file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ganexp.atomic import write_json
+from ganexp.dataset.npy import BLOCK_BYTES
+from ganexp.dataset.place import locked
+
+CACHE = "digests.json"
+
+
+def digest_of(value: Any) -> str:
+    """Hex SHA-256 of a JSON-able value."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def array_digest(array: NDArray[Any]) -> str:
+    """Hex SHA-256 of type, shape and elements, in C order and little-endian."""
+    little = array.dtype.newbyteorder("<")
+    digest = hashlib.sha256(f"{little.str} {tuple(array.shape)}\n".encode())
+    rows = max(1, BLOCK_BYTES // max(1, array[:1].nbytes))
+    for start in range(0, len(array), rows):
+        digest.update(np.ascontiguousarray(array[start : start + rows], dtype=little).data)
+    return digest.hexdigest()
+
+
+def file_digest(path: Path, array: NDArray[Any], cache_dir: Path) -> str:
+    """`array_digest` of the array that `path` holds, computed once for each (path, size, time, inode).
+
+    Args:
+        path: the file that `array` is mapped from.
+        array: its content.
+        cache_dir: a folder that can be written; the digests are kept there in `digests.json`.
+    """
+    status = path.stat()
+    key = [str(path), status.st_size, status.st_mtime_ns, status.st_ino]
+    known = _read(cache_dir / CACHE).get(str(path))
+    if known is not None and known["key"] == key:
+        return str(known["sha256"])
+    with locked(cache_dir):
+        cached = _read(cache_dir / CACHE)
+        known = cached.get(str(path))
+        if known is None or known["key"] != key:
+            cached[str(path)] = known = {"key": key, "sha256": array_digest(array)}
+            write_json(cache_dir / CACHE, cached)
+    return str(known["sha256"])
+
+
+def _read(path: Path) -> dict[str, dict[str, Any]]:
+    """The cached digests that are well-formed; a missing or damaged cache is an empty one."""
+    try:
+        cached = json.loads(path.read_text())
+    except (FileNotFoundError, ValueError):
+        return {}
+    if not isinstance(cached, dict):
+        return {}
+    return {key: value for key, value in cached.items() if isinstance(value, dict) and {"key", "sha256"} <= set(value)}

@@ -1,0 +1,109 @@
+"""A user's own images: a folder of pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ganexp.dataset import picture
+from ganexp.dataset.content import digest_of
+from ganexp.dataset.listing import Listing, list_pictures
+from ganexp.dataset.load import Reference, load
+from ganexp.dataset.own import share_in_words
+from ganexp.dataset.parameters import Fraction, ImageSize, Name, NumImages
+from ganexp.dataset.place import log
+from ganexp.dataset.prepared import Source, Split
+from ganexp.dataset.split import permutation
+from ganexp.errors import DataError
+from ganexp.types import Dataset
+
+
+def image_folder(
+    *,
+    root: Path,
+    path: Path,
+    reference_path: Path | None = None,
+    reference_fraction: Fraction = 0.1,
+    channels: Literal[1, 3] = 3,
+    image_size: ImageSize | None = 32,
+    num_images: NumImages | None = None,
+    name: Name = "image_folder",
+) -> Dataset:
+    """The pictures in a folder and below it; the names of its subfolders, if it has any, are the labels.
+
+    Pictures of one size are prepared at that size, pictures of mixed sizes at image_size. They are prepared in a fixed
+    shuffled order, so that the first n are a mixture of all classes.
+
+    Args:
+        root: data root; prepared files go to its `prepared/<name>-<hash of the folder's listing>`.
+        path: the folder of the pictures to train on.
+        reference_path: a folder of pictures to hold out, with the same class folders; None: a share of `path`.
+        reference_fraction: share that is held out where there is no `reference_path`.
+        channels: 1 (grey) or 3 (RGB).
+        image_size: height and width, in pixels; None: the pictures' own, all of one size and square.
+        num_images: use the first n training images; None: all.
+        name: the dataset's name, to which a hash of its content is added.
+
+    Raises:
+        DataError: no pictures, one that cannot be read, other classes in the reference, or no place to write to.
+    """
+    listings = {"train": list_pictures("dataset.path", path.expanduser())}
+    if reference_path is not None:
+        listings["test"] = list_pictures("dataset.reference_path", reference_path.expanduser())
+        _check_apart(listings["train"].top, listings["test"].top)
+    classes = listings["train"].classes
+    seen = {split: (listing.classes, listing.pictures) for split, listing in listings.items()}
+    source = Source(
+        name,
+        f"{name}-{digest_of([seen, channels, image_size])[:12]}",
+        lambda home: {split: _split(listing, classes, channels, image_size) for split, listing in listings.items()},
+        labelled=bool(classes),
+        num_classes=len(classes) or None,
+        channels=channels,
+        named_by_content=True,
+    )
+    reference = Reference(
+        test_images=None if reference_path is None else 1,
+        fraction=reference_fraction,
+        test_origin="separate reference folder",
+        fraction_origin=share_in_words(reference_fraction, stratified=bool(classes)),
+    )
+    return load(source, reference, root=root, image_size=image_size, num_images=num_images)
+
+
+def _check_apart(train: Path, reference: Path) -> None:
+    folders = train.resolve(), reference.resolve()
+    if folders[0].is_relative_to(folders[1]) or folders[1].is_relative_to(folders[0]):
+        raise DataError(f"dataset.reference_path: expected a folder apart from dataset.path {train}, got {reference}")
+
+
+def _split(listing: Listing, classes: tuple[str, ...], channels: int, image_size: int | None) -> Split:
+    order = permutation(len(listing.pictures))
+    files = [listing.top / listing.pictures[index][0] for index in order]
+    log.info("%s: %d pictures, %d other files skipped", listing.top, len(files), listing.skipped)
+    labels = _labels(listing, classes, order)
+    sizes = picture.sizes_of(files)
+    if len(sizes) == 1:
+        size, mixed = next(iter(sizes)), False
+    elif image_size is not None:
+        size, mixed = (image_size, image_size), True
+    else:
+        raise DataError(f"dataset.image_size: expected a number, as {listing.top} has {len(sizes)} sizes, got null")
+    blocks = picture.decoded(files, channels, size, resize=mixed)
+    return Split((len(files), channels, *size), blocks, labels)
+
+
+def _labels(listing: Listing, classes: tuple[str, ...], order: NDArray[np.int64]) -> NDArray[np.int64] | None:
+    """The index of each picture's class folder among `classes`, in `order`; None where there are none."""
+    if not set(listing.classes) <= set(classes) or bool(classes) != bool(listing.classes):
+        got = ", ".join(sorted(listing.classes)) or "none"
+        expected = ", ".join(classes) or "none"
+        raise DataError(f"{listing.top}: expected the class folders {expected}, got {got}")
+    if not classes:
+        return None
+    number: Mapping[str, int] = {name: index for index, name in enumerate(classes)}
+    return np.array([number[listing.class_of(index)] for index in order], dtype=np.int64)

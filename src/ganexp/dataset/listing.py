@@ -1,0 +1,102 @@
+"""The pictures of a folder: found and listed, not opened."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ganexp.errors import DataError
+
+EXTENSIONS = (".bmp", ".gif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What a folder holds.
+
+    Attributes:
+        top: the folder.
+        pictures: relative path ("/"-separated), size in bytes and time of change in nanoseconds of each, by path.
+        classes: names of the subfolders that hold pictures, sorted; none if all pictures lie in the folder itself.
+        skipped: number of files that are no pictures by their extension, or hidden.
+    """
+
+    top: Path
+    pictures: tuple[tuple[str, int, int], ...]
+    classes: tuple[str, ...]
+    skipped: int
+
+    def class_of(self, index: int) -> str:
+        """Name of the class folder of one picture."""
+        return self.pictures[index][0].split("/", 1)[0]
+
+
+def list_pictures(key: str, top: Path) -> Listing:
+    """List the pictures in `top` and below; links are followed.
+
+    Args:
+        key: the configuration key that gave `top`; names errors.
+        top: a folder.
+
+    Raises:
+        DataError: no such folder, no pictures, pictures both in class folders and beside them, a link that leads
+            nowhere or round in a circle, or a picture that is no regular file.
+    """
+    if not top.is_dir():
+        raise DataError(f"{key}: expected a folder of pictures, got {top}, which is no folder")
+    pictures, skipped = [], 0
+    for file in _files(top):
+        if file.name.startswith(".") or file.suffix.lower() not in EXTENSIONS:
+            skipped += 1
+        else:
+            pictures.append((file.relative_to(top).as_posix(), *_size_and_time(file)))
+    if not pictures:
+        raise DataError(f"{key}: expected pictures ({', '.join(EXTENSIONS)}) in {top}, got {skipped} other files")
+    pictures.sort()
+    return Listing(top, tuple(pictures), _classes(top, [path for path, _, _ in pictures]), skipped)
+
+
+def _classes(top: Path, paths: list[str]) -> tuple[str, ...]:
+    inside = {path.split("/", 1)[0] for path in paths if "/" in path}
+    beside = [path for path in paths if "/" not in path]
+    if inside and beside:
+        raise DataError(f"{top}: expected all pictures in class folders or none, got {beside[0]} beside {min(inside)}/")
+    return tuple(sorted(inside))
+
+
+def _size_and_time(file: Path) -> tuple[int, int]:
+    try:
+        status = file.stat()
+    except OSError as error:
+        raise DataError(f"{file}: expected a picture, got {error.strerror or error}") from None
+    if not stat.S_ISREG(status.st_mode):
+        raise DataError(f"{file}: expected a picture, got something that is no regular file")
+    return status.st_size, status.st_mtime_ns
+
+
+def _files(top: Path) -> Iterator[Path]:
+    """Every file below `top`; hidden folders are left out, and one that is met twice is refused."""
+    seen: set[tuple[int, int]] = set()
+    pending = [top]
+    while pending:
+        folder = pending.pop()
+        try:
+            status = folder.stat()
+            entries = [(Path(entry.path), _is_folder(entry)) for entry in os.scandir(folder)]
+        except OSError as error:
+            raise DataError(f"{folder}: expected a folder that can be read, got {error.strerror or error}") from None
+        if (status.st_dev, status.st_ino) in seen:
+            raise DataError(f"{folder}: expected every folder once, got one that symbolic links lead to again")
+        seen.add((status.st_dev, status.st_ino))
+        pending.extend(path for path, is_folder in entries if is_folder and not path.name.startswith("."))
+        yield from (path for path, is_folder in entries if not is_folder)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself: not a folder; refused where it is read, if it is named like a picture
+        return False

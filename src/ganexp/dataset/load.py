@@ -1,0 +1,164 @@
+"""From prepared files to a Dataset: the held-out reference, the resized files, the fingerprint."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ganexp.dataset import npy
+from ganexp.dataset.content import array_digest, digest_of, file_digest
+from ganexp.dataset.place import absolute_root, cache_root, folder_of, in_first_writable, once
+from ganexp.dataset.prepared import Prepared, Source, classes_of, ensure_prepared, open_split
+from ganexp.dataset.resize import RESIZE_VERSION, resized
+from ganexp.dataset.split import held_out
+from ganexp.errors import DataError
+from ganexp.types import Dataset
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Where the held-out images come from.
+
+    Attributes:
+        test_images: the test split serves if it has at least this many images; None: it never does.
+        fraction: otherwise this share of the training images is taken out of them; None: refused otherwise.
+        test_origin: the test split in words.
+        fraction_origin: the share in words.
+    """
+
+    test_images: int | None = 1
+    fraction: float | None = None
+    test_origin: str = "test split"
+    fraction_origin: str = ""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some images of one split: all of them (indices None), or those at `indices`."""
+
+    prepared: Prepared
+    indices: NDArray[np.int64] | None
+
+    def __len__(self) -> int:
+        return len(self.prepared.images) if self.indices is None else len(self.indices)
+
+    def labels(self) -> NDArray[np.int64] | None:
+        """int64 (len(self),), or None."""
+        labels = self.prepared.labels
+        return labels if labels is None or self.indices is None else labels[self.indices]
+
+    def digest(self, cache_dir: Path) -> str:
+        """Digest of the images and labels of this part, the same wherever the files lie."""
+        images, labels = self.prepared.images, self.prepared.labels
+        return digest_of(
+            {
+                "images": file_digest(self.prepared.images_path, images, cache_dir),
+                "labels": None if labels is None else file_digest(self.prepared.labels_path, labels, cache_dir),
+                "indices": None if self.indices is None else array_digest(self.indices),
+            }
+        )
+
+
+def load(
+    source: Source, reference: Reference, *, root: Path, image_size: int | None, num_images: int | None
+) -> Dataset:
+    """Prepare `source` if it is not prepared yet, then map its images.
+
+    Args:
+        source: where the images come from.
+        reference: which of them are held out.
+        root: data root; its `prepared` folder is used, or the user's cache where it cannot be written.
+        image_size: height and width wanted; None: the images' own, which must be square.
+        num_images: how many training images to use, after the reference is taken out; None: all.
+
+    Raises:
+        DataError: the data is missing, malformed or too small for what is asked, or there is no place to write to.
+    """
+    root = absolute_root(root)
+    home = ensure_prepared(source, root)
+    (train, held), origin = choose_reference(source, reference, home)
+    size = image_size if image_size is not None else _own_size(source, train, held)
+    if num_images is not None and num_images > len(train):
+        raise DataError(f"dataset.num_images: expected at most {len(train)} for {source.name}, got {num_images}")
+    count = num_images or len(train)
+
+    def assemble(cache_home: Path) -> Dataset:
+        cache_dir = folder_of(cache_home, source.folder)
+        digests = [train.digest(cache_dir), held.digest(cache_dir)]
+        train_labels = train.labels()
+        return Dataset(
+            name=f"{source.name}-{digest_of(digests)[:8]}" if source.named_by_content else source.name,
+            train=_at_size(train, size, cache_dir, "train", digests[0])[:count],
+            train_labels=None if train_labels is None else train_labels[:count],
+            reference=_at_size(held, size, cache_dir, "reference", digests[1]),
+            reference_labels=held.labels(),
+            reference_origin=origin,
+            fingerprint=digest_of({"content": digests, "count": count, **_scaling((train, held), size)}),
+            num_classes=classes_of(source, train.prepared.labels),
+            cache_dir=cache_dir,
+        )
+
+    homes = dict.fromkeys((home, cache_root(root)))
+    return in_first_writable(tuple(homes), source.folder, assemble)
+
+
+def choose_reference(source: Source, reference: Reference, home: Path) -> tuple[tuple[Part, Part], str]:
+    """The training part, the held-out part, and in words where the latter comes from."""
+    folder = folder_of(home, source.folder)
+    train = open_split(source, home, "train", source.num_classes)
+    if train is None:
+        raise DataError(f"{folder / 'train_images.npy'}: expected prepared images, got no such file")
+    test = open_split(source, home, "test", classes_of(source, train.labels))
+    if test is not None and reference.test_images is not None and len(test.images) >= reference.test_images:
+        channels = train.images.shape[1], test.images.shape[1]
+        if channels[0] != channels[1]:
+            raise DataError(f"{test.images_path}: expected {channels[0]} channels as in training, got {channels[1]}")
+        return (Part(train, None), Part(test, None)), reference.test_origin
+    if reference.fraction is None:
+        raise DataError(f"{folder / 'test_images.npy'}: expected the test split beside the training one, got none")
+    if len(train.images) < 2:
+        raise DataError(f"{source.name}: expected at least 2 images, so that one can be held out, got 1")
+    mask = held_out(len(train.images), reference.fraction, train.labels)
+    return (Part(train, np.flatnonzero(~mask)), Part(train, np.flatnonzero(mask))), reference.fraction_origin
+
+
+def _own_size(source: Source, *parts: Part) -> int:
+    sizes = {part.prepared.images.shape[2:] for part in parts}
+    height, width = next(iter(sizes))
+    if len(sizes) > 1 or height != width:
+        got = " and ".join(f"{h} x {w}" for h, w in sorted(sizes))
+        raise DataError(f"dataset.image_size: expected a number, as the images of {source.name} are {got}, got null")
+    return int(height)
+
+
+def _scaling(parts: tuple[Part, Part], size: int) -> dict[str, Any]:
+    """What the fingerprint holds about size; the filter's version only where it was used."""
+    scaled = any(part.prepared.images.shape[2:] != (size, size) for part in parts)
+    return {"image_size": size, "resize": RESIZE_VERSION if scaled else None}
+
+
+def _at_size(part: Part, size: int, cache_dir: Path, kind: str, digest: str) -> NDArray[np.uint8]:
+    """The images of `part` at `size`, mapped: the prepared file itself, or one derived from it once."""
+    images = part.prepared.images
+    shape = (len(part), images.shape[1], size, size)
+    if part.indices is None and images.shape == shape:
+        return images
+    name = f"{kind}_{size}px_v{RESIZE_VERSION}_{digest[:12]}.npy"
+    beside = part.prepared.images_path.with_name(name)
+    path = beside if beside.exists() else cache_dir / name
+    step = npy.block_length((images.shape[1], max(size, images.shape[2]), max(size, images.shape[3])))
+
+    def write(target: Path) -> None:
+        parts = npy.blocks(images, step, part.indices)
+        same = images.shape[2:] == (size, size)
+        npy.write(target, shape, "|u1", parts if same else (resized(block, size) for block in parts))
+
+    once(path, write)
+    derived = npy.open_images(path)
+    if derived.shape != shape:
+        raise DataError(f"{path}: expected shape {shape}, got {derived.shape}; it is derived: delete it to remake it")
+    return derived

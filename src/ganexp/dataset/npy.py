@@ -1,0 +1,144 @@
+"""npy files of images and labels: checked before they are mapped, written whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ganexp.atomic import replacing
+from ganexp.errors import DataError
+
+BLOCK_BYTES = 16 * 2**20
+"""Images are read, resized and written in blocks of about this many bytes."""
+
+MAX_CLASSES = 65_536
+"""Labels beyond this are taken for something else than class numbers, where the number of classes is not known."""
+
+
+def open_images(path: Path) -> NDArray[np.uint8]:
+    """Map the images in `path`, after checking all that can be checked without reading them.
+
+    Returns:
+        Read-only uint8 (N, C, H, W), N >= 1, C 1 or 3.
+
+    Raises:
+        DataError: no such file, not an npy file, another type or shape, or a length that differs from the header's.
+    """
+    shape, dtype = _checked_header(path)
+    check_images(path, shape, dtype)
+    return _mapped(path)
+
+
+def open_labels(path: Path, count: int, classes: int | None, *, any_integer: bool = False) -> NDArray[Any]:
+    """Map the labels in `path`.
+
+    Args:
+        path: the file.
+        count: number of images that the labels belong to.
+        classes: number of classes; None: not known beforehand.
+        any_integer: accept every integer type, not int64 alone.
+
+    Returns:
+        Read-only (count,), values in 0 .. classes - 1.
+    """
+    shape, dtype = _checked_header(path)
+    wanted = "integer" if any_integer else "int64"
+    if not (dtype.kind in "iu" if any_integer else dtype == np.int64) or len(shape) != 1:
+        raise DataError(f"{path}: expected {wanted} labels of shape ({count},), got {dtype} of shape {shape}")
+    if shape != (count,):
+        raise DataError(f"{path}: expected one label for each of {count} images, got {shape[0]} labels")
+    labels = _mapped(path)
+    check_labels(path, labels, count, classes)
+    return labels
+
+
+def check_images(where: object, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+    """Raise DataError, naming `where`, unless these are uint8 images (N, C, H, W) with C 1 or 3 and none of them 0."""
+    if dtype == np.uint8 and len(shape) == 4 and shape[1] in (1, 3) and min(shape) > 0:
+        return
+    hint = ""
+    if dtype == np.uint8 and len(shape) == 4 and shape[3] in (1, 3):
+        hint = "; channels last? images.transpose(0, 3, 1, 2) puts them second"
+    elif dtype == np.uint8 and len(shape) == 3:
+        hint = "; grey images without a channel axis? images[:, None] adds it"
+    elif dtype.kind == "f":
+        hint = "; scale to 0 .. 255 and round first"
+    raise DataError(
+        f"{where}: expected uint8 images of shape (N, C, H, W) with N at least 1 and C 1 or 3, "
+        f"got {dtype} of shape {shape}{hint}"
+    )
+
+
+def check_labels(where: object, labels: NDArray[Any], count: int, classes: int | None) -> None:
+    """Raise DataError, naming `where`, unless there is a label in 0 .. classes - 1 for each of `count` images."""
+    if labels.shape != (count,):
+        raise DataError(f"{where}: expected one label for each of {count} images, got shape {labels.shape}")
+    lowest, highest = int(labels.min()), int(labels.max())
+    limit = MAX_CLASSES if classes is None else classes
+    if lowest < 0 or highest >= limit:
+        raise DataError(f"{where}: expected labels in 0 .. {limit - 1}, got {lowest} .. {highest}")
+
+
+def blocks(
+    images: NDArray[np.uint8], step: int, indices: NDArray[np.int64] | None = None
+) -> Iterator[NDArray[np.uint8]]:
+    """`images` (or `images[indices]`) in blocks of `step`, in order."""
+    count = len(images) if indices is None else len(indices)
+    for start in range(0, count, step):
+        chosen = slice(start, start + step) if indices is None else indices[start : start + step]
+        yield np.ascontiguousarray(images[chosen])
+
+
+def block_length(image_shape: tuple[int, ...]) -> int:
+    """How many uint8 images of this shape make a block; at least one."""
+    return max(1, BLOCK_BYTES // max(1, int(np.prod(image_shape))))
+
+
+def write(path: Path, shape: tuple[int, ...], dtype: str, parts: Iterable[NDArray[Any]]) -> None:
+    """Write the array whose first axis `parts` make up, atomically and in bounded memory.
+
+    Args:
+        path: the file to write; its folder must exist.
+        shape: of the whole array.
+        dtype: numpy's string for it with the byte order, e.g. "<i8", so that files are the same on every machine.
+        parts: arrays that follow each other on the first axis.
+    """
+    with replacing(path) as temporary:
+        with temporary.open("wb") as file:
+            header = {"descr": dtype, "fortran_order": False, "shape": shape}
+            np.lib.format.write_array_header_1_0(file, header)
+            rows = 0
+            for part in parts:
+                if part.shape[1:] != shape[1:]:
+                    raise DataError(f"{path}: expected images of shape {shape[1:]}, got {part.shape[1:]}")
+                file.write(np.ascontiguousarray(part, dtype=dtype).data)
+                rows += len(part)
+        if rows != shape[0]:
+            raise DataError(f"{path}: expected {shape[0]} images, got {rows} from the source")
+
+
+def _checked_header(path: Path) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+    try:
+        with path.open("rb") as file:
+            version = np.lib.format.read_magic(file)
+            shape, _, dtype = readers[version](file)
+            start, length = file.tell(), path.stat().st_size
+    except OSError as error:
+        raise DataError(f"{path}: expected an npy file, got {error.strerror or error}") from None
+    except Exception as error:  # a header is a literal that anything may be written into
+        raise DataError(f"{path}: expected an npy file, got one whose header cannot be read ({error})") from None
+    expected = start + int(np.prod(shape, dtype=object)) * dtype.itemsize
+    if dtype.hasobject or length != expected:
+        got = "Python objects" if dtype.hasobject else f"{length} bytes"
+        raise DataError(f"{path}: expected {expected} bytes of {dtype} {shape} as its header says, got {got}")
+    return shape, dtype
+
+
+def _mapped(path: Path) -> NDArray[Any]:
+    array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+    return array

@@ -1,0 +1,93 @@
+"""A user's own images: `.npy` files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from ganexp.dataset import npy
+from ganexp.dataset.content import digest_of
+from ganexp.dataset.load import Reference, load
+from ganexp.dataset.parameters import Fraction, ImageSize, Name, NumImages
+from ganexp.dataset.prepared import Source, Split
+from ganexp.errors import DataError
+from ganexp.types import Dataset
+
+
+def arrays(
+    *,
+    root: Path,
+    images: Path,
+    labels: Path | None = None,
+    reference_images: Path | None = None,
+    reference_labels: Path | None = None,
+    reference_fraction: Fraction = 0.1,
+    image_size: ImageSize | None = None,
+    num_images: NumImages | None = None,
+    name: Name = "arrays",
+) -> Dataset:
+    """Images from `.npy` files: uint8 (N, C, H, W), C 1 or 3, values 0 .. 255.
+
+    Args:
+        root: data root; the prepared copy goes to its `prepared/<name>-<hash of the files' listing>`.
+        images: the images to train on.
+        labels: their labels, integers in 0 .. K - 1; None: unlabelled.
+        reference_images: images to hold out; None: a share of `images`.
+        reference_labels: their labels.
+        reference_fraction: share of `images` that is held out where there are no `reference_images`.
+        image_size: height and width, in pixels; None: the images' own.
+        num_images: use the first n training images; None: all.
+        name: the dataset's name, to which a hash of its content is added.
+
+    Raises:
+        DataError: a file is missing or malformed, too few images, or no place to write to.
+    """
+    if reference_labels is not None and reference_images is None:
+        raise DataError("dataset.reference_labels: expected reference_images beside it, got none")
+    roles = {
+        "images": images,
+        "labels": labels,
+        "reference_images": reference_images,
+        "reference_labels": reference_labels,
+    }
+    files = {role: path.expanduser() for role, path in roles.items() if path is not None}
+    listing = {role: _listed(role, path) for role, path in files.items()}
+    source = Source(name, f"{name}-{digest_of(listing)[:12]}", lambda home: _decode(files), named_by_content=True)
+    reference = Reference(
+        test_images=None if reference_images is None else 1,
+        fraction=reference_fraction,
+        test_origin="separate reference images",
+        fraction_origin=share_in_words(reference_fraction, stratified=labels is not None),
+    )
+    return load(source, reference, root=root, image_size=image_size, num_images=num_images)
+
+
+def share_in_words(fraction: float, *, stratified: bool) -> str:
+    """Where held-out images come from that are a share of the data."""
+    return f"fixed {'stratified ' if stratified else ''}share of {fraction:g} of the data"
+
+
+def _listed(role: str, path: Path) -> tuple[str, int, int]:
+    """Name, size in bytes and time of change in nanoseconds."""
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise DataError(f"dataset.{role}: expected an npy file, got {path}: {error.strerror or error}") from None
+    return path.name, status.st_size, status.st_mtime_ns
+
+
+def _decode(files: Mapping[str, Path]) -> Mapping[str, Split]:
+    splits = {"train": _split(files["images"], files.get("labels"))}
+    if "reference_images" in files:
+        splits["test"] = _split(files["reference_images"], files.get("reference_labels"))
+    return splits
+
+
+def _split(images_path: Path, labels_path: Path | None) -> Split:
+    images = npy.open_images(images_path)
+    labels = None
+    if labels_path is not None:
+        labels = npy.open_labels(labels_path, len(images), None, any_integer=True).astype(np.int64)
+    return Split(images.shape, npy.blocks(images, npy.block_length(images.shape[1:])), labels)

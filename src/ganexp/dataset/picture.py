@@ -1,0 +1,112 @@
+"""Pictures decoded with Pillow, each failure naming its file."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ganexp.dataset.npy import block_length
+from ganexp.errors import DataError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+T = TypeVar("T")
+Size = tuple[int, int]
+"""(height, width), in pixels."""
+
+MODES = frozenset({"1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBX", "RGBa", "CMYK", "YCbCr", "LAB", "HSV"})
+"""Pillow's modes of at most 8 bits a channel; others cannot be turned into bytes without a choice of scale."""
+
+MAX_PIXELS = 64 * 2**20
+"""A picture with more pixels is taken for a decompression bomb."""
+
+SIDEWAYS = (5, 6, 7, 8)
+"""Values of the EXIF orientation that exchange height and width."""
+
+
+def sizes_of(files: Sequence[Path]) -> set[Size]:
+    """The sizes that occur, from the headers alone; DataError names a file that is no acceptable picture."""
+    return {size for block in _in_threads(_size, files, 1024) for size in block}
+
+
+def decoded(files: Sequence[Path], channels: int, size: Size, *, resize: bool) -> Iterator[NDArray[np.uint8]]:
+    """The pictures as uint8 blocks (b, channels, *size), in order.
+
+    Args:
+        files: pictures.
+        channels: 1 (grey: ITU-R 601-2 luma) or 3 (RGB); an alpha channel is dropped.
+        size: the size that they have, or are resized to.
+        resize: whether to resize (bicubic, antialiased, stretched to `size`).
+
+    Raises:
+        DataError: names the picture that cannot be decoded.
+    """
+
+    def decode(file: Path) -> NDArray[np.uint8]:
+        return _pixels(file, channels, size, resize)
+
+    for block in _in_threads(decode, files, min(1024, block_length((channels, *size)))):
+        yield np.stack(block)
+
+
+def _in_threads(work: Callable[[Path], T], files: Sequence[Path], step: int) -> Iterator[list[T]]:
+    """`work` of each file, `step` at a time (Pillow decodes outside the interpreter's lock)."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for start in range(0, len(files), step):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # Pillow's remarks on odd metadata; sizes are checked here
+                results = list(pool.map(work, files[start : start + step]))
+            yield results
+
+
+@contextmanager
+def _opened(file: Path) -> Iterator[Image]:
+    """The picture in `file`, not decoded yet; whatever goes wrong inside becomes a DataError that names it."""
+    from PIL import Image
+
+    try:
+        with Image.open(file) as picture:
+            width, height = picture.size
+            if width * height > MAX_PIXELS:
+                raise DataError(f"{file}: expected at most {MAX_PIXELS} pixels, got {width} x {height}")
+            if picture.mode not in MODES:
+                raise DataError(f"{file}: expected at most 8 bits a channel, got Pillow's mode {picture.mode}")
+            yield picture
+    except DataError:
+        raise
+    except Exception as error:  # decoders raise what they like on damaged input
+        raise DataError(f"{file}: expected a picture that can be read, got {type(error).__name__}: {error}") from None
+
+
+def _size(file: Path) -> Size:
+    with _opened(file) as picture:
+        width, height = picture.size
+        return (width, height) if _orientation(picture) in SIDEWAYS else (height, width)
+
+
+def _orientation(picture: Image) -> int:
+    """The EXIF orientation, 1 .. 8; PNG's is not looked at, as it would mean decoding the whole picture."""
+    return 1 if picture.format == "PNG" else int(picture.getexif().get(0x0112, 1))
+
+
+def _pixels(file: Path, channels: int, size: Size, resize: bool) -> NDArray[np.uint8]:
+    from PIL import Image, ImageOps
+
+    with _opened(file) as picture:
+        upright = picture if _orientation(picture) == 1 else ImageOps.exif_transpose(picture)
+        plain = upright.convert("L" if channels == 1 else "RGB")
+        if resize:
+            plain = plain.resize((size[1], size[0]), Image.Resampling.BICUBIC)
+        pixels = np.asarray(plain)
+    if pixels.shape[:2] != size:
+        raise DataError(f"{file}: expected {size[0]} x {size[1]} pixels, got {pixels.shape[0]} x {pixels.shape[1]}")
+    return pixels[None] if channels == 1 else pixels.transpose(2, 0, 1)

@@ -1,0 +1,100 @@
+"""Where prepared and derived files live: the data root, or the user's cache where that cannot be written."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from ganexp.errors import DataError
+
+T = TypeVar("T")
+log = logging.getLogger("ganexp")
+LOCK = ".dataset.lock"
+
+
+def absolute_root(root: Path) -> Path:
+    """`root` with ~ expanded, independent of the working directory; DataError if it is a file."""
+    root = Path(os.path.abspath(root.expanduser()))  # noqa: PTH100  (resolve() would follow links)
+    if root.exists() and not root.is_dir():
+        raise DataError(f"dataset.root: expected a folder, got the file {root}")
+    return root
+
+
+def cache_root(root: Path) -> Path:
+    """The folder that stands in for an unwritable `root`: the user's cache, keyed by the root's absolute path."""
+    from platformdirs import user_cache_dir
+
+    return Path(user_cache_dir("ganexp")) / hashlib.sha256(os.fsencode(root)).hexdigest()[:16]
+
+
+def folder_of(home: Path, name: str) -> Path:
+    """The folder of the prepared files of dataset `name` under a root or its stand-in."""
+    return home / "prepared" / name
+
+
+def in_first_writable(homes: Sequence[Path], name: str, work: Callable[[Path], T]) -> T:
+    """Do `work(home)` in the first of `homes` where it can be done, saying so when that is not the first one.
+
+    An OSError (read-only, no permission, disk full) moves on to the next.
+
+    Raises:
+        DataError: none of them can be written.
+    """
+    refusals: list[str] = []
+    for home in homes:
+        folder = folder_of(home, name)
+        if refusals:
+            log.warning("%s: files of this dataset go to %s", refusals[-1], folder)
+        try:
+            probe(folder)
+            return work(home)
+        except OSError as error:
+            refusals.append(f"{folder} cannot be written ({error.strerror or error})")
+    raise DataError(f"dataset.root: expected a folder that can be written, got none: {'; '.join(refusals)}")
+
+
+def probe(folder: Path) -> None:
+    """Create `folder` if need be, and a file in it; OSError if that cannot be done."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=folder, prefix=".probe-"):
+        pass
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the lock of a dataset's folder; the kernel frees it if its holder dies."""
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(str(folder / LOCK))
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        log.info("waiting for another process that works on %s", folder)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def once(path: Path, write: Callable[[Path], None]) -> None:
+    """Make sure that `path` exists: of all processes that ask at once, one calls `write(path)`, the others wait."""
+    if path.exists():
+        return
+    with locked(path.parent):
+        if path.exists():
+            return
+        sweep_leftovers(path)
+        write(path)
+
+
+def sweep_leftovers(path: Path) -> None:
+    """Remove the temporary files that a killed writer of `path` left; call it under the folder's lock."""
+    for leftover in path.parent.glob(f".{path.stem}.*.tmp{path.suffix}"):
+        leftover.unlink(missing_ok=True)

@@ -1,0 +1,135 @@
+"""Prepared files: a source decoded once into npy files, which are all that is read from then on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ganexp.dataset import npy
+from ganexp.dataset.place import cache_root, folder_of, in_first_writable, log, once, sweep_leftovers
+from ganexp.errors import DataError
+
+
+@dataclass(frozen=True)
+class Split:
+    """Decoded images, not written yet.
+
+    Attributes:
+        shape: (N, C, H, W).
+        blocks: uint8 (b, C, H, W) blocks that follow each other.
+        labels: int64 (N,), or None.
+    """
+
+    shape: tuple[int, ...]
+    blocks: Iterable[NDArray[np.uint8]]
+    labels: NDArray[np.int64] | None
+
+
+@dataclass(frozen=True)
+class Source:
+    """How a dataset comes to be.
+
+    Attributes:
+        name: what the user calls it.
+        folder: name of the folder of its prepared files.
+        decode: called with a root that can be written (for downloads); gives "train" and perhaps "test".
+        labelled: labels must be there.
+        num_classes: number of classes, where it is known beforehand.
+        channels: number of channels, where it is known beforehand.
+        named_by_content: the first 8 digits of the content's digest become part of the dataset's name.
+    """
+
+    name: str
+    folder: str
+    decode: Callable[[Path], Mapping[str, Split]]
+    labelled: bool = False
+    num_classes: int | None = None
+    channels: int | None = None
+    named_by_content: bool = False
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """One split's prepared files, mapped.
+
+    Attributes:
+        images_path: where `images` are mapped from.
+        images: uint8 (N, C, H, W), original size.
+        labels_path: where `labels` are mapped from, if there are any.
+        labels: int64 (N,), or None.
+    """
+
+    images_path: Path
+    images: NDArray[np.uint8]
+    labels_path: Path
+    labels: NDArray[np.int64] | None
+
+
+def ensure_prepared(source: Source, root: Path) -> Path:
+    """The home (`root`, or what stands in for it) under which the prepared files are; made if there are none.
+
+    Raises:
+        DataError: the source is missing or damaged, or there is no place to write to.
+    """
+    stand_in = cache_root(root)
+    for home in (root, stand_in):
+        if _marker(home, source).exists():
+            if home == stand_in:
+                log.warning("%s holds no prepared %s: read from %s", root, source.name, folder_of(home, source.folder))
+            return home
+    return in_first_writable((root, stand_in), source.folder, lambda home: _prepare(source, home))
+
+
+def open_split(source: Source, home: Path, split: str, classes: int | None) -> Prepared | None:
+    """Map the prepared files of "train" or "test", labels in 0 .. classes - 1; None if that split has no images."""
+    folder = folder_of(home, source.folder)
+    images_path, labels_path = folder / f"{split}_images.npy", folder / f"{split}_labels.npy"
+    if split != "train" and not images_path.exists():
+        return None
+    images = npy.open_images(images_path)
+    if source.channels not in (None, images.shape[1]):
+        raise DataError(f"{images_path}: expected {source.channels} channels ({source.name}), got {images.shape[1]}")
+    if not labels_path.exists():
+        if source.labelled:
+            raise DataError(f"{labels_path}: expected int64 labels beside {images_path.name}, got no such file")
+        return Prepared(images_path, images, labels_path, None)
+    return Prepared(images_path, images, labels_path, npy.open_labels(labels_path, len(images), classes))
+
+
+def classes_of(source: Source, train_labels: NDArray[np.int64] | None) -> int | None:
+    """Number of classes: known beforehand, or one more than the highest training label; None for unlabelled data."""
+    if source.num_classes is not None or train_labels is None:
+        return source.num_classes
+    return int(train_labels.max()) + 1
+
+
+def _marker(home: Path, source: Source) -> Path:
+    """The file that is written last: where it exists, the dataset is prepared."""
+    return folder_of(home, source.folder) / "train_images.npy"
+
+
+def _prepare(source: Source, home: Path) -> Path:
+    def write_all(marker: Path) -> None:
+        log.info("preparing %s in %s (once)", source.name, marker.parent)
+        splits = source.decode(home)
+        classes = classes_of(source, splits["train"].labels)
+        for name in sorted(splits):  # test, then train: the marker comes last
+            _write_split(f"{source.name}, {name}", marker.parent, name, splits[name], classes)
+
+    once(_marker(home, source), write_all)
+    return home
+
+
+def _write_split(where: str, folder: Path, name: str, split: Split, classes: int | None) -> None:
+    npy.check_images(f"{where} images", split.shape, np.dtype(np.uint8))
+    labels_path, images_path = folder / f"{name}_labels.npy", folder / f"{name}_images.npy"
+    for path in (labels_path, images_path):
+        sweep_leftovers(path)
+    if split.labels is not None:
+        npy.check_labels(f"{where} labels", split.labels, split.shape[0], classes)
+        npy.write(labels_path, split.labels.shape, "<i8", [split.labels])
+    npy.write(images_path, split.shape, "|u1", split.blocks)

@@ -1,0 +1,102 @@
+"""The sources of the named datasets, decoded: what happens once, before there are prepared files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ganexp.dataset import npy
+from ganexp.dataset.fetch import FetchError, download, torchvision_dataset
+from ganexp.dataset.idx import read_idx
+from ganexp.dataset.place import absolute_root
+from ganexp.dataset.prepared import Split
+from ganexp.errors import DataError
+
+NUM_CLASSES = 10
+IDX_FILES = {
+    "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
+    "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
+}
+CIFAR10_FOLDER = "cifar-10-batches-py"
+CIFAR10_FILES = ("data_batch_1 ... data_batch_5", "test_batch", "batches.meta")
+CIFAR10_ARCHIVE = "cifar-10-python.tar.gz"
+
+
+def decode_digits(home: Path) -> Mapping[str, Split]:
+    """scikit-learn's digits, 8 x 8, their 17 grey levels spread over 0 .. 255."""
+    from sklearn.datasets import load_digits
+
+    images, labels = load_digits(return_X_y=True)
+    sixteenths = images.astype(np.int64).reshape(-1, 1, 8, 8)  # 0 .. 16
+    pixels = ((sixteenths * 255 + 8) // 16).astype(np.uint8)
+    return {"train": Split(pixels.shape, [pixels], labels.astype(np.int64))}
+
+
+def decode_idx(torchvision_name: str, root: Path, home: Path) -> Mapping[str, Split]:
+    """MNIST or FashionMNIST from the IDX files under `root` or `home`, downloaded to `home` if there are none.
+
+    Args:
+        torchvision_name: "MNIST" or "FashionMNIST": torchvision's class, and the name of its folder.
+        root: the data root.
+        home: a root that can be written.
+    """
+    root, folder = absolute_root(root), f"{torchvision_name}/raw"
+    names = [name for pair in IDX_FILES.values() for name in pair]
+    found = [base / folder for base in (root, home) if all((base / folder / name).exists() for name in names)]
+    if not found:
+        try:
+            download(torchvision_name, folder, [f"{folder}/{name}.gz" for name in names], (root, home), home)
+        except FetchError as error:
+            raise nothing_found(root, folder, names, torchvision_name, "1 x 28 x 28", error) from None
+        found = [home / folder]
+    return {split: _idx_split(found[0], *files) for split, files in IDX_FILES.items()}
+
+
+def decode_cifar10(root: Path, home: Path) -> Mapping[str, Split]:
+    """CIFAR-10 from torchvision's files under `root` or `home`, downloaded to `home` if there are none."""
+    root = absolute_root(root)
+    damaged = ""
+    for base in (root, home):
+        if (base / CIFAR10_FOLDER).is_dir():
+            try:
+                return _cifar10_splits(base)
+            except FetchError as error:
+                damaged = f" ({base / CIFAR10_FOLDER} is there, but: {error})"
+    try:
+        download("CIFAR10", CIFAR10_FOLDER, [CIFAR10_ARCHIVE], (root, home), home)
+        return _cifar10_splits(home)
+    except FetchError as error:
+        reason = FetchError(f"{error}{damaged}")
+        raise nothing_found(root, CIFAR10_FOLDER, CIFAR10_FILES, "CIFAR10", "3 x 32 x 32", reason) from None
+
+
+def nothing_found(
+    root: Path, folder: str, files: Sequence[str], torchvision_name: str, shape: str, error: FetchError
+) -> DataError:
+    """What to say where there are no files and no network: which files go where."""
+    prepared = {"MNIST": "mnist", "FashionMNIST": "fashion_mnist", "CIFAR10": "cifar10"}[torchvision_name]
+    return DataError(
+        f"dataset.root: no {torchvision_name} under {root}, and it could not be downloaded: {error}.\n"
+        f"Put torchvision's files into {root / folder}: {', '.join(files)};\n"
+        f"or prepared files into {root / 'prepared' / prepared}: train_images.npy, test_images.npy "
+        f"(uint8, N x {shape}), train_labels.npy, test_labels.npy (int64);\n"
+        f"or set dataset.root or GANEXP_DATA to a folder that has them."
+    )
+
+
+def _idx_split(raw: Path, images_file: str, labels_file: str) -> Split:
+    images, labels = read_idx(raw / images_file, 3)[:, None], read_idx(raw / labels_file, 1).astype(np.int64)
+    npy.check_labels(raw / labels_file, labels, len(images), NUM_CLASSES)
+    return Split(images.shape, npy.blocks(images, npy.block_length(images.shape[1:])), labels)
+
+
+def _cifar10_splits(base: Path) -> Mapping[str, Split]:
+    splits = {}
+    for split in ("train", "test"):
+        dataset = torchvision_dataset("CIFAR10", base, train=split == "train")
+        images = np.asarray(dataset.data).transpose(0, 3, 1, 2)  # (N, H, W, C), RGB
+        labels = np.asarray(dataset.targets, dtype=np.int64)
+        splits[split] = Split(images.shape, npy.blocks(images, npy.block_length(images.shape[1:])), labels)
+    return splits

@@ -1,0 +1,43 @@
+"""Which images are held out where a source has no test split: fixed for all time, whatever the seed or num_images."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+SPLIT_SEED = 20140610
+"""The seed of every fixed permutation (the date of the first GAN paper)."""
+
+
+def permutation(count: int) -> NDArray[np.int64]:
+    """A fixed permutation of 0 .. count - 1.
+
+    Made by sorting the raw 64-bit stream of PCG64, which numpy guarantees to stay the same in all versions and on all
+    machines; `Generator.permutation` carries no such guarantee (NEP 19).
+    """
+    keys = np.random.PCG64(SPLIT_SEED).random_raw(count)
+    return np.argsort(keys, kind="stable").astype(np.int64)
+
+
+def held_out(count: int, fraction: float, labels: NDArray[np.int64] | None) -> NDArray[np.bool_]:
+    """Which of `count` images are held out: a fixed sample, stratified by label where there are labels.
+
+    The images are put into the fixed permutation's order, then stably by label; of that sequence every
+    (1 / fraction)-th is taken, so that the total is exact and each class has its share within one image.
+
+    Args:
+        count: number of images, at least 2.
+        fraction: share to hold out, in (0, 1); at least one image is held out and at least one is left.
+        labels: (count,) or None.
+
+    Returns:
+        (count,) mask; True: held out.
+    """
+    order = permutation(count)
+    if labels is not None:
+        order = order[np.argsort(np.asarray(labels)[order], kind="stable")]
+    wanted = min(max(1, round(count * fraction)), count - 1)
+    position = np.arange(count, dtype=np.int64)
+    mask = np.zeros(count, dtype=np.bool_)
+    mask[order] = (position + 1) * wanted // count > position * wanted // count
+    return mask
