@@ -90,7 +90,8 @@ def unpack_optimizer(
 ) -> None:
     """Put what `pack_optimizer` returned back into an optimizer of the same parameters."""
     state: dict[int, dict[str, Any]] = {}
-    found = {**without_prefix(prefix, tensors), **{k[len(prefix) + 1 :]: v for k, v in scalars.items() if k.startswith(f"{prefix}.")}}
+    rest = {name[len(prefix) + 1 :]: value for name, value in scalars.items() if name.startswith(f"{prefix}.")}
+    found: dict[str, Any] = {**without_prefix(prefix, tensors), **rest}
     for key, value in found.items():
         index, _, name = key.partition(".")
         state.setdefault(int(index), {})[name] = value
@@ -114,4 +115,5 @@ def _digest(tensors: Mapping[str, Tensor], text: str) -> str:
 
 def _buffer(tensor: Tensor) -> memoryview:
     flat = tensor.detach().cpu().contiguous().reshape(-1)
-    return memoryview(flat.view(torch.uint8).numpy())
+    raw: memoryview = flat.view(torch.uint8).numpy().data
+    return raw

@@ -1,4 +1,4 @@
-"""What every command does with an error: one clear message and the right exit status, no traceback for a mistyped key."""
+"""What every command does with an error: one clear message and the right exit status."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def _flatten(node: object, prefix: str = "") -> list[str]:
     for name in node:
         if name != "hydra" and name != "_target_":
             child = node._get_node(name)
-            keys += _flatten(child, f"{prefix}.{name}" if prefix else str(name))
+            keys += _flatten(child, f"{prefix}.{name!s}" if prefix else str(name))
     return keys
 
 

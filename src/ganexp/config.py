@@ -96,7 +96,7 @@ def plain_values(cfg: DictConfig) -> dict[str, Any]:
         ConfigError: a mandatory value is missing or an interpolation fails.
     """
     try:
-        job = OmegaConf.masked_copy(cfg, [key for key in cfg if key != "hydra"])
+        job = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
         job._set_parent(None)
         values = OmegaConf.to_container(job, resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:

@@ -26,7 +26,12 @@ from ganexp.types import Scores
 
 
 def result(
-    job: Job, rows: Sequence[Row], scores: Scores, directions: Mapping[str, str], machine: Mapping[str, Any], total_seconds: float
+    job: Job,
+    rows: Sequence[Row],
+    scores: Scores,
+    directions: Mapping[str, str],
+    machine: Mapping[str, Any],
+    total_seconds: float,
 ) -> dict[str, Any]:
     """The content of result.json.
 

@@ -94,9 +94,7 @@ def identify(config: RunConfig) -> Identified:
 def shorter(job: Job, epochs: int) -> Job:
     """The run of the same trajectory that ends after `epochs`, in a directory beside `job`'s."""
     config = job.config.with_epochs(epochs)
-    config = replace(
-        config, trainer=replace(config.trainer, milestones=[]), sweep=replace(config.sweep, read_off=[])
-    )
+    config = replace(config, trainer=replace(config.trainer, milestones=[]), sweep=replace(config.sweep, read_off=[]))
     who = identify(config)
     return replace(
         job, config=config, who=who, texts=_shorter_texts(job.texts, epochs), directory=job.directory.parent / who.name

@@ -9,20 +9,20 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
 
 from ganexp import pictures, state
-from ganexp.errors import DataError, Diverged, LeaseLost
+from ganexp.build import build_batches, build_game, build_state, make_evaluator, settings
+from ganexp.errors import Diverged, LeaseLost
 from ganexp.finish import draw_losses, finished_result, objective_value
 from ganexp.job import Job
 from ganexp.logger import Logger
 from ganexp.progress import Progress, estimate_line
 from ganexp.provenance import machine
 from ganexp.record import write_metrics, write_result
-from ganexp.rng import derive
 from ganexp.rundir import (
     check_unclaimed,
     generator_checkpoint,
@@ -32,12 +32,15 @@ from ganexp.rundir import (
     samples_png,
     write_record,
 )
-from ganexp.session import Evaluator, Session, Signals
+from ganexp.session import Session, Signals
 from ganexp.state import Lease, State, Status
 from ganexp.trainer import Batches, Game, Interrupted, TrainState, train
 from ganexp.trainer.loop import Limits
 from ganexp.trainer.step import train_step
 from ganexp.trajectory import load_generator, longer_with_generator, restore_newest
+
+if TYPE_CHECKING:
+    from ganexp.metrics import Evaluator
 
 log = logging.getLogger("ganexp")
 
@@ -93,81 +96,6 @@ def execute(job: Job) -> Outcome:
             time.sleep(WAIT_SECONDS)
 
 
-def settings(job: Job) -> torch.device:
-    """Set torch up for a run and give its device.
-
-    Raises:
-        DataError: the device does not exist on this machine.
-    """
-    torch.set_flush_denormal(True)
-    if job.config.trainer.threads is not None:
-        torch.set_num_threads(job.config.trainer.threads)
-    return device(job.config.trainer.device)
-
-
-def device(name: str) -> torch.device:
-    """The torch device of `trainer.device`.
-
-    Raises:
-        DataError: it does not exist on this machine.
-    """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        found = torch.device(name)
-        torch.empty(1, device=found)
-    except (RuntimeError, AssertionError) as error:
-        raise DataError(f"trainer.device: expected a device of this machine, got {name!r} ({error})") from None
-    return found
-
-
-def make_evaluator(job: Job) -> Evaluator | None:
-    """What scores this run's generators, ready to score; None where nothing is measured.
-
-    Raises:
-        DataError: a metric cannot be computed for this dataset.
-    """
-    if not job.config.scores:
-        return None
-    from ganexp.metrics import Evaluator as MetricsEvaluator
-
-    scores = {name: target.build() for name, target in job.config.scores.items()}
-    metrics = job.config.metrics
-    evaluator = MetricsEvaluator(
-        job.dataset,
-        scores,
-        num_samples=metrics.num_samples,
-        objective=metrics.objective,
-        device=device(job.config.trainer.device),
-    )
-    evaluator.prepare()
-    return evaluator
-
-
-def build_state(job: Job) -> TrainState:
-    """Fresh networks and optimizers of a run, from its seed."""
-    config = job.config
-    torch.manual_seed(derive(config.seed, "init"))
-    gan = config.model.build(job.dataset.image_shape)
-    ema = config.trainer.ema_kimg is not None
-    target = device(config.trainer.device)
-    return TrainState(gan, config.optim_generator.build, config.optim_discriminator.build, ema=ema, device=target)
-
-
-def build_batches(job: Job) -> Batches:
-    """The real minibatches of a run."""
-    trainer = job.config.trainer
-    draws = trainer.d_steps if trainer.real_batch == "fresh" else 1
-    return Batches(job.dataset.train, trainer.batch_size, draws, job.config.seed, device(trainer.device))
-
-
-def build_game(job: Job) -> Game:
-    """The rules of a run."""
-    config = job.config
-    bf16 = config.trainer.precision == "bf16"
-    return Game(config.loss.build(), config.penalty.build(), config.trainer.d_steps, config.trainer.ema_kimg, bf16)
-
-
 def _already(job: Job) -> Outcome | None:
     """The outcome of a run that needs no work: finished, or ended badly and not to be retried."""
     status = state.read(job.directory)
@@ -210,9 +138,7 @@ def _hold(job: Job, lease: Lease, signals: Signals, evaluator: Evaluator | None,
     return Outcome(State.COMPLETED, objective_value(content), job.directory, _closing_line(job, content))
 
 
-def _work(
-    job: Job, lease: Lease, signals: Signals, evaluator: Evaluator | None, logger: Logger
-) -> dict[str, Any]:
+def _work(job: Job, lease: Lease, signals: Signals, evaluator: Evaluator | None, logger: Logger) -> dict[str, Any]:
     """Train what is missing, then score and draw the end; gives result.json's content."""
     training, batches, game = build_state(job), build_batches(job), build_game(job)
     here = machine(str(training.device), torch.get_num_threads())
@@ -228,7 +154,7 @@ def _work(
             return read_off
         restored = restore_newest(job, training, total, progress.note)
         _go_on(session, restored, here)
-        logger.start(job.directory, _plain(job), job.who.run_id, training.step)
+        _start_logger(session, restored)
         progress.start(_opening_line(job, training, batches, game, total), training.step, len(training.history))
         limits = Limits(trainer.epochs, trainer.max_steps, trainer.max_seconds)
         try:
@@ -242,6 +168,15 @@ def _work(
 def _plain(job: Job) -> dict[str, Any]:
     """The configuration for loggers: what the identity is made from, and how it is measured."""
     return {**job.who.identity, "metrics": {"num_samples": job.config.metrics.num_samples}}
+
+
+def _start_logger(session: Session, restored: Mapping[str, Any] | None) -> None:
+    """Start the logger; what a shorter run of the trajectory logged, this run's own log does not hold yet."""
+    job, training = session.job, session.training
+    own = restored is None or restored["folder"] == job.directory
+    session.logger.start(job.directory, _plain(job), job.who.run_id, training.step if own else 0)
+    for row in () if own else training.history:
+        session.logger.log(row, int(row["step"] or 0))
 
 
 def _go_on(session: Session, restored: Mapping[str, Any] | None, here: Mapping[str, Any]) -> None:

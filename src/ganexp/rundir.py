@@ -92,7 +92,8 @@ def check_unclaimed(run: Path, run_id: str, identity: Mapping[str, Any]) -> None
     elif status.run_id == run_id:
         return
     lines = difference(read_identity(run) or {}, json.loads(json.dumps(identity)))
-    raise DirectoryError("\n  ".join([f"{run}: holds a run of another configuration; choose another hydra.run.dir", *lines]))
+    message = f"{run}: holds a run of another configuration; choose another hydra.run.dir"
+    raise DirectoryError("\n  ".join([message, *lines]))
 
 
 def write_record(run: Path, texts: Texts, identity: Mapping[str, Any]) -> None:

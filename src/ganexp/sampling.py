@@ -41,7 +41,7 @@ def decode(generator: nn.Module, z: Tensor, device: torch.device) -> Tensor:
     generator.eval()
     images = []
     try:
-        for part in z.split(BLOCK):
+        for part in torch.split(z, BLOCK):
             padded = torch.zeros(BLOCK, z.shape[1])
             padded[: len(part)] = part
             images.append(generator(padded.to(device)).float().cpu()[: len(part)])

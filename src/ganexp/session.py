@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from time import perf_counter
 from types import FrameType
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -26,17 +26,11 @@ from ganexp.trainer.state import TrainState
 from ganexp.trajectory import load_generator
 from ganexp.types import Sampler, Scores
 
+if TYPE_CHECKING:
+    from ganexp.metrics import Evaluator
+
 OBSERVED_IMAGES = 512
 """Held-out, and generated, images that the discriminator is watched on after each epoch."""
-
-
-class Evaluator(Protocol):
-    """What scores a generator."""
-
-    directions: dict[str, str]
-
-    def evaluate(self, sample: Sampler) -> Scores:
-        """Score the images that `sample` gives."""
 
 
 class Signals:
@@ -125,6 +119,7 @@ class Session:
             self.draw_samples(epoch)
         if epoch in trainer.milestones or epoch in self.job.config.sweep.read_off:
             self.save_generator(epoch)
+        self.logger.log(row, self.training.step)
         self.save()
         self._tell(epoch, row)
         if epoch in self.job.config.sweep.read_off:
@@ -184,7 +179,8 @@ class Session:
 
     def result(self, job: Job, rows: Sequence[Row], scores: Scores) -> dict[str, Any]:
         """result.json of `job`, which ends with the last of `rows`."""
-        directions = self.evaluator.directions if self.evaluator is not None else {}
+        measured = self.evaluator.metrics if self.evaluator is not None else {}
+        directions = {name: str(metric.direction) for name, metric in measured.items()}
         return plain(result(job, rows, scores, directions, self.machine, self.elapsed()))
 
     def elapsed(self) -> float:
@@ -202,15 +198,14 @@ class Session:
     def _probabilistic(self) -> bool:
         return bool(self.job.config.loss.build().probabilistic)
 
-    def _ids(self) -> dict[str, str]:
-        return {"run_id": self.job.who.run_id, "trajectory_id": self.job.who.trajectory_id}
+    def _ids(self) -> dict[str, Any]:
+        shape = list(self.job.dataset.image_shape)
+        return {"run_id": self.job.who.run_id, "trajectory_id": self.job.who.trajectory_id, "image_shape": shape}
 
     def _tell(self, epoch: int, row: Row) -> None:
         seconds = self.training.train_seconds
         speed = float(row["images_seen"] or 0) / seconds if seconds else 0.0
         left = (self.job.config.trainer.epochs - epoch) * seconds / max(epoch, 1)
-        self.lease.update(
-            epoch=epoch, progress={"images_per_second": round(speed, 1), "seconds_left": round(left, 1), "step": self.training.step}
-        )
-        self.logger.log(row, self.training.step)
+        progress = {"images_per_second": round(speed, 1), "seconds_left": round(left, 1), "step": self.training.step}
+        self.lease.update(epoch=epoch, progress=progress)
         self.progress.epoch(row)

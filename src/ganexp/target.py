@@ -6,6 +6,7 @@ import difflib
 import fnmatch
 import importlib
 import inspect
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, get_args
@@ -88,7 +89,8 @@ def explain(prefix: str, problem: Mapping[str, Any]) -> str:
     steps = [step for step in problem["loc"] if isinstance(step, int) or str(step).isidentifier()]
     key = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps)
     key = f"{prefix}{key}".lstrip(".")
-    message = str(problem["msg"]).replace("Input should be", "expected a value")
+    message = str(problem["msg"]).replace("Input should be", "expected")
+    message = re.sub(r"^expected (greater|less)", r"expected a value \1", message)
     return f"{key}: {message}, got {problem['input']!r}"
 
 
@@ -137,6 +139,6 @@ def _annotation(function: Callable[..., Any], parameter: inspect.Parameter) -> A
     if annotation is parameter.empty:
         return Any
     if isinstance(annotation, str):
-        owner = function.__init__ if isinstance(function, type) else function
+        owner: Any = vars(function).get("__init__", function) if isinstance(function, type) else function
         return eval(annotation, getattr(owner, "__globals__", {}))  # noqa: S307  (the function's own source text)
     return annotation

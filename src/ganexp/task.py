@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import logging
+import signal
 import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
+from ganexp.errors import LeaseLost, Refused
+
 if TYPE_CHECKING:
     from ganexp.job import Job
+    from ganexp.state import State
 
 log = logging.getLogger("ganexp")
 
@@ -33,18 +37,21 @@ def task(cfg: DictConfig) -> float | None:
         SystemExit: in a single run, 1 where it failed or diverged, 128 + n where signal n interrupted it.
     """
     hydra = HydraConfig.get()
-    job = make_job(cfg, hydra)
-    if job.in_sweep:
-        from ganexp.sweep.job import run_trajectory
-
-        return run_trajectory(job)
-    return run_single(job)
+    if hydra.mode != RunMode.MULTIRUN:
+        return run_single(make_job(cfg, hydra))
+    try:
+        job = make_job(cfg, hydra)
+    except Refused as error:
+        log.error("a job of the sweep was refused: %s", error)
+        return None
+    return run_in_sweep(job)
 
 
 def make_job(cfg: DictConfig, hydra: Any) -> Job:
     """The typed job of a composed configuration."""
     from ganexp.config import load
-    from ganexp.job import Job, Texts, identify, load_dataset
+    from ganexp.job import Job, identify, load_dataset
+    from ganexp.rundir import Texts
 
     config = load(cfg)
     who = identify(config)
@@ -52,7 +59,8 @@ def make_job(cfg: DictConfig, hydra: Any) -> Job:
     directory = Path(hydra.runtime.output_dir)
     hydra_text = OmegaConf.to_yaml(OmegaConf.create({"hydra": OmegaConf.to_container(hydra, resolve=False)}))
     texts = Texts(OmegaConf.to_yaml(cfg), OmegaConf.to_yaml(hydra.overrides.task), hydra_text)
-    return Job(config, load_dataset(config.dataset), who, directory / who.name if in_sweep else directory, texts, in_sweep)
+    run = directory / who.name if in_sweep else directory
+    return Job(config, load_dataset(config.dataset), who, run, texts, in_sweep)
 
 
 def run_single(job: Job) -> float | None:
@@ -63,18 +71,58 @@ def run_single(job: Job) -> float | None:
     try:
         outcome = execute(job)
     except Exception as error:
-        return _failed(job, error)
+        _failed(job, error)
     print(f"{outcome.state}: {job.directory}: {outcome.message}", flush=True)
     if outcome.state is State.INTERRUPTED:
-        raise SystemExit(128 + (outcome.signal or 2))
+        raise SystemExit(128 + (outcome.signal or signal.SIGINT))
     if outcome.state is not State.COMPLETED:
         raise SystemExit(1)
     return outcome.objective
 
 
-def _failed(job: Job, error: Exception) -> None:
-    from ganexp.errors import LeaseLost, Refused
+def run_in_sweep(job: Job) -> float | None:
+    """Work on one trajectory of a sweep; what goes wrong becomes the state of its runs and never an exception."""
+    from ganexp.run import execute
+    from ganexp.state import State
 
+    try:
+        outcome = execute(job)
+    except LeaseLost as error:
+        log.warning("%s", error)
+        return None
+    except Exception as error:
+        log.error("%s failed: %s: %s", job.directory, type(error).__name__, error)
+        _spread(job, State.FAILED, {"type": type(error).__name__, "message": str(error)})
+        return None
+    if outcome.state in (State.FAILED, State.DIVERGED):
+        _spread(job, outcome.state, {"type": outcome.state.title(), "message": outcome.message})
+    return outcome.objective
+
+
+def _spread(job: Job, ended: State, error: dict[str, str]) -> None:
+    """Give the runs of a trajectory that were not reached the state that it ended in."""
+    from ganexp import state
+    from ganexp.job import shorter
+    from ganexp.state import Lease, Status
+
+    for each in (*(shorter(job, epochs) for epochs in job.config.sweep.read_off), job):
+        each.directory.mkdir(parents=True, exist_ok=True)
+        there = state.read(each.directory)
+        if there is not None and there.state.final:
+            continue
+        epoch = there.epoch if there is not None else 0
+        try:
+            with Lease(each.directory) as lease:
+                from ganexp.rundir import write_record
+
+                write_record(each.directory, each.texts, each.who.identity)
+                epochs = each.config.trainer.epochs
+                lease.begin(Status(ended, epoch, epochs, each.who.run_id, each.who.trajectory_id, error=error))
+        except state.HeldError:
+            continue
+
+
+def _failed(job: Job, error: Exception) -> NoReturn:
     if isinstance(error, Refused):
         raise error
     if isinstance(error, LeaseLost):

@@ -28,7 +28,9 @@ def siblings(job: Job) -> Iterator[Path]:
             yield folder
 
 
-def restore_newest(job: Job, training: TrainState, total_steps: int, note: Callable[[str], None]) -> dict[str, Any] | None:
+def restore_newest(
+    job: Job, training: TrainState, total_steps: int, note: Callable[[str], None]
+) -> dict[str, Any] | None:
     """Put `training` where the newest usable checkpoint of its trajectory was.
 
     Looks in the run's own directory and in its siblings', takes the one furthest on that is not past the end, and
@@ -43,9 +45,9 @@ def restore_newest(job: Job, training: TrainState, total_steps: int, note: Calla
     Returns:
         The checkpoint's metadata with "folder" added, or None where training starts from scratch.
     """
-    own = [path for path in state_checkpoints(job.directory)]
-    others = [path for folder in siblings(job) for path in state_checkpoints(folder)]
-    for path in sorted([*others, *own], key=_step, reverse=True):
+    folders = [job.directory, *siblings(job)]
+    paths = [path for folder in folders for path in state_checkpoints(folder)]
+    for path in sorted(paths, key=_step, reverse=True):
         if _step(path) > total_steps:
             continue
         try:

@@ -1,0 +1,90 @@
+"""From a job's configuration to the things that it names: device, networks, batches, rules, evaluator."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from ganexp.errors import DataError
+from ganexp.job import Job
+from ganexp.rng import derive
+from ganexp.trainer import Batches, Game, TrainState
+
+if TYPE_CHECKING:
+    from ganexp.metrics import Evaluator
+
+
+def settings(job: Job) -> torch.device:
+    """Set torch up for a run and give its device.
+
+    Raises:
+        DataError: the device does not exist on this machine.
+    """
+    torch.set_flush_denormal(True)
+    if job.config.trainer.threads is not None:
+        torch.set_num_threads(job.config.trainer.threads)
+    return device(job.config.trainer.device)
+
+
+def device(name: str) -> torch.device:
+    """The torch device of `trainer.device`.
+
+    Raises:
+        DataError: it does not exist on this machine.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        found = torch.device(name)
+        torch.empty(1, device=found)
+    except (RuntimeError, AssertionError) as error:
+        raise DataError(f"trainer.device: expected a device of this machine, got {name!r} ({error})") from None
+    return found
+
+
+def make_evaluator(job: Job) -> Evaluator | None:
+    """What scores this run's generators, ready to score; None where nothing is measured.
+
+    Raises:
+        DataError: a metric cannot be computed for this dataset.
+    """
+    if not job.config.scores:
+        return None
+    from ganexp.metrics import Evaluator
+
+    scores = {name: target.build() for name, target in job.config.scores.items()}
+    metrics = job.config.metrics
+    evaluator = Evaluator(
+        job.dataset,
+        scores,
+        num_samples=metrics.num_samples,
+        objective=metrics.objective,
+        device=device(job.config.trainer.device),
+    )
+    evaluator.prepare()
+    return evaluator
+
+
+def build_state(job: Job) -> TrainState:
+    """Fresh networks and optimizers of a run, from its seed."""
+    config = job.config
+    torch.manual_seed(derive(config.seed, "init"))
+    gan = config.model.build(job.dataset.image_shape)
+    ema = config.trainer.ema_kimg is not None
+    target = device(config.trainer.device)
+    return TrainState(gan, config.optim_generator.build, config.optim_discriminator.build, ema=ema, device=target)
+
+
+def build_batches(job: Job) -> Batches:
+    """The real minibatches of a run."""
+    trainer = job.config.trainer
+    draws = trainer.d_steps if trainer.real_batch == "fresh" else 1
+    return Batches(job.dataset.train, trainer.batch_size, draws, job.config.seed, device(trainer.device))
+
+
+def build_game(job: Job) -> Game:
+    """The rules of a run."""
+    config = job.config
+    bf16 = config.trainer.precision == "bf16"
+    return Game(config.loss.build(), config.penalty.build(), config.trainer.d_steps, config.trainer.ema_kimg, bf16)

@@ -1,0 +1,169 @@
+"""`python -m ganexp.evaluate RUN_DIR`: score finished runs, again or with more metrics."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ganexp.cli import reporting
+from ganexp.errors import ConfigError, DirectoryError
+
+if TYPE_CHECKING:
+    from ganexp.config import RunConfig
+    from ganexp.types import Scores
+
+
+def main(
+    folder: Annotated[Path, typer.Argument(help="Run directory, or sweep directory: all its finished runs.")],
+    metrics: Annotated[str | None, typer.Option(help="Option of the group metrics; the run's own if left out.")] = None,
+    checkpoint: Annotated[str | None, typer.Option(help="'epoch=20'; the run's last epoch if left out.")] = None,
+    num_samples: Annotated[int | None, typer.Option(min=2, help="metrics.num_samples.")] = None,
+    trust: Annotated[list[str] | None, typer.Option(help="Pattern of _target_ to trust, e.g. 'mylab.*'.")] = None,
+) -> None:
+    """Score runs from their generators, without training.
+
+    Scores of the last epoch go into result.json, those of another epoch into evaluations/epoch_<n>.json.
+    """
+    from ganexp.reopen import parse_checkpoint, run_dirs
+
+    with reporting():
+        epoch = parse_checkpoint(checkpoint)
+        for run in run_dirs(folder):
+            scores = evaluate(run, metrics=metrics, epoch=epoch, num_samples=num_samples, trust=trust or [])
+            if scores is None:
+                typer.echo(f"{run}: not finished, left alone")
+                continue
+            values = "  ".join(f"{name} {value:.4g}" for name, value in scores.values.items())
+            typer.echo(f"{run}: {values or 'no metrics'}")
+
+
+def evaluate(
+    run: Path,
+    *,
+    metrics: str | None = None,
+    epoch: int | None = None,
+    num_samples: int | None = None,
+    trust: Sequence[str] = (),
+) -> Scores | None:
+    """Score one run's generator and record the scores.
+
+    Args:
+        run: run directory.
+        metrics: option of the group `metrics`; None for what the run's configuration names.
+        epoch: whose generator; None for the run's last.
+        num_samples: how many images; None for what the configuration says.
+        trust: patterns of `_target_` to trust beyond ganexp's own.
+
+    Returns:
+        The scores, or None where the run is not finished and no epoch was named.
+
+    Raises:
+        Refused: no such run, checkpoint or metric, or data that the metrics cannot be computed on.
+    """
+    from ganexp.build import build_state, make_evaluator
+    from ganexp.finish import finished_result
+    from ganexp.reopen import generator_weights, open_run
+    from ganexp.sampling import sampler
+
+    job = open_run(run, trust)
+    content = finished_result(run)
+    if content is None and epoch is None:
+        return None
+    job = replace(job, config=with_metrics(job.config, metrics, num_samples, trust))
+    evaluator = make_evaluator(job)
+    if evaluator is None:
+        raise ConfigError(f"{run}: the run's configuration measures nothing; name metrics, e.g. --metrics default")
+    weights, _ = generator_weights(run, epoch)
+    training = build_state(job)
+    training.generator.load_state_dict(weights)
+    gan = training.gan
+    scores = evaluator.evaluate(sampler(training.generator, gan.latent, gan.latent_dim, training.device))
+    if content is not None and epoch in (None, content["epoch"]):
+        directions = {name: str(metric.direction) for name, metric in evaluator.metrics.items()}
+        _update_result(run, content, scores, job.config.metrics.objective, directions)
+    else:
+        _write_evaluation(run, epoch, scores)
+    return scores
+
+
+def with_metrics(config: RunConfig, option: str | None, num_samples: int | None, trust: Sequence[str]) -> RunConfig:
+    """`config` with another option of the group metrics, or another number of samples.
+
+    Raises:
+        ConfigError: no such option, or a metric that is not trusted.
+    """
+    from ganexp.schema import MetricsConfig
+    from ganexp.target import validate_value, validated
+
+    if option is not None:
+        chosen: MetricsConfig = validate_value("metrics", MetricsConfig, _compose_metrics(option))
+        scores = {name: validated(f"metrics.scores.{name}", node, trust) for name, node in chosen.scores.items()}
+        config = replace(config, metrics=chosen, scores=scores)
+    if num_samples is not None:
+        config = replace(config, metrics=replace(config.metrics, num_samples=num_samples))
+    return config
+
+
+def _compose_metrics(option: str) -> Any:
+    from hydra import compose, initialize_config_dir
+    from hydra.core.global_hydra import GlobalHydra
+    from hydra.errors import HydraException
+    from omegaconf import OmegaConf
+
+    from ganexp.__main__ import register
+    from ganexp.config import conf_dir
+
+    register()
+    GlobalHydra.instance().clear()
+    known = sorted(path.stem for path in (conf_dir() / "metrics").glob("*.yaml"))
+    if option not in known:
+        raise ConfigError(f"--metrics: expected one of {', '.join(known)}, got {option!r}")
+    try:
+        with initialize_config_dir(str(conf_dir().resolve())):
+            return OmegaConf.to_container(compose("config", [f"metrics={option}"]).metrics, resolve=True)
+    except HydraException as error:
+        raise ConfigError(f"--metrics: {error}") from None
+
+
+def _update_result(
+    run: Path, content: dict[str, Any], scores: Scores, objective: str | None, directions: Mapping[str, str]
+) -> None:
+    """Lay new scores over those of result.json, under the run's lock."""
+    from ganexp import state
+    from ganexp.record import write_result
+    from ganexp.rundir import result_json
+
+    final = {**content["final"], **scores.values}
+    provenance = {**content["provenance"]["metrics"], **scores.provenance}
+    if objective is not None and not content.get("objective"):
+        half_a = final.get(f"{objective}_half_a", final.get(objective))
+        direction = directions.get(objective, "minimise")
+        content["objective"] = {"name": objective, "value": half_a, "half": "A", "direction": direction}
+    elif content.get("objective"):
+        name = content["objective"]["name"]
+        content["objective"]["value"] = final.get(f"{name}_half_a", content["objective"]["value"])
+    content |= {"final": final, "floors": {**content["floors"], **scores.floors}}
+    content["provenance"]["metrics"] = provenance
+    try:
+        with state.Lease(run):
+            write_result(result_json(run), content)
+    except state.HeldError as error:
+        raise DirectoryError(f"{run}: being worked on by {error}") from None
+
+
+def _write_evaluation(run: Path, epoch: int | None, scores: Scores) -> None:
+    from ganexp.atomic import write_json
+
+    folder = run / "evaluations"
+    folder.mkdir(exist_ok=True)
+    content = {"epoch": epoch, **{name: dict(getattr(scores, name)) for name in ("values", "floors", "provenance")}}
+    write_json(folder / f"epoch_{epoch or 0:04d}.json", json.loads(json.dumps(content)))
+
+
+if __name__ == "__main__":
+    typer.run(main)

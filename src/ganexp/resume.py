@@ -1,0 +1,32 @@
+"""`python -m ganexp.resume RUN_DIR`: go on with an interrupted run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ganexp.cli import reporting
+
+
+def main(
+    run_dir: Annotated[Path, typer.Argument(help="Directory of an interrupted (or failed) run.")],
+    retry: Annotated[bool, typer.Option("--retry", help="Also where it failed or diverged.")] = False,
+    trust: Annotated[list[str] | None, typer.Option(help="Pattern of _target_ to trust, e.g. 'mylab.*'.")] = None,
+) -> None:
+    """Go on with an interrupted run; a finished one is only read."""
+    from dataclasses import replace
+
+    from ganexp.reopen import open_run
+    from ganexp.task import run_single
+
+    with reporting():
+        job = open_run(run_dir, trust or [])
+        if retry:
+            job = replace(job, config=replace(job.config, sweep=replace(job.config.sweep, retry="failed")))
+        run_single(job)
+
+
+if __name__ == "__main__":
+    typer.run(main)

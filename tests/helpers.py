@@ -1,0 +1,35 @@
+"""Composing configurations and making jobs without a command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from omegaconf import DictConfig, OmegaConf
+
+from ganexp.__main__ import register
+from ganexp.config import conf_dir, load
+from ganexp.job import Job, identify, load_dataset
+from ganexp.rundir import Texts
+
+
+def compose_config(*overrides: str) -> DictConfig:
+    """The configuration that the command line `ganexp OVERRIDES` composes."""
+    register()
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(str(conf_dir())):
+        return compose("config", list(overrides))
+
+
+def make_job(directory: Path, *overrides: str, in_sweep: bool = True) -> Job:
+    """A job in `directory`/<its run name>."""
+    cfg = compose_config(*overrides)
+    config = load(cfg)
+    who = identify(config)
+    texts = Texts(
+        OmegaConf.to_yaml(cfg),
+        OmegaConf.to_yaml(OmegaConf.create(list(overrides))),
+        OmegaConf.to_yaml(OmegaConf.create({"hydra": {"runtime": {"cwd": str(directory)}}})),
+    )
+    return Job(config, load_dataset(config.dataset), who, directory / who.name, texts, in_sweep)

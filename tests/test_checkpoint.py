@@ -1,0 +1,75 @@
+import pytest
+import torch
+from torch import nn
+
+from ganexp import checkpoint
+from ganexp.checkpoint import CorruptCheckpointError
+
+TENSORS = {"a": torch.arange(6.0).view(2, 3), "b": torch.tensor(3, dtype=torch.int64), "c": torch.ones(4).bfloat16()}
+
+
+def test_round_trip(tmp_path):
+    checkpoint.save(tmp_path / "x.safetensors", TENSORS, {"epoch": 3, "history": [{"d_loss": 0.1, "cfd": None}]})
+    tensors, meta = checkpoint.load(tmp_path / "x.safetensors")
+    assert meta == {"epoch": 3, "history": [{"d_loss": 0.1, "cfd": None}]}
+    assert tensors.keys() == TENSORS.keys()
+    for name, tensor in TENSORS.items():
+        torch.testing.assert_close(tensors[name], tensor)
+
+
+@pytest.mark.parametrize("where", [0, 8, 40, -40, -1])
+def test_a_flipped_byte_anywhere_is_noticed(tmp_path, where):
+    path = tmp_path / "x.safetensors"
+    checkpoint.save(path, TENSORS, {"epoch": 3})
+    content = bytearray(path.read_bytes())
+    content[where] ^= 0x10
+    path.write_bytes(content)
+    with pytest.raises(CorruptCheckpointError, match=r"x\.safetensors"):
+        checkpoint.load(path)
+
+
+@pytest.mark.parametrize("length", [0, 5, 100])
+def test_a_truncated_file_is_noticed(tmp_path, length):
+    path = tmp_path / "x.safetensors"
+    checkpoint.save(path, TENSORS, {})
+    path.write_bytes(path.read_bytes()[:length])
+    with pytest.raises(CorruptCheckpointError):
+        checkpoint.load(path)
+
+
+def test_a_pickle_is_not_read(tmp_path):
+    torch.save({"a": 1}, tmp_path / "x.safetensors")
+    with pytest.raises(CorruptCheckpointError):
+        checkpoint.load(tmp_path / "x.safetensors")
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda p: torch.optim.Adam(p, lr=0.1, fused=True),
+        lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.5),
+        lambda p: torch.optim.NAdam(p),
+    ],
+)
+def test_an_optimizer_goes_on_as_if_never_stopped(make, tmp_path):
+    def steps(net, optimizer, first, last):
+        for step in range(first, last):
+            torch.manual_seed(step)
+            optimizer.zero_grad()
+            net(torch.randn(4, 3)).square().sum().backward()
+            optimizer.step()
+
+    torch.manual_seed(0)
+    straight = nn.Linear(3, 2)
+    restored = nn.Linear(3, 2)
+    restored.load_state_dict(straight.state_dict())
+    whole, first = make(straight.parameters()), make(restored.parameters())
+    steps(straight, whole, 0, 6)
+    steps(restored, first, 0, 3)
+    tensors, scalars = checkpoint.pack_optimizer("o", first)
+    checkpoint.save(tmp_path / "o.safetensors", tensors, {"scalars": scalars})
+    tensors, meta = checkpoint.load(tmp_path / "o.safetensors")
+    second = make(restored.parameters())
+    checkpoint.unpack_optimizer("o", second, tensors, meta["scalars"])
+    steps(restored, second, 3, 6)
+    assert checkpoint.weights_sha256(restored.state_dict()) == checkpoint.weights_sha256(straight.state_dict())

@@ -1,0 +1,283 @@
+"""Whole runs in this process: what they leave, and what happens when they are asked for again."""
+
+import csv
+import json
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from conftest import TINY
+from ganexp import run, state
+from ganexp.checkpoint import load, weights_sha256
+from ganexp.errors import ConfigError, DataError, DirectoryError
+from ganexp.record import COLUMNS, read_metrics
+from ganexp.rundir import generator_checkpoint, state_checkpoints
+from ganexp.state import State
+from helpers import make_job
+
+
+@pytest.fixture
+def job(tmp_path, data_root, monkeypatch):
+    monkeypatch.setenv("GANEXP_DATA", str(data_root))
+
+    def make(*overrides, **settings):
+        return make_job(tmp_path, *TINY, *overrides, **settings)
+
+    return make
+
+
+def fingerprint(job):
+    """What must be the same bits: the newest full checkpoint, and metrics.csv but for seconds."""
+    tensors, _ = load(state_checkpoints(job.directory)[0])
+    rows = [
+        {k: v for k, v in row.items() if k != "train_seconds"} for row in read_metrics(job.directory / "metrics.csv")
+    ]
+    return weights_sha256(tensors), rows
+
+
+def test_a_finished_run_leaves_everything(job):
+    done = run.execute(job())
+    here = done.directory
+    assert done.state is State.COMPLETED
+    assert here.name.startswith("digits-mlp-non_saturating-")
+    for name in ("config.yaml", "overrides.yaml", "hydra.yaml"):
+        assert (here / ".hydra" / name).stat().st_size > 0
+    rows = list(csv.DictReader((here / "metrics.csv").open()))
+    assert tuple(rows[0]) == COLUMNS
+    assert [(r["epoch"], r["step"], r["images_seen"]) for r in rows] == [
+        ("1", "3", "48"),
+        ("2", "6", "96"),
+        ("3", "9", "144"),
+        ("4", "12", "192"),
+    ]
+    assert all(0 <= float(row[name]) <= 1 for row in rows for name in COLUMNS[6:])
+    status = json.loads((here / "status.json").read_text())
+    assert (status["state"], status["epoch"], status["epochs"], status["error"]) == ("COMPLETED", 4, 4, None)
+    result = json.loads((here / "result.json").read_text())
+    assert result["run_id"] == status["run_id"]
+    assert result["final"]["epoch"] == 4
+    assert result["provenance"]["threads"] == 1
+    assert result["provenance"]["versions"]["torch"]
+    pictures = sorted(path.name for path in (here / "samples").iterdir())
+    assert pictures == ["epoch_0001.png", "epoch_0002.png", "epoch_0003.png", "epoch_0004.png", "real.png"]
+    assert (here / "losses.png").stat().st_size > 1000
+    kept = sorted(path.name for path in (here / "checkpoints").iterdir())
+    assert kept == ["generator_0004.safetensors", "state_00000009.safetensors", "state_00000012.safetensors"]
+
+
+def test_a_finished_run_is_read_not_repeated(job):
+    first = run.execute(job())
+    stamp = (first.directory / "metrics.csv").stat().st_mtime_ns
+    again = run.execute(job())
+    assert (again.state, again.message) == (State.COMPLETED, "already done")
+    assert (first.directory / "metrics.csv").stat().st_mtime_ns == stamp
+
+
+def test_a_longer_run_starts_from_a_shorter_one_and_ends_with_the_same_bits(job, tmp_path):
+    straight = job()
+    run.execute(straight)
+    wanted = fingerprint(straight)
+    shutil.rmtree(straight.directory)
+    half = job("trainer.epochs=2")
+    run.execute(half)
+    before = fingerprint(half)
+    notes = count_steps(run.execute, job())
+    assert notes == 6, "the longer run trains the missing half alone"
+    assert fingerprint(straight) == wanted
+    assert fingerprint(half) == before
+    assert sorted(p.name for p in (straight.directory / "samples").iterdir())[:2] == [
+        "epoch_0001.png",
+        "epoch_0002.png",
+    ]
+
+
+def count_steps(call, *arguments):
+    """How many training steps a call takes."""
+    from ganexp.trainer import loop
+
+    steps, original = [], loop.train_step
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, "train_step", lambda *a: (steps.append(1), original(*a))[1])
+        call(*arguments)
+    return len(steps)
+
+
+def test_a_shorter_run_is_read_off_a_longer_one_that_kept_its_generator(job):
+    run.execute(job("trainer.milestones=[2]"))
+    short = job("trainer.epochs=2")
+    assert count_steps(run.execute, short) == 0
+    alone = job("trainer.epochs=2")
+    result = json.loads((alone.directory / "result.json").read_text())
+    assert result["read_off"].startswith("digits-mlp-")
+    rows = read_metrics(alone.directory / "metrics.csv")
+    read_off = load(generator_checkpoint(alone.directory, 2))[0]
+    shutil.rmtree(alone.directory.parent)
+    run.execute(alone)
+    assert weights_sha256(load(generator_checkpoint(alone.directory, 2))[0]) == weights_sha256(read_off)
+    strip = lambda rows: [{k: v for k, v in r.items() if k != "train_seconds"} for r in rows]  # noqa: E731
+    assert strip(read_metrics(alone.directory / "metrics.csv")) == strip(rows)
+
+
+def test_a_trajectory_writes_its_shorter_runs_as_it_passes_them(job):
+    long = job("trainer.milestones=[1,3]", "sweep.read_off=[1,3]")
+    run.execute(long)
+    for epochs in (1, 3):
+        short = job(f"trainer.epochs={epochs}")
+        status = state.read(short.directory)
+        assert (status.state, status.epoch, status.run_id) == (State.COMPLETED, epochs, short.who.run_id)
+        assert len(read_metrics(short.directory / "metrics.csv")) == epochs
+        assert len(list((short.directory / "samples").iterdir())) == epochs + 1
+        assert "trainer.epochs" in (short.directory / ".hydra" / "overrides.yaml").read_text()
+        assert run.execute(short).message == "already done"
+
+
+def test_a_damaged_newest_checkpoint_falls_back_to_the_one_before(job):
+    straight = job()
+    run.execute(straight)
+    wanted = fingerprint(straight)
+    newest, older = state_checkpoints(straight.directory)
+    unfinish(straight)
+    newest.write_bytes(newest.read_bytes()[:-7] + b"garbage")
+    assert count_steps(run.execute, straight) == 3
+    assert fingerprint(straight) == wanted
+    unfinish(straight)
+    for path in (newest, older):
+        path.write_bytes(b"not a checkpoint")
+    assert count_steps(run.execute, straight) == 12
+    assert fingerprint(straight) == wanted
+
+
+def unfinish(job):
+    """Make a finished run look like one whose process died."""
+    status = state.read(job.directory)
+    state.write(job.directory, replace(status, state=State.RUNNING))
+    (job.directory / "result.json").unlink()
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ("trainer.real_batch=fresh",),
+        ("trainer.ema_kimg=0.05",),
+        ("trainer.precision=bf16",),
+        ("loss=minimax", "loss.warmup_epochs=2"),
+        ("optim=adamw",),
+        ("optim=rmsprop",),
+        ("optim=sgd", "optim.momentum=0.5"),
+        ("optim._target_=torch.optim.NAdam", "~optim.weight_decay", "~optim.generator", "~optim.discriminator"),
+        ("model.latent=uniform",),
+    ],
+    ids=lambda overrides: overrides[0],
+)
+def test_interrupted_runs_end_with_the_same_bits_for_every_option(job, overrides):
+    from ganexp.trainer import loop
+
+    straight = job(*overrides)
+    run.execute(straight)
+    wanted = fingerprint(straight)
+    shutil.rmtree(straight.directory)
+    original, count = loop.train_step, 0
+
+    def failing(*arguments):
+        nonlocal count
+        count += 1
+        if count == 5:
+            raise RuntimeError("the power is gone")
+        original(*arguments)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, "train_step", failing)
+        with pytest.raises(RuntimeError, match="power"):
+            run.execute(straight)
+    assert state.read(straight.directory).state is State.FAILED
+    run.execute(job(*overrides, "sweep.retry=failed"))
+    assert fingerprint(straight) == wanted
+
+
+def test_a_failed_run_is_tried_again_only_when_asked(job, monkeypatch):
+    from ganexp.trainer import loop
+
+    def broken(*arguments):
+        raise RuntimeError("no luck")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "train_step", broken)
+        with pytest.raises(RuntimeError, match="no luck"):
+            run.execute(job())
+    failed = run.execute(job())
+    assert failed.state is State.FAILED
+    assert "no luck" in failed.message
+    assert "sweep.retry=failed" in failed.message
+    assert run.execute(job("sweep.retry=failed")).state is State.COMPLETED
+
+
+def test_divergence_is_a_state_of_its_own_and_keeps_the_last_good_checkpoint(job):
+    outcome = run.execute(job("optim=sgd", "optim.lr=1e30"))
+    assert outcome.state is State.DIVERGED
+    status = state.read(outcome.directory)
+    assert status.state is State.DIVERGED
+    assert "epoch 1" in status.error["message"]
+    assert not (outcome.directory / "result.json").exists()
+
+
+def test_another_configuration_in_the_same_directory_is_refused_and_nothing_touched(job):
+    first = job()
+    run.execute(first)
+    before = {p: p.read_bytes() for p in first.directory.rglob("*") if p.is_file()}
+    other = replace(job("optim.lr=0.5"), directory=first.directory)
+    with pytest.raises(DirectoryError, match=r"optim\.generator\.lr: there 0\.001, asked 0\.5"):
+        run.execute(other)
+    assert {p: p.read_bytes() for p in first.directory.rglob("*") if p.is_file()} == before
+
+
+def test_a_folder_of_something_else_is_refused(job):
+    asked = job()
+    (asked.directory / "samples").mkdir(parents=True)
+    with pytest.raises(DirectoryError, match="samples"):
+        run.execute(asked)
+
+
+def test_a_batch_larger_than_the_dataset_is_refused(job):
+    with pytest.raises(DataError, match=r"trainer\.batch_size: expected at most 48.*got 49"):
+        job("trainer.batch_size=49")
+
+
+def test_a_device_that_is_not_there_is_refused_before_anything_is_written(job):
+    asked = job("trainer.device=cuda:99")
+    with pytest.raises(DataError, match=r"trainer\.device.*'cuda:99'"):
+        run.execute(asked)
+    assert not asked.directory.exists()
+
+
+def test_max_steps_finishes_as_usual(job):
+    done = run.execute(job("trainer.max_steps=4"))
+    rows = read_metrics(done.directory / "metrics.csv")
+    assert [(row["epoch"], row["step"]) for row in rows] == [(1, 3), (2, 4)]
+    assert (done.directory / "result.json").exists()
+
+
+def test_samples_at_a_cadence_and_at_the_end(job):
+    done = run.execute(job("trainer.samples_every_epochs=3"))
+    assert sorted(p.stem for p in (done.directory / "samples").iterdir()) == ["epoch_0003", "epoch_0004", "real"]
+
+
+def test_an_unknown_metric_of_a_search_is_refused(job):
+    with pytest.raises(ConfigError, match="objective"):
+        job("metrics.objective=cfd")
+
+
+def test_images_come_out_as_the_networks_made_them(job):
+    from ganexp.sample import sample
+
+    done = run.execute(job())
+    images = sample(done.directory, 5)
+    assert images.shape == (5, 1, 28, 28)
+    assert images.dtype == np.uint8
+    assert images.std() > 1
+    assert np.array_equal(sample(done.directory, 12)[:5], images)
+    assert not np.array_equal(sample(done.directory, 5, seed=1), images)
+    assert sample(done.directory, 2, interpolate=True).shape == (20, 1, 28, 28)
+    with pytest.raises(DirectoryError, match=r"epoch 3.*\[4\]"):
+        sample(done.directory, 5, checkpoint="epoch=3")

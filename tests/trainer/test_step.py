@@ -1,0 +1,133 @@
+"""The fast step (many fakes from one pass, one pass over real and fake, fused Adam) against the plain formula."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from ganexp.loss import minimax, non_saturating
+from ganexp.model import mlp
+from ganexp.optim import adam
+from ganexp.trainer import Game, TrainState
+from ganexp.trainer.state import SUMS
+from ganexp.trainer.step import noise, train_step
+from ganexp.types import GAN
+
+SHAPE = (1, 6, 6)
+
+
+def make_state(*, dropout=0.0, gan=None, ema=False, lr=1e-2):
+    torch.manual_seed(0)
+    gan = gan or mlp(
+        SHAPE, latent_dim=5, generator_widths=(12,), discriminator_width=10, maxout_units=6, dropout=dropout
+    )
+    make = lambda parameters: adam(parameters, lr=lr)  # noqa: E731
+    return TrainState(gan, make, make, ema=ema, device=torch.device("cpu"))
+
+
+def game(loss=None, d_steps=3, ema_kimg=None, penalty=None):
+    return Game(loss or non_saturating(), penalty, d_steps, ema_kimg, bf16=False)
+
+
+def plain_step(state, reals, d_steps, saturating):
+    """Goodfellow 2014, Algorithm 1, as a textbook would write it; same order of random numbers."""
+    generator, discriminator = state.generator, state.discriminator
+    batch = len(reals[0])
+    z = noise(state.gan, batch * d_steps, torch.device("cpu"))
+    optimizer_d = torch.optim.Adam(discriminator.parameters(), lr=1e-2, foreach=False)
+    optimizer_g = torch.optim.Adam(generator.parameters(), lr=1e-2, foreach=False)
+    for k in range(d_steps):
+        real = discriminator(reals[k % len(reals)])
+        fake = discriminator(generator(z[k * batch : (k + 1) * batch]).detach())
+        loss = binary_cross_entropy_with_logits(real, torch.ones(batch))
+        loss = loss + binary_cross_entropy_with_logits(fake, torch.zeros(batch))
+        optimizer_d.zero_grad()
+        loss.backward()
+        optimizer_d.step()
+    fake = torch.sigmoid(discriminator(generator(noise(state.gan, batch, torch.device("cpu")))))
+    g_loss = torch.log(1 - fake).mean() if saturating else -torch.log(fake).mean()
+    optimizer_g.zero_grad()
+    g_loss.backward()
+    optimizer_g.step()
+
+
+@pytest.mark.parametrize("saturating", [False, True])
+@pytest.mark.parametrize("draws", [1, 3])
+def test_equals_the_plain_formula(saturating, draws):
+    reals = [torch.rand(7, *SHAPE) * 2 - 1 for _ in range(draws)]
+    fast = make_state()
+    plain = copy.deepcopy(fast)
+    torch.manual_seed(5)
+    train_step(fast, reals, 1, game(minimax() if saturating else non_saturating()))
+    torch.manual_seed(5)
+    plain_step(plain, reals, 3, saturating)
+    for ours, theirs in zip(fast.generator.parameters(), plain.generator.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-6)
+        torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-5, atol=1e-6)
+    for ours, theirs in zip(fast.discriminator.parameters(), plain.discriminator.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-6)
+
+
+class Recorder(nn.Module):
+    """A network that remembers the sizes of the batches it saw."""
+
+    def __init__(self, net, batch_independent):
+        super().__init__()
+        self.net, self.batch_independent, self.sizes = net, batch_independent, []
+
+    def forward(self, x):
+        self.sizes.append(len(x))
+        return self.net(x)
+
+
+@pytest.mark.parametrize("declares", [True, False])
+def test_batches_are_joined_only_for_nets_that_declare_to_treat_images_one_by_one(declares):
+    made = mlp(SHAPE, latent_dim=5, generator_widths=(12,), discriminator_width=10, maxout_units=6)
+    gan = GAN(Recorder(made.generator, declares), Recorder(made.discriminator, declares), 5)
+    train_step(make_state(gan=gan), [torch.zeros(7, *SHAPE)], 1, game())
+    assert gan.generator.sizes == ([21, 7] if declares else [7, 7, 7, 7])
+    assert gan.discriminator.sizes == ([14, 14, 14, 7] if declares else [7] * 7)
+
+
+def test_sums_are_weighted_by_images():
+    state = make_state()
+    train_step(state, [torch.zeros(7, *SHAPE)], 1, game())
+    once = state.sums.clone()
+    assert float(once[SUMS.index("weight")]) == 7
+    assert 0 < float(once[SUMS.index("d_real")]) / 7 < 1
+    train_step(state, [torch.zeros(3, *SHAPE)], 1, game())
+    assert float(state.sums[SUMS.index("weight")]) == 10
+
+
+def test_the_discriminator_can_learn_again_after_the_generator_step():
+    state = make_state()
+    train_step(state, [torch.zeros(7, *SHAPE)], 1, game())
+    assert all(p.requires_grad for p in state.discriminator.parameters())
+
+
+def test_average_follows_the_generator():
+    state = make_state(ema=True)
+    before = [p.clone() for p in state.average.parameters()]
+    train_step(state, [torch.zeros(8, *SHAPE)], 1, game(ema_kimg=0.008))
+    for average, old, new in zip(state.average.parameters(), before, state.generator.parameters(), strict=True):
+        torch.testing.assert_close(average, 0.5 * old + 0.5 * new.detach())
+
+
+@pytest.mark.parametrize("latent", ["normal", "uniform"])
+def test_noise_has_zero_mean_and_unit_variance(latent):
+    torch.manual_seed(1)
+    z = noise(GAN(nn.Identity(), nn.Identity(), 10, latent), 20_000, torch.device("cpu"))
+    assert abs(float(z.mean())) < 0.01
+    assert float(z.var()) == pytest.approx(1.0, abs=0.01)
+    if latent == "uniform":
+        assert float(z.abs().max()) <= 3**0.5
+
+
+def test_bf16_steps_are_finite_and_keep_fp32_weights():
+    state = make_state(dropout=0.3)
+    for _ in range(3):
+        train_step(state, [torch.rand(7, *SHAPE)], 1, Game(non_saturating(), None, 2, None, bf16=True))
+    assert state.finite()
+    assert all(p.dtype is torch.float32 for p in state.generator.parameters())
