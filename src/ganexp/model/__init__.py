@@ -40,7 +40,5 @@ def mlp(
         dropout: share of the discriminator's units dropped, before and after maxout.
     """
     generator = MLPGenerator(image_shape, latent_dim, generator_widths, leak)
-    discriminator = MaxoutDiscriminator(
-        image_shape, discriminator_width, maxout_units, maxout_pieces, leak, dropout
-    )
+    discriminator = MaxoutDiscriminator(image_shape, discriminator_width, maxout_units, maxout_pieces, leak, dropout)
     return GAN(generator, discriminator, latent_dim, latent)

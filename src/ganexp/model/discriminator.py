@@ -21,7 +21,8 @@ class Maxout(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """x (B, inputs) -> (B, outputs)."""
-        return reduce(torch.maximum, self.linear(x).chunk(self.pieces, dim=1))
+        pieces: tuple[Tensor, ...] = self.linear(x).chunk(self.pieces, dim=1)
+        return reduce(torch.maximum, pieces)
 
 
 class MaxoutDiscriminator(nn.Module):

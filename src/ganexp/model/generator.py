@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from math import prod
 
 from torch import Tensor, nn
@@ -20,7 +21,7 @@ class MLPGenerator(nn.Module):
         self.image_shape = image_shape
         sizes = [latent_dim, *widths]
         layers: list[nn.Module] = []
-        for inputs, outputs in zip(sizes, sizes[1:], strict=False):
+        for inputs, outputs in pairwise(sizes):
             layers += [nn.Linear(inputs, outputs), nn.LeakyReLU(leak)]
         self.net = nn.Sequential(*layers, nn.Linear(sizes[-1], prod(image_shape)), nn.Tanh())
 

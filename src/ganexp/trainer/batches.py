@@ -28,9 +28,7 @@ class Batches:
         device: where the batches are wanted; on a GPU all images are kept there.
     """
 
-    def __init__(
-        self, images: NDArray[np.uint8], batch_size: int, draws: int, seed: int, device: torch.device
-    ) -> None:
+    def __init__(self, images: NDArray[np.uint8], batch_size: int, draws: int, seed: int, device: torch.device) -> None:
         self.images = images
         self.batch_size = batch_size
         self.draws = draws

@@ -11,9 +11,10 @@ from typing import Protocol
 import torch
 
 from ganexp.errors import Diverged
+from ganexp.record import Row
 from ganexp.rng import derive
 from ganexp.trainer.batches import Batches
-from ganexp.trainer.state import SUMS, Row, TrainState
+from ganexp.trainer.state import SUMS, TrainState
 from ganexp.trainer.step import Game, train_step
 
 CHECK_EVERY = 50

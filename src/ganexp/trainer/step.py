@@ -59,8 +59,8 @@ def train_step(state: TrainState, reals: Sequence[Tensor], epoch: int, game: Gam
             judged.append(torch.stack((on_real.detach(), on_fake.detach())))
         with _frozen(discriminator):
             on_fake = discriminator(generator(noise(state.gan, batch, state.device))).float()
-            on_real = discriminator(reals[-1]).float() if loss.generator_uses_real else None
-            g_loss = loss.generator_at(epoch)(on_real, on_fake)
+            beside = discriminator(reals[-1]).float() if loss.generator_uses_real else None
+            g_loss = loss.generator_at(epoch)(beside, on_fake)
             _descend(state.optimizer_g, g_loss)
     if state.average is not None and game.ema_kimg is not None:
         update_ema(state.average, generator, decay(batch * len(reals), game.ema_kimg))
@@ -81,7 +81,7 @@ def _fakes(state: TrainState, batch: int, count: int) -> tuple[Tensor, ...]:
     """`count` batches of generated images; one pass for all of them where the net treats images one by one."""
     if _batch_independent(state.generator):
         images: Tensor = state.generator(noise(state.gan, batch * count, state.device))
-        return images.split(batch)
+        return tuple(torch.split(images, batch))
     return tuple(state.generator(noise(state.gan, batch, state.device)) for _ in range(count))
 
 
@@ -89,8 +89,7 @@ def _judge(discriminator: nn.Module, real: Tensor, fake: Tensor) -> tuple[Tensor
     """Logits of real and generated images, (B,) each; one pass where the net treats images one by one."""
     if _batch_independent(discriminator):
         both: Tensor = discriminator(torch.cat((real, fake.to(real.dtype))))
-        on_real, on_fake = both.float().split((len(real), len(fake)))
-        return on_real, on_fake
+        return both[: len(real)].float(), both[len(real) :].float()
     return discriminator(real).float(), discriminator(fake).float()
 
 
@@ -101,7 +100,7 @@ def _batch_independent(net: nn.Module) -> bool:
 
 def _descend(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
     optimizer.zero_grad(set_to_none=True)
-    loss.backward()
+    torch.autograd.backward(loss)
     optimizer.step()
 
 
