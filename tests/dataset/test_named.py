@@ -8,11 +8,12 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from ganexp.dataset import cifar10, digits, fashion_mnist, mnist
+from ganexp.dataset import cifar10, digits, fashion_mnist, mnist, npy
 from ganexp.dataset import sources as sources_module
 from ganexp.dataset.fetch import FetchError
 from ganexp.errors import DataError
@@ -295,6 +296,39 @@ def test_unwritable_root_with_prepared_files(
     whole = mnist(root=root)
     assert isinstance(whole.train, np.memmap)
     assert Path(whole.train.filename) == folder / "train_images.npy"
+
+
+def test_derived_files_of_an_unwritable_root_are_used(
+    root: Path, hand_prepared: Callable[..., Path], unwritable: Callable[[Path], None]
+) -> None:
+    hand_prepared(root, "mnist", (1, 28, 28), 20, 10)
+    made = mnist(root=root, image_size=16)
+    unwritable(root)
+    data = mnist(root=root, image_size=16)
+    assert isinstance(made.train, np.memmap)
+    assert isinstance(data.train, np.memmap)
+    assert data.train.filename == made.train.filename
+    assert data.cache_dir != made.cache_dir
+
+
+def test_an_interrupted_preparation_does_not_look_complete(
+    root: Path, write_idx: Callable[..., dict[str, np.ndarray]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_idx(root / "MNIST" / "raw")
+    write, written = npy.write, list[str]()
+
+    def interrupted(path: Path, *rest: Any) -> None:
+        if len(written) == 3:
+            raise KeyboardInterrupt
+        written.append(path.name)
+        write(path, *rest)
+
+    monkeypatch.setattr(npy, "write", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        mnist(root=root)
+    assert len(written) == 3
+    monkeypatch.setattr(npy, "write", write)
+    assert len(mnist(root=root).reference) == 10
 
 
 def test_nothing_writable_is_refused(

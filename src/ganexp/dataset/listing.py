@@ -48,11 +48,11 @@ def list_pictures(key: str, top: Path) -> Listing:
     if not top.is_dir():
         raise DataError(f"{key}: expected a folder of pictures, got {top}, which is no folder")
     pictures, skipped = [], 0
-    for file in _files(top):
-        if file.name.startswith(".") or file.suffix.lower() not in EXTENSIONS:
+    for path, entry in _files(top):
+        if entry.name.startswith(".") or not entry.name.lower().endswith(EXTENSIONS):
             skipped += 1
         else:
-            pictures.append((file.relative_to(top).as_posix(), *_size_and_time(file)))
+            pictures.append((path, *_size_and_time(entry)))
     if not pictures:
         raise DataError(f"{key}: expected pictures ({', '.join(EXTENSIONS)}) in {top}, got {skipped} other files")
     pictures.sort()
@@ -67,32 +67,33 @@ def _classes(top: Path, paths: list[str]) -> tuple[str, ...]:
     return tuple(sorted(inside))
 
 
-def _size_and_time(file: Path) -> tuple[int, int]:
+def _size_and_time(entry: os.DirEntry[str]) -> tuple[int, int]:
     try:
-        status = file.stat()
+        status = entry.stat()
     except OSError as error:
-        raise DataError(f"{file}: expected a picture, got {error.strerror or error}") from None
+        raise DataError(f"{entry.path}: expected a picture, got {error.strerror or error}") from None
     if not stat.S_ISREG(status.st_mode):
-        raise DataError(f"{file}: expected a picture, got something that is no regular file")
+        raise DataError(f"{entry.path}: expected a picture, got something that is no regular file")
     return status.st_size, status.st_mtime_ns
 
 
-def _files(top: Path) -> Iterator[Path]:
-    """Every file below `top`; hidden folders are left out, and one that is met twice is refused."""
+def _files(top: Path) -> Iterator[tuple[str, os.DirEntry[str]]]:
+    """Path relative to `top` and entry of every file; hidden folders are left out, one met twice is refused."""
     seen: set[tuple[int, int]] = set()
-    pending = [top]
+    pending = [""]
     while pending:
-        folder = pending.pop()
+        inside = pending.pop()
+        folder = top / inside
         try:
             status = folder.stat()
-            entries = [(Path(entry.path), _is_folder(entry)) for entry in os.scandir(folder)]
+            entries = [(entry, _is_folder(entry)) for entry in os.scandir(folder)]
         except OSError as error:
             raise DataError(f"{folder}: expected a folder that can be read, got {error.strerror or error}") from None
         if (status.st_dev, status.st_ino) in seen:
             raise DataError(f"{folder}: expected every folder once, got one that symbolic links lead to again")
         seen.add((status.st_dev, status.st_ino))
-        pending.extend(path for path, is_folder in entries if is_folder and not path.name.startswith("."))
-        yield from (path for path, is_folder in entries if not is_folder)
+        pending.extend(f"{inside}{entry.name}/" for entry, is_dir in entries if is_dir and entry.name[0] != ".")
+        yield from ((f"{inside}{entry.name}", entry) for entry, is_dir in entries if not is_dir)
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
