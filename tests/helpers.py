@@ -13,13 +13,17 @@ from ganexp.config import conf_dir, load
 from ganexp.job import Job, identify, load_dataset
 from ganexp.rundir import Texts
 
+_INITIALIZED: list[bool] = []
+
 
 def compose_config(*overrides: str) -> DictConfig:
     """The configuration that the command line `ganexp OVERRIDES` composes."""
-    register()
-    GlobalHydra.instance().clear()
-    with initialize_config_dir(str(conf_dir())):
-        return compose("config", list(overrides))
+    if not _INITIALIZED or not GlobalHydra.instance().is_initialized():
+        register()
+        GlobalHydra.instance().clear()
+        initialize_config_dir(str(conf_dir())).__enter__()
+        _INITIALIZED.append(True)
+    return compose("config", list(overrides))
 
 
 def make_job(directory: Path, *overrides: str, in_sweep: bool = True) -> Job:

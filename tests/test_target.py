@@ -7,7 +7,9 @@ from ganexp.errors import ConfigError
 from ganexp.target import validated
 
 
-def sample(runtime, *, count: Annotated[int, Ge(1)] = 3, rate: Annotated[float, Gt(0)], kind: Literal["a", "b"] = "a"):
+def sample(
+    runtime, *, count: Annotated[int, Ge(1)] | None = 3, rate: Annotated[float, Gt(0)], kind: Literal["a", "b"] = "a"
+):
     return runtime, count, rate, kind
 
 

@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from ganexp.config import conf_dir, load
-from ganexp.optim import adam
 from ganexp.sampling import sampler
 from ganexp.trainer import Batches, Game, TrainState
 from ganexp.trainer.step import train_step
@@ -70,7 +69,3 @@ def test_every_option_file_is_in_a_known_group():
         "trainer",
     }
     assert {path.name for path in Path(conf_dir()).iterdir() if path.is_dir()} == known
-
-
-def test_adam_is_fused():
-    assert adam([torch.nn.Parameter(torch.zeros(1))]).defaults["fused"]

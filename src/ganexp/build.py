@@ -22,8 +22,9 @@ def settings(job: Job) -> torch.device:
         DataError: the device does not exist on this machine.
     """
     torch.set_flush_denormal(True)
-    if job.config.trainer.threads is not None:
-        torch.set_num_threads(job.config.trainer.threads)
+    threads = job.config.trainer.threads or (1 if job.in_sweep else None)
+    if threads is not None:
+        torch.set_num_threads(threads)
     return device(job.config.trainer.device)
 
 

@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ganexp.atomic import replacing
+from ganexp.types import Optimizer
 
 FORMAT = 1
 
@@ -71,7 +72,7 @@ def without_prefix(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tens
     return {name[start:]: tensor for name, tensor in tensors.items() if name.startswith(f"{prefix}.")}
 
 
-def pack_optimizer(prefix: str, optimizer: torch.optim.Optimizer) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def pack_optimizer(prefix: str, optimizer: Optimizer) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """An optimizer's state as named tensors and JSON-able scalars (its settings come from the configuration)."""
     tensors: dict[str, Tensor] = {}
     scalars: dict[str, Any] = {}
@@ -86,7 +87,7 @@ def pack_optimizer(prefix: str, optimizer: torch.optim.Optimizer) -> tuple[dict[
 
 
 def unpack_optimizer(
-    prefix: str, optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor], scalars: Mapping[str, Any]
+    prefix: str, optimizer: Optimizer, tensors: Mapping[str, Tensor], scalars: Mapping[str, Any]
 ) -> None:
     """Put what `pack_optimizer` returned back into an optimizer of the same parameters."""
     state: dict[int, dict[str, Any]] = {}

@@ -65,7 +65,11 @@ def load(cfg: DictConfig, trust: Sequence[str] | None = None) -> RunConfig:
     Raises:
         ConfigError: naming the key, what was expected and what was got.
     """
-    plain = plain_values(cfg)
+    return from_plain(plain_values(cfg), trust)
+
+
+def from_plain(plain: Mapping[str, Any], trust: Sequence[str] | None = None) -> RunConfig:
+    """`load` for values that `plain_values` gave."""
     known = list(Config.__dataclass_fields__)
     for key in plain:
         if key not in known:
@@ -96,8 +100,10 @@ def plain_values(cfg: DictConfig) -> dict[str, Any]:
         ConfigError: a mandatory value is missing or an interpolation fails.
     """
     try:
-        job = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
-        job._set_parent(None)
+        job = cfg
+        if "hydra" in cfg:
+            job = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
+            job._set_parent(None)
         values = OmegaConf.to_container(job, resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
         raise ConfigError(str(error).replace("\n", ";")) from None
@@ -116,7 +122,7 @@ def _optimizer(node: Mapping[str, Any], net: str, trust: tuple[str, ...]) -> Tar
         return validated("optim", merged, trust, runtime=1)
     except ConfigError as error:
         owned = next((key for key in own if str(error).startswith(f"optim.{key}:")), None)
-        if owned is None or node.get(owned) == own[owned]:
+        if owned is None or repr(node.get(owned)) == repr(own[owned]):
             raise
         raise ConfigError(str(error).replace("optim.", f"optim.{net}.", 1)) from None
 

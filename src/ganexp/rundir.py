@@ -12,7 +12,6 @@ from typing import Any
 
 from ganexp import state
 from ganexp.atomic import write_json, write_text
-from ganexp.checkpoint import CorruptCheckpointError, load
 from ganexp.errors import DirectoryError
 from ganexp.identity import difference
 
@@ -114,6 +113,8 @@ def prune_states(run: Path, keep: int) -> None:
 
 def intact(path: Path) -> bool:
     """Whether a checkpoint file is whole."""
+    from ganexp.checkpoint import CorruptCheckpointError, load
+
     try:
         load(path)
     except CorruptCheckpointError:

@@ -109,4 +109,4 @@ def register() -> None:
     """Put the schema into Hydra's ConfigStore."""
     from hydra.core.config_store import ConfigStore
 
-    ConfigStore.instance().store(name="ganexp_schema", node=Config, provider="ganexp")
+    ConfigStore.instance().store(name="ganexp_schema", node=Config, provider="ganexp", replace=True)

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import difflib
 import fnmatch
+import functools
 import importlib
 import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, get_args
+from types import UnionType
+from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
 
 from ganexp.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 TRUSTED = {"optim": ("ganexp.optim.*", "torch.optim.*")}
 """What a group may call without being told to trust it; any other group g: `ganexp.<g>.*`."""
@@ -70,18 +75,38 @@ def validated(group: str, node: Mapping[str, Any], trust: Sequence[str], runtime
 
 def validate_value(key: str, annotation: Any, value: Any) -> Any:
     """`value` converted to `annotation`, or ConfigError naming `key`, what was expected and what was got."""
-    from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
+    from pydantic import ValidationError
 
-    if isinstance(value, bool) and (get_args(annotation)[:1] or (annotation,))[0] in (int, float):
+    if isinstance(value, bool) and _numbers_only(annotation):
         raise ConfigError(f"{key}: expected a number, got {value!r}")
     try:
-        adapter: TypeAdapter[Any] = TypeAdapter(annotation, config=ConfigDict(arbitrary_types_allowed=True))
-    except PydanticUserError:
-        adapter = TypeAdapter(annotation)
+        adapter = _adapter(annotation)
+    except TypeError:
+        adapter = _adapter.__wrapped__(annotation)
     try:
         return adapter.validate_python(value)
     except ValidationError as error:
         raise ConfigError("\n".join(explain(key, problem) for problem in error.errors(include_url=False))) from None
+
+
+def _numbers_only(annotation: Any) -> bool:
+    """Whether an annotation admits numbers and no truth values: int, Annotated[float, ...] | None, ..."""
+    if annotation in (int, float):
+        return True
+    parts = [part for part in get_args(annotation) if part is not type(None)]
+    parts = parts[:1] if get_origin(annotation) is Annotated else parts
+    return bool(parts) and get_origin(annotation) in (Annotated, Union, UnionType) and all(map(_numbers_only, parts))
+
+
+@functools.lru_cache(maxsize=512)
+def _adapter(annotation: Any) -> TypeAdapter[Any]:
+    """pydantic's validator of an annotation; building one takes milliseconds."""
+    from pydantic import ConfigDict, PydanticUserError, TypeAdapter
+
+    try:
+        return TypeAdapter(annotation, config=ConfigDict(arbitrary_types_allowed=True))
+    except PydanticUserError:
+        return TypeAdapter(annotation)
 
 
 def explain(prefix: str, problem: Mapping[str, Any]) -> str:

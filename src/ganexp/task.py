@@ -81,7 +81,11 @@ def run_single(job: Job) -> float | None:
 
 
 def run_in_sweep(job: Job) -> float | None:
-    """Work on one trajectory of a sweep; what goes wrong becomes the state of its runs and never an exception."""
+    """Work on one trajectory of a sweep; what goes wrong becomes the state of its runs and never an exception.
+
+    Raises:
+        SystemExit: 128 + n where signal n told this process to stop.
+    """
     from ganexp.run import execute
     from ganexp.state import State
 
@@ -94,6 +98,8 @@ def run_in_sweep(job: Job) -> float | None:
         log.error("%s failed: %s: %s", job.directory, type(error).__name__, error)
         _spread(job, State.FAILED, {"type": type(error).__name__, "message": str(error)})
         return None
+    if outcome.state is State.INTERRUPTED and outcome.signal is not None:
+        raise SystemExit(128 + outcome.signal)
     if outcome.state in (State.FAILED, State.DIVERGED):
         _spread(job, outcome.state, {"type": outcome.state.title(), "message": outcome.message})
     return outcome.objective

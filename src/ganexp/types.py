@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,6 +17,22 @@ ImageShape = tuple[int, int, int]
 
 Sampler = Callable[[int], "Tensor"]
 """n -> float32 (n, C, H, W) in [-1, 1]; deterministic and prefix-stable: sample(100) equals sample(200)[:100]."""
+
+
+class Optimizer(Protocol):
+    """What training asks of an optimizer; those of torch.optim are some."""
+
+    def step(self) -> Any:
+        """Update the parameters from their gradients."""
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Drop the gradients."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """{"state": {index of the parameter: {name: value}}, ...}."""
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take over what `state_dict` gave."""
 
 
 @dataclass(frozen=True)

@@ -1,18 +1,24 @@
-"""Optimizers, each a function (parameters, settings) -> torch.optim.Optimizer."""
+"""Optimizers, each a function (parameters, settings) -> Optimizer."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Annotated
 
-import torch
 from annotated_types import Len
-from torch import nn
+from torch import Tensor, nn
+from torch.optim import adam as torch_adam
+from torch.optim import rmsprop as torch_rmsprop
+from torch.optim import sgd as torch_sgd
 
+from ganexp.errors import ConfigError
+from ganexp.optim.functional import FunctionalOptimizer
 from ganexp.schema import NonNegative, Positive, Probability
+from ganexp.types import Optimizer
 
 Parameters = Iterable[nn.Parameter]
 Betas = Annotated[tuple[Probability, Probability], Len(2, 2)]
+State = Mapping[str, list[Tensor]]
 
 
 def adam(
@@ -22,9 +28,9 @@ def adam(
     betas: Betas = (0.9, 0.999),
     eps: Positive = 1e-8,
     weight_decay: NonNegative = 0.0,
-) -> torch.optim.Optimizer:
+) -> Optimizer:
     """Adam (Kingma and Ba 2015, Algorithm 1), fused."""
-    return torch.optim.Adam(parameters, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, fused=True)
+    return _adam(parameters, lr, betas, eps, weight_decay, decoupled=False)
 
 
 def adamw(
@@ -34,9 +40,9 @@ def adamw(
     betas: Betas = (0.9, 0.999),
     eps: Positive = 1e-8,
     weight_decay: NonNegative = 0.01,
-) -> torch.optim.Optimizer:
+) -> Optimizer:
     """Adam with decoupled weight decay (Loshchilov and Hutter 2019, Algorithm 2), fused."""
-    return torch.optim.AdamW(parameters, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, fused=True)
+    return _adam(parameters, lr, betas, eps, weight_decay, decoupled=True)
 
 
 def rmsprop(
@@ -47,9 +53,28 @@ def rmsprop(
     eps: Positive = 1e-8,
     momentum: Probability = 0.0,
     weight_decay: NonNegative = 0.0,
-) -> torch.optim.Optimizer:
+) -> Optimizer:
     """RMSprop (Tieleman and Hinton 2012, lecture 6.5)."""
-    return torch.optim.RMSprop(parameters, lr=lr, alpha=alpha, eps=eps, momentum=momentum, weight_decay=weight_decay)
+
+    def update(values: list[Tensor], gradients: list[Tensor], state: State) -> None:
+        torch_rmsprop.rmsprop(
+            values,
+            gradients,
+            state["square_avg"],
+            [],
+            state.get("momentum_buffer", []),
+            state["step"],
+            foreach=True,
+            lr=lr,
+            alpha=alpha,
+            eps=eps,
+            weight_decay=weight_decay,
+            momentum=momentum,
+            centered=False,
+        )
+
+    names = ["step", "square_avg", *(["momentum_buffer"] if momentum else [])]
+    return FunctionalOptimizer(parameters, names, update)
 
 
 def sgd(
@@ -59,8 +84,54 @@ def sgd(
     momentum: Probability = 0.0,
     nesterov: bool = False,
     weight_decay: NonNegative = 0.0,
-) -> torch.optim.Optimizer:
-    """Stochastic gradient descent with momentum (Sutskever et al. 2013), fused."""
-    return torch.optim.SGD(
-        parameters, lr=lr, momentum=momentum, nesterov=nesterov, weight_decay=weight_decay, fused=True
-    )
+) -> Optimizer:
+    """Stochastic gradient descent with momentum (Sutskever et al. 2013), fused.
+
+    Raises:
+        ConfigError: Nesterov's momentum without momentum.
+    """
+    if nesterov and not momentum:
+        raise ConfigError("optim.nesterov: expected optim.momentum above 0 with it, got 0")
+
+    def update(values: list[Tensor], gradients: list[Tensor], state: State) -> None:
+        torch_sgd.sgd(
+            values,
+            gradients,
+            list(state.get("momentum_buffer", [None] * len(values))),
+            fused=True,
+            foreach=False,
+            weight_decay=weight_decay,
+            momentum=momentum,
+            lr=lr,
+            dampening=0.0,
+            nesterov=nesterov,
+            maximize=False,
+        )
+
+    return FunctionalOptimizer(parameters, ["momentum_buffer"] if momentum else [], update)
+
+
+def _adam(
+    parameters: Parameters, lr: float, betas: tuple[float, float], eps: float, weight_decay: float, *, decoupled: bool
+) -> Optimizer:
+    def update(values: list[Tensor], gradients: list[Tensor], state: State) -> None:
+        torch_adam.adam(
+            values,
+            gradients,
+            state["exp_avg"],
+            state["exp_avg_sq"],
+            [],
+            state["step"],
+            foreach=False,
+            fused=True,
+            decoupled_weight_decay=decoupled,
+            amsgrad=False,
+            beta1=betas[0],
+            beta2=betas[1],
+            lr=lr,
+            weight_decay=weight_decay,
+            eps=eps,
+            maximize=False,
+        )
+
+    return FunctionalOptimizer(parameters, ["step", "exp_avg", "exp_avg_sq"], update)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ganexp import checkpoint
 from ganexp.record import Row
-from ganexp.types import GAN
+from ganexp.types import GAN, Optimizer
 
 SUMS = ("d_loss", "g_loss", "d_real", "d_fake", "weight")
 """Running sums over the images of the epoch in progress."""
@@ -31,8 +31,8 @@ class TrainState:
     def __init__(
         self,
         gan: GAN,
-        make_optimizer_g: Callable[[Any], torch.optim.Optimizer],
-        make_optimizer_d: Callable[[Any], torch.optim.Optimizer],
+        make_optimizer_g: Callable[[Any], Optimizer],
+        make_optimizer_d: Callable[[Any], Optimizer],
         *,
         ema: bool,
         device: torch.device,

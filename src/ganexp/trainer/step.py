@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from ganexp.ema import decay, update_ema
 from ganexp.penalty import Penalty
 from ganexp.trainer.state import TrainState
-from ganexp.types import GAN, AdversarialLoss
+from ganexp.types import GAN, AdversarialLoss, Optimizer
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def _batch_independent(net: nn.Module) -> bool:
     return bool(getattr(net, "batch_independent", False))
 
 
-def _descend(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
+def _descend(optimizer: Optimizer, loss: Tensor) -> None:
     optimizer.zero_grad(set_to_none=True)
     torch.autograd.backward(loss)
     optimizer.step()

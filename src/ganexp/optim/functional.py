@@ -1,0 +1,65 @@
+"""Optimizers over torch's functional updates.
+
+They compute what the classes of torch.optim compute, bit for bit. Those classes import torch._dynamo at their first
+use, which takes longer than importing torch does; in a sweep of short runs that is most of a run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+Update = Callable[[list[Tensor], list[Tensor], Mapping[str, list[Tensor]]], None]
+"""(parameters, gradients, state name -> one tensor per parameter) -> None; changes parameters and state in place."""
+
+
+class FunctionalOptimizer:
+    """An optimizer whose state is named lists of tensors (`ganexp.types.Optimizer`).
+
+    Args:
+        parameters: what is optimized.
+        names: the state's names; "step" is a counter for each parameter, any other has the parameter's shape.
+        update: one step.
+    """
+
+    def __init__(self, parameters: Iterable[nn.Parameter], names: Sequence[str], update: Update) -> None:
+        self.parameters = list(parameters)
+        self._update = update
+        self._state: dict[str, list[Tensor]] = {
+            name: [
+                torch.zeros((), dtype=torch.float32, device=p.device) if name == "step" else torch.zeros_like(p.data)
+                for p in self.parameters
+            ]
+            for name in names
+        }
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """Update the parameters that have a gradient."""
+        chosen = [index for index, parameter in enumerate(self.parameters) if parameter.grad is not None]
+        parameters: list[Tensor] = [self.parameters[index] for index in chosen]
+        gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+        state = {name: [values[index] for index in chosen] for name, values in self._state.items()}
+        self._update(parameters, gradients, state)
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Drop the gradients (or zero them)."""
+        for parameter in self.parameters:
+            if set_to_none or parameter.grad is None:
+                parameter.grad = None
+            else:
+                parameter.grad.zero_()
+
+    def state_dict(self) -> dict[str, Any]:
+        """The state as torch.optim's classes give it: {"state": {index: {name: tensor}}}."""
+        indices = range(len(self.parameters))
+        return {"state": {index: {name: values[index] for name, values in self._state.items()} for index in indices}}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Take over what `state_dict` gave."""
+        for index, values in state_dict["state"].items():
+            for name, value in values.items():
+                self._state[name][index].copy_(value)
