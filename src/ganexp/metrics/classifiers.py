@@ -1,0 +1,127 @@
+"""The classifier of a dataset: packaged for the named datasets, trained once on first use for labelled data."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+
+from ganexp.atomic import write_bytes, write_json
+from ganexp.errors import DataError
+from ganexp.metrics.extractor import Extractor, locked
+from ganexp.metrics.network import ARCHITECTURE, ClassifierNetwork
+from ganexp.metrics.training import Recipe, accuracy, train
+from ganexp.types import Dataset
+
+log = logging.getLogger("ganexp")
+
+PACKAGED = Path(__file__).parent / "weights"
+OWN_RECIPE = Recipe()
+"""How classifiers of a user's own data are trained."""
+
+USE_INSTEAD = "give it labels, or choose metrics=inception, or metrics=none"
+
+
+def classifier(dataset: Dataset, device: torch.device) -> Extractor:
+    """The classifier of `dataset` as an extractor of features; trained and kept in its `cache_dir` if need be.
+
+    Raises:
+        DataError: there are no packaged weights for it, and no labels (or only one class) to train with.
+    """
+    network, card = _packaged(dataset) or _own(dataset)
+    moved = network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    details = {key: card[key] for key in ("origin", "sha256", "test_accuracy")}
+    return Extractor("classifier", card["sha256"], moved.features, network.feature_dim, device=device, details=details)
+
+
+def write(network: ClassifierNetwork, card: dict[str, Any], folder: Path, stem: str) -> dict[str, Any]:
+    """Write `stem`.safetensors, then `stem`.json with its hash beside it; return the card with the hash."""
+    data = save({name: tensor.contiguous() for name, tensor in network.state_dict().items()})
+    complete = {"sha256": hashlib.sha256(data).hexdigest(), "architecture": ARCHITECTURE, **card}
+    write_bytes(folder / f"{stem}.safetensors", data)
+    write_json(folder / f"{stem}.json", complete)
+    return complete
+
+
+def read(folder: Path, stem: str) -> tuple[ClassifierNetwork, dict[str, Any]] | None:
+    """What `write` wrote, in eval mode; None where there is nothing, or where the two files do not belong together."""
+    try:
+        card = json.loads((folder / f"{stem}.json").read_text())
+        data = (folder / f"{stem}.safetensors").read_bytes()
+        if hashlib.sha256(data).hexdigest() != card["sha256"] or card["architecture"] != ARCHITECTURE:
+            return None
+        channels, height, width = card["image_shape"]
+        with torch.device("meta"):  # no weights are drawn, so no random state is touched
+            network = ClassifierNetwork((channels, height, width), card["classes"])
+        network.load_state_dict(load(data), assign=True)
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError):
+        return None
+    return network.eval(), card
+
+
+def describe(network: ClassifierNetwork, dataset: Dataset, recipe: Recipe, origin: str) -> dict[str, Any]:
+    """The card of a classifier: what it is for, how it was trained, how accurate it is on the held-out images."""
+    assert dataset.reference_labels is not None and dataset.num_classes is not None
+    return {
+        "dataset": dataset.name,
+        "image_shape": list(dataset.image_shape),
+        "classes": dataset.num_classes,
+        "feature_dim": network.feature_dim,
+        "origin": origin,
+        "test_accuracy": round(accuracy(network, dataset.reference, dataset.reference_labels), 6),
+        "test_images": len(dataset.reference),
+        "held_out": dataset.reference_origin,
+        "training_images": len(dataset.train),
+        "recipe": asdict(recipe),
+        "torch": str(torch.__version__),
+    }
+
+
+def _packaged(dataset: Dataset) -> tuple[ClassifierNetwork, dict[str, Any]] | None:
+    """The packaged classifier, where it is meant for these images and has seen none of the reference."""
+    if not (PACKAGED / f"{dataset.name}.json").exists():
+        return None
+    found = read(PACKAGED, dataset.name)
+    if found is None:
+        raise DataError(f"{PACKAGED / dataset.name}.safetensors: expected the hash in the .json beside it, got another")
+    unseen = dataset.reference_origin in (found[1]["held_out"], "test split")
+    return found if unseen and tuple(found[1]["image_shape"]) == dataset.image_shape else None
+
+
+def _own(dataset: Dataset) -> tuple[ClassifierNetwork, dict[str, Any]]:
+    """The classifier in the dataset's cache, trained first by one of the processes that ask for it."""
+    _check_labels(dataset)
+    recipe = hashlib.sha256(json.dumps([ARCHITECTURE, asdict(OWN_RECIPE)]).encode()).hexdigest()
+    stem = f"classifier_{dataset.fingerprint[:16]}_{recipe[:8]}"
+    found = read(dataset.cache_dir, stem)
+    if found is not None:
+        return found
+    with locked(dataset.cache_dir / stem):
+        found = read(dataset.cache_dir, stem)
+        return found if found is not None else _train_own(dataset, stem)
+
+
+def _train_own(dataset: Dataset, stem: str) -> tuple[ClassifierNetwork, dict[str, Any]]:
+    assert dataset.train_labels is not None and dataset.num_classes is not None
+    log.info("cfd: training the classifier of %s once, %d steps", dataset.name, OWN_RECIPE.steps)
+    network = train(dataset.train, dataset.train_labels, dataset.num_classes, OWN_RECIPE)
+    card = describe(network, dataset, OWN_RECIPE, "trained on first use")
+    log.info("cfd: classifier of %s: accuracy %.3f on held-out images", dataset.name, card["test_accuracy"])
+    return network, write(network, card, dataset.cache_dir, stem)
+
+
+def _check_labels(dataset: Dataset) -> None:
+    name = f"cfd and the metrics in its features, dataset {dataset.name}"
+    if dataset.train_labels is None or dataset.reference_labels is None or dataset.num_classes is None:
+        raise DataError(f"{name}: expected labelled images to train the classifier, got none; {USE_INSTEAD}")
+    classes = len(np.unique(dataset.train_labels))
+    if classes < 2:
+        raise DataError(f"{name}: expected training images of at least 2 classes, got {classes}; {USE_INSTEAD}")

@@ -1,0 +1,88 @@
+"""Fréchet distance between Gaussians fitted to two sets of features: cfd in the classifier's, fid in Inception's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ganexp.errors import DataError
+from ganexp.metrics.classifiers import classifier
+from ganexp.metrics.inception import Inception, pool_features
+from ganexp.metrics.metric import ImageSet, Metric, ScoringContext
+from ganexp.metrics.numerics import one_thread
+
+
+@dataclass(frozen=True)
+class Gaussian:
+    """A Gaussian with mean (D,) and covariance factor^T factor, factor (K, D), K <= D; float64.
+
+    The factor, not the covariance, is what is kept: it is as exact as the data, and may have any rank.
+    """
+
+    mean: Tensor
+    factor: Tensor
+
+
+def cfd() -> Metric:
+    """Classifier Fréchet distance: comparable within ganexp only, for one dataset and one classifier."""
+
+    def compute(context: ScoringContext) -> float:
+        def fitted(images: ImageSet) -> Gaussian:
+            return images.once(("gaussian", _digest(context)), lambda: fit(context.features(images)))
+
+        return frechet_distance(fitted(context.generated), fitted(context.reference))
+
+    return Metric(compute, "minimise", extractor=classifier)
+
+
+def fid(*, weights: Path | None = None) -> Metric:
+    """Fréchet Inception distance (Heusel et al. 2017, equation 6); compare it at equal sample counts only.
+
+    Args:
+        weights: file with torch-fidelity's Inception-v3 weights; None: where torch-fidelity looks for or puts it.
+    """
+
+    def compute(context: ScoringContext) -> float:
+        def fitted(images: ImageSet) -> Gaussian:
+            return images.once(("gaussian", _digest(context)), lambda: fit(pool_features(context.features(images))))
+
+        return frechet_distance(fitted(context.generated), fitted(context.reference))
+
+    return Metric(compute, "minimise", extractor=Inception(weights))
+
+
+def fit(features: Tensor) -> Gaussian:
+    """The Gaussian with the sample mean and the sample covariance (N - 1) of features (N, D), N >= 2, in float64.
+
+    With X the centred features, X / sqrt(N - 1) = Q R gives the covariance as R^T R.
+    """
+    if len(features) < 2:
+        raise DataError(f"Fréchet distance: expected at least 2 images, got {len(features)}")
+    with one_thread():
+        exact = features.to(torch.float64)
+        mean = exact.mean(dim=0)
+        factor = torch.linalg.qr((exact - mean) / (len(features) - 1) ** 0.5, mode="r").R
+    return Gaussian(mean, factor)
+
+
+def frechet_distance(a: Gaussian, b: Gaussian) -> float:
+    """Squared Fréchet (2-Wasserstein) distance between two Gaussians (Dowson and Landau 1982, equation 4).
+
+    |m_a - m_b|^2 + Tr(C_a + C_b - 2 (C_a C_b)^(1/2)). With C = R^T R the trace of the root is the sum of the singular
+    values of R_a R_b^T, which needs no square root of a matrix, is real at every rank, and loses no digits.
+
+    Returns:
+        The distance, >= 0.
+    """
+    with one_thread():
+        means = (a.mean - b.mean).square().sum()
+        traces = a.factor.square().sum() + b.factor.square().sum()
+        root = torch.linalg.svdvals(a.factor @ b.factor.T).sum()
+    return max(0.0, float(means + traces - 2 * root))
+
+
+def _digest(context: ScoringContext) -> str:
+    return "" if context.extractor is None else context.extractor.digest

@@ -1,0 +1,134 @@
+"""Precision and recall (Kynkäänniemi et al. 2019), density and coverage (Naeem et al. 2020), block by block.
+
+All four see a set of images as the union of balls around its feature vectors, each reaching to the vector's k-th
+nearest neighbour in the same set. Distances are Euclidean, in float64; balls are closed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated
+
+import torch
+from annotated_types import Gt
+from torch import Tensor
+
+from ganexp.errors import DataError
+from ganexp.metrics.classifiers import classifier
+from ganexp.metrics.metric import ImageSet, Metric, ScoringContext
+from ganexp.metrics.numerics import each_block, one_thread
+
+BLOCK = 500
+"""Rows of distances at a time; against 10,000 images a block is 40 MB, and there is one for each thread."""
+
+Neighbours = Annotated[int, Gt(0)]
+
+
+def precision(*, k: Neighbours = 3) -> Metric:
+    """Share of generated images within the real manifold (Kynkäänniemi et al. 2019, equations 1 and 2)."""
+
+    def compute(context: ScoringContext) -> float:
+        real, fake = context.features(context.reference), context.features(context.generated)
+        return share_inside(fake, real, _radii(context, context.reference, k))
+
+    return Metric(compute, "maximise", extractor=classifier, settings={"k": k})
+
+
+def recall(*, k: Neighbours = 3) -> Metric:
+    """Share of real images within the generated manifold (Kynkäänniemi et al. 2019, equations 1 and 2)."""
+
+    def compute(context: ScoringContext) -> float:
+        real, fake = context.features(context.reference), context.features(context.generated)
+        return share_inside(real, fake, _radii(context, context.generated, k))
+
+    return Metric(compute, "maximise", extractor=classifier, settings={"k": k})
+
+
+def density(*, k: Neighbours = 5) -> Metric:
+    """How many real balls hold a generated image, on average, over k (Naeem et al. 2020, equation 3)."""
+
+    def compute(context: ScoringContext) -> float:
+        real, fake = context.features(context.reference), context.features(context.generated)
+        return balls_around(fake, real, _radii(context, context.reference, k)) / k
+
+    return Metric(compute, "maximise", extractor=classifier, settings={"k": k})
+
+
+def coverage(*, k: Neighbours = 5) -> Metric:
+    """Share of real balls that hold a generated image (Naeem et al. 2020, equation 4)."""
+
+    def compute(context: ScoringContext) -> float:
+        real, fake = context.features(context.reference), context.features(context.generated)
+        return share_of_balls_hit(fake, real, _radii(context, context.reference, k))
+
+    return Metric(compute, "maximise", extractor=classifier, settings={"k": k})
+
+
+def squared_radii(points: Tensor, k: int) -> Tensor:
+    """Squared distance from each of points (N, D) to its k-th nearest other point: float64 (N,).
+
+    Raises:
+        DataError: N <= k.
+    """
+    if len(points) <= k:
+        raise DataError(f"k-th nearest neighbours: expected more than k={k} images, got {len(points)}")
+    points = _centred(points, points)
+    norms = points.square().sum(dim=1)
+
+    def work(start: int) -> Tensor:
+        rows = slice(start, start + BLOCK)
+        block = torch.addmm(norms, points[rows], points.T, alpha=-2.0)  # squared distances less the row's own norm
+        block.diagonal(start).fill_(torch.inf)
+        return block.topk(k, dim=1, largest=False).values[:, -1] + norms[rows]
+
+    return torch.cat(each_block(work, len(points), BLOCK)).clamp_min_(0.0)
+
+
+def share_inside(points: Tensor, centres: Tensor, radii: Tensor) -> float:
+    """Share of points (M, D) that lie in any ball around centres (N, D) with squared radii (N,)."""
+    inside = _excess(points, centres, radii, lambda excess: (excess.amin(dim=1) <= 0).sum())
+    return int(torch.stack(inside).sum()) / len(points)
+
+
+def balls_around(points: Tensor, centres: Tensor, radii: Tensor) -> float:
+    """Mean number of balls around centres (N, D) with squared radii (N,) that a point of points (M, D) lies in."""
+    pairs = _excess(points, centres, radii, lambda excess: (excess <= 0).count_nonzero())
+    return int(torch.stack(pairs).sum()) / len(points)
+
+
+def share_of_balls_hit(points: Tensor, centres: Tensor, radii: Tensor) -> float:
+    """Share of the balls around centres (N, D) with squared radii (N,) that hold any of points (M, D)."""
+    nearest = _excess(points, centres, radii, lambda excess: excess.amin(dim=0))
+    return int((torch.stack(nearest).amin(dim=0) <= 0).sum()) / len(centres)
+
+
+def nearest(points: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:
+    """For each of points (M, D) its nearest of others (N, D): squared distances float64 (M,), positions int64 (M,)."""
+    found = _excess(points, others, torch.zeros(len(others)), lambda squares: torch.stack(squares.min(dim=1)))
+    squares, positions = torch.cat(found, dim=1)
+    return squares.clamp_min(0.0), positions.long()
+
+
+def _excess(points: Tensor, centres: Tensor, radii: Tensor, reduce: Callable[[Tensor], Tensor]) -> list[Tensor]:
+    """`reduce` of each block (rows, N) of squared distances from points to centres, less the squared radii."""
+    points, centres = _centred(points, centres), _centred(centres, centres)
+    offsets = centres.square().sum(dim=1) - radii
+
+    def work(start: int) -> Tensor:
+        rows = points[start : start + BLOCK]
+        block = torch.addmm(offsets, rows, centres.T, alpha=-2.0)
+        return reduce(block.add_(rows.square().sum(dim=1, keepdim=True)))
+
+    return each_block(work, len(points), BLOCK)
+
+
+def _centred(points: Tensor, others: Tensor) -> Tensor:
+    """Points (M, D) in float64 less the mean of others (N, D): squares of small numbers lose fewer digits."""
+    with one_thread():
+        return points.to(torch.float64) - others.to(torch.float64).mean(dim=0)
+
+
+def _radii(context: ScoringContext, images: ImageSet, k: int) -> Tensor:
+    """Squared radii of one of the sets, computed once for each k and feature space."""
+    space = "" if context.extractor is None else context.extractor.digest
+    return images.once(("radii", k, space), lambda: squared_radii(context.features(images), k))

@@ -1,0 +1,133 @@
+"""What a metric is: a frozen value object that a metric function returns, and what it gets to see."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple, TypeVar, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ganexp.errors import Diverged
+from ganexp.metrics.extractor import Extractor
+from ganexp.types import Dataset
+
+T = TypeVar("T")
+
+Direction = Literal["minimise", "maximise"]
+
+ExtractorSource = Callable[[Dataset, torch.device], Extractor]
+"""(dataset, device) -> the network whose features a metric lives in. Hashable; called once per evaluator."""
+
+
+class Estimate(NamedTuple):
+    """A value with its standard error, which becomes the column `<column>_se`."""
+
+    value: float
+    standard_error: float
+
+
+class ImageSet:
+    """Some images, and what was derived from them, each derived thing once.
+
+    Args:
+        images: uint8 (N, C, H, W).
+        features: how features are had; by default the extractor is run.
+    """
+
+    def __init__(
+        self, images: NDArray[np.uint8], features: Callable[[Extractor, NDArray[np.uint8]], Tensor] = Extractor.features
+    ) -> None:
+        self.images = images
+        self._features = features
+        self._derived: dict[Hashable, Any] = {}
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def features(self, extractor: Extractor) -> Tensor:
+        """Features float32 (N, extractor.dim), on the CPU."""
+        return self.once(("features", extractor.digest), lambda: self._features(extractor, self.images))
+
+    def once(self, key: Hashable, compute: Callable[[], T]) -> T:
+        """`compute()`, remembered under `key` as long as this set lives."""
+        if key not in self._derived:
+            self._derived[key] = compute()
+        return cast(T, self._derived[key])
+
+
+@dataclass(frozen=True)
+class ScoringContext:
+    """One comparison: images to be judged, and real ones. All four sets hold the same number n of images.
+
+    Attributes:
+        generated: the images to judge (for a floor: real ones).
+        reference: the half of the reference that they are judged by.
+        other: the other half of the reference.
+        training: a fixed random subset of the training images.
+        dataset: the dataset.
+        unquantised: count -> generated images float32 (count, C, H, W) in [-1, 1], as the generator gave them.
+        extractor: what the metric declared, loaded.
+    """
+
+    generated: ImageSet
+    reference: ImageSet
+    other: ImageSet
+    training: ImageSet
+    dataset: Dataset
+    unquantised: Callable[[int], Tensor]
+    extractor: Extractor | None = None
+
+    def features(self, images: ImageSet) -> Tensor:
+        """Features float32 (N, D) of one of the sets, in the space that the metric declared."""
+        if self.extractor is None:
+            raise TypeError("a metric that asks for features must declare its extractor, got extractor=None")
+        return images.features(self.extractor)
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One metric, ready to be computed. Metric functions return it; nothing is loaded or computed before it is used.
+
+    Attributes:
+        compute: context -> value, or value with standard error. A DataError that it raises for real images (the floor)
+            refuses the run before training.
+        direction: whether lower or higher is better.
+        extractor: the features it lives in; None: pixels.
+        settings: its parameters (JSON-able); values of different settings are never ranked together.
+        applies: dataset -> None, or why the metric is left out for it.
+        floor: context with real images as `generated` -> the floor; None: as `compute`.
+        may_choose: whether settings may be chosen by it (`metrics.objective`).
+    """
+
+    compute: Callable[[ScoringContext], float | Estimate]
+    direction: Direction
+    extractor: ExtractorSource | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    applies: Callable[[Dataset], str | None] = lambda dataset: None
+    floor: Callable[[ScoringContext], float | Estimate] | None = None
+    may_choose: bool = True
+
+
+def columns_of(name: str, value: float | Estimate) -> dict[str, float]:
+    """`value` under `name`, and its standard error, if it has one, under `<name>_se`.
+
+    Raises:
+        Diverged: either is not finite.
+    """
+    found = {name: value_of(name, value)}
+    if isinstance(value, Estimate):
+        found[f"{name}_se"] = value_of(f"{name}_se", value.standard_error)
+    return found
+
+
+def value_of(name: str, value: float | Estimate) -> float:
+    """The value alone, checked to be finite."""
+    number = float(value.value if isinstance(value, Estimate) else value)
+    if not math.isfinite(number):
+        raise Diverged(f"metric {name}: expected a finite value, got {number}")
+    return number

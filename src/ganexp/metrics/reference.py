@@ -1,0 +1,73 @@
+"""The real images that samples are judged by: two fixed halves of the reference, and a fixed part of training."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ganexp.errors import DataError
+from ganexp.types import Dataset
+
+SPLIT_SEED = 20140610
+"""Seed of every fixed permutation (the date of the first GAN paper)."""
+
+
+@dataclass(frozen=True)
+class Halves:
+    """Equally many images of both halves of the reference, and as many training images where there are so many.
+
+    Attributes:
+        a: uint8 (n, C, H, W): checkpoints and settings are chosen by this half.
+        b: uint8 (n, C, H, W): results are reported on this half.
+        training: uint8 (min(n, N), C, H, W): a random subset of the training images.
+    """
+
+    a: NDArray[np.uint8]
+    b: NDArray[np.uint8]
+    training: NDArray[np.uint8]
+
+
+def halve(dataset: Dataset, num_samples: int) -> Halves:
+    """Split the reference in two halves of min(num_samples, half of it) images: the same ones every time.
+
+    Raises:
+        DataError: fewer than 4 reference images, which make halves of fewer than 2.
+    """
+    count = len(dataset.reference)
+    n = min(num_samples, count // 2)
+    if n < 2:
+        raise DataError(
+            f"metrics, dataset {dataset.name}: expected at least 4 held-out images and metrics.num_samples of at least "
+            f"2, got {count} ({dataset.reference_origin}) and {num_samples}; choose metrics=none"
+        )
+    a, b = (dataset.reference[np.sort(indices[:n])] for indices in _half_indices(dataset))
+    training = dataset.train[np.sort(permutation(len(dataset.train))[:n])]
+    return Halves(a, b, training)
+
+
+def permutation(count: int) -> NDArray[np.int64]:
+    """A fixed permutation of 0 .. count - 1, by sorting PCG64's raw stream, which is the same in all versions."""
+    return np.argsort(np.random.PCG64(SPLIT_SEED).random_raw(count), kind="stable").astype(np.int64)
+
+
+def digest_of(*arrays: NDArray[np.uint8]) -> str:
+    """Hex SHA-256 of shapes and pixels."""
+    state = hashlib.sha256()
+    for array in arrays:
+        state.update(str(array.shape).encode())
+        state.update(np.ascontiguousarray(array).data)
+    return state.hexdigest()
+
+
+def _half_indices(dataset: Dataset) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Positions of the two halves, each in random order; stratified by label: of each class every other image."""
+    order = permutation(len(dataset.reference))
+    grouped = order
+    if dataset.reference_labels is not None:
+        grouped = order[np.argsort(np.asarray(dataset.reference_labels)[order], kind="stable")]
+    in_a = np.zeros(len(order), dtype=np.bool_)
+    in_a[grouped[::2]] = True
+    return order[in_a[order]], order[~in_a[order]]

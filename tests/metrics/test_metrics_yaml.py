@@ -1,0 +1,52 @@
+import inspect
+from pathlib import Path
+
+import pytest
+import yaml
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+
+from ganexp import metrics
+from ganexp.metrics import Metric
+
+CONF = Path(__file__).parents[2] / "conf"
+SCORES = sorted(path.stem for path in (CONF / "metrics" / "score").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("name", SCORES)
+def test_each_yaml_is_one_function_with_all_its_parameters_and_defaults(name: str) -> None:
+    text = (CONF / "metrics" / "score" / f"{name}.yaml").read_text()
+    assert text.startswith(f"# @package metrics.scores.{name}\n")
+    node = yaml.safe_load(text)
+    assert node.pop("_target_") == f"ganexp.metrics.{name}"
+    function = getattr(metrics, name)
+    parameters = inspect.signature(function).parameters
+    assert node == {key: parameter.default for key, parameter in parameters.items()}
+    metric = function(**node)
+    assert isinstance(metric, Metric) and metric.direction in ("minimise", "maximise")
+
+
+@pytest.mark.parametrize(
+    ("option", "columns", "objective"),
+    [
+        ("default", ["cfd", "precision", "recall", "density", "coverage"], "cfd"),
+        ("full", ["cfd", "precision", "recall", "density", "coverage", "parzen_ll", "memorization"], "cfd"),
+        ("inception", ["fid", "kid", "inception_score"], "fid"),
+        ("none", [], None),
+    ],
+)
+def test_options_are_composed_of_them(option: str, columns: list[str], objective: str | None) -> None:
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(str(CONF)):
+        config = compose(overrides=[f"+metrics={option}"]).metrics
+    GlobalHydra.instance().clear()
+    assert list(config.scores) == columns
+    assert (config.objective, config.num_samples, config.every_epochs) == (objective, 10_000, None)
+
+
+def test_metrics_are_chosen_on_the_command_line() -> None:
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(str(CONF)):
+        config = compose(overrides=["+metrics=default", "metrics/score=[cfd,memorization]"]).metrics
+    GlobalHydra.instance().clear()
+    assert list(config.scores) == ["cfd", "memorization"]
