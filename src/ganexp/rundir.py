@@ -111,17 +111,6 @@ def prune_states(run: Path, keep: int) -> None:
         path.unlink(missing_ok=True)
 
 
-def intact(path: Path) -> bool:
-    """Whether a checkpoint file is whole."""
-    from ganexp.checkpoint import CorruptCheckpointError, load
-
-    try:
-        load(path)
-    except CorruptCheckpointError:
-        return False
-    return True
-
-
 def link_samples(source: Path, target: Path, last_epoch: int) -> None:
     """Give `target` the sample pictures of `source` up to `last_epoch`: hard links, or copies where those fail."""
     folder = target / "samples"

@@ -1,0 +1,44 @@
+# Two commands do all the set-up: `make run` and `make test` make .venv and install ganexp into it first.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: run test lint test-cluster install mnist fashionmnist cifar10 all clean
+
+run: $(READY) ## train on the embedded digits and say where the pictures are
+	$(BIN)/python -m ganexp experiment=quickstart
+
+test: $(READY) ## the test suite
+	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+lint: $(READY) ## style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test-cluster: ## tests that need a cluster
+	@echo "no cluster tests yet"
+
+install: $(READY) ## make .venv and install ganexp for development
+
+$(READY): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable ".[dev]"
+	touch $(READY)
+
+# The original project's own targets: its best settings on its three datasets.
+mnist: $(READY)
+	$(BIN)/python -m ganexp experiment=seed_mnist
+
+fashionmnist: $(READY)
+	$(BIN)/python -m ganexp experiment=seed_fashion_mnist
+
+cifar10: $(READY)
+	$(BIN)/python -m ganexp experiment=seed_cifar10
+
+all: mnist fashionmnist cifar10
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
