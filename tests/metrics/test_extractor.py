@@ -98,3 +98,12 @@ def test_seeded_leaves_the_global_generator_alone() -> None:
     with seeded(3):
         assert torch.equal(torch.rand(4), first)
     assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
+    images = np.arange(24, dtype=np.uint8).reshape(6, 1, 2, 2)
+    cached_features(counting([]), images, tmp_path, "k" * 64)
+    (path,) = tmp_path.glob("features_*.npy")
+    path.rename(leftover := tmp_path / f".{path.stem}.0a1b2c3d.tmp.npy")
+    cached_features(counting([]), images, tmp_path, "k" * 64)
+    assert path.exists() and not leftover.exists()

@@ -5,7 +5,7 @@ import pytest
 from squares import MakeDataset
 
 from ganexp.errors import DataError
-from ganexp.metrics.reference import _half_indices, digest_of, halve, permutation
+from ganexp.metrics.reference import half_indices, digest_of, halve, permutation
 
 
 def test_the_permutation_is_fixed_for_all_time() -> None:
@@ -15,7 +15,7 @@ def test_the_permutation_is_fixed_for_all_time() -> None:
 
 def test_halves_are_equal_disjoint_and_stratified(make_dataset: MakeDataset) -> None:
     dataset = make_dataset(reference=61)
-    a, b = _half_indices(dataset)
+    a, b = half_indices(dataset)
     assert sorted([*a, *b]) == list(range(61))
     assert dataset.reference_labels is not None
     for label in range(3):
@@ -34,7 +34,7 @@ def test_num_samples_bounds_both_halves_and_the_training_part(make_dataset: Make
 def test_fewer_samples_are_not_of_one_class_only(make_dataset: MakeDataset) -> None:
     dataset = make_dataset(train=12, reference=300)
     assert dataset.reference_labels is not None
-    a, _ = _half_indices(dataset)
+    a, _ = half_indices(dataset)
     assert set(dataset.reference_labels[a[:20]]) == {0, 1, 2}
 
 

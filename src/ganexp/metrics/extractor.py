@@ -90,7 +90,10 @@ def cached_features(extractor: Extractor, images: NDArray[np.uint8], folder: Pat
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold a lock beside `path`: one process makes it, the others wait; the kernel frees it if its holder dies."""
+    """Hold a lock beside `path`: one process makes it, the others wait; the kernel frees it if its holder dies.
+
+    Temporary files that a killed maker of `path` left are removed.
+    """
     lock = FileLock(path.with_name(f".{path.name}.lock"))
     try:
         lock.acquire(timeout=0)
@@ -98,6 +101,8 @@ def locked(path: Path) -> Iterator[None]:
         log.info("%s: waiting for another process that makes it", path.name)
         lock.acquire()
     try:
+        for leftover in path.parent.glob(f".{path.stem}.*.tmp*"):
+            leftover.unlink(missing_ok=True)
         yield
     finally:
         lock.release()

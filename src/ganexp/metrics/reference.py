@@ -43,7 +43,7 @@ def halve(dataset: Dataset, num_samples: int) -> Halves:
             f"metrics, dataset {dataset.name}: expected at least 4 held-out images and metrics.num_samples of at least "
             f"2, got {count} ({dataset.reference_origin}) and {num_samples}; choose metrics=none"
         )
-    a, b = (dataset.reference[np.sort(indices[:n])] for indices in _half_indices(dataset))
+    a, b = (dataset.reference[np.sort(indices[:n])] for indices in half_indices(dataset))
     training = dataset.train[np.sort(permutation(len(dataset.train))[:n])]
     return Halves(a, b, training)
 
@@ -62,7 +62,7 @@ def digest_of(*arrays: NDArray[np.uint8]) -> str:
     return state.hexdigest()
 
 
-def _half_indices(dataset: Dataset) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def half_indices(dataset: Dataset) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Positions of the two halves, each in random order; stratified by label: of each class every other image."""
     order = permutation(len(dataset.reference))
     grouped = order
