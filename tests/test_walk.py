@@ -30,7 +30,7 @@ def one_step(config, shape=(1, 28, 28)):
     batches = Batches(images, 8, draws, 0, torch.device("cpu"))
     before = [p.detach().clone() for p in gan.generator.parameters()]
     bf16 = config.trainer.precision == "bf16"
-    train_step(state, batches.at(0), 1, Game(config.loss.build(), config.penalty.build(), 2, 1.0, bf16))
+    train_step(state, batches.at(0), Game(config.loss.build(), config.penalty.build(), 2, 1.0, bf16))
     assert state.finite()
     assert any(not torch.equal(a, b) for a, b in zip(before, gan.generator.parameters(), strict=True))
     drawn = sampler(state.sampling_generator, gan.latent, gan.latent_dim, state.device)(3)

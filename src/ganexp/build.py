@@ -12,7 +12,9 @@ from ganexp.rng import derive
 from ganexp.trainer import Batches, Game, TrainState
 
 if TYPE_CHECKING:
+    from ganexp.config import RunConfig
     from ganexp.metrics import Evaluator
+    from ganexp.types import Dataset
 
 
 def settings(job: Job) -> torch.device:
@@ -50,18 +52,22 @@ def make_evaluator(job: Job) -> Evaluator | None:
     Raises:
         DataError: a metric cannot be computed for this dataset.
     """
-    if not job.config.scores:
+    return evaluator_for(job.config, job.dataset)
+
+
+def evaluator_for(config: RunConfig, dataset: Dataset) -> Evaluator | None:
+    """`make_evaluator` for a configuration that is no job yet."""
+    if not config.scores:
         return None
     from ganexp.metrics import Evaluator
 
-    scores = {name: target.build() for name, target in job.config.scores.items()}
-    metrics = job.config.metrics
+    scores = {name: target.build() for name, target in config.scores.items()}
     evaluator = Evaluator(
-        job.dataset,
+        dataset,
         scores,
-        num_samples=metrics.num_samples,
-        objective=metrics.objective,
-        device=device(job.config.trainer.device),
+        num_samples=config.metrics.num_samples,
+        objective=config.metrics.objective,
+        device=device(config.trainer.device),
     )
     evaluator.prepare()
     return evaluator
@@ -71,17 +77,23 @@ def build_state(job: Job) -> TrainState:
     """Fresh networks and optimizers of a run, from its seed."""
     config = job.config
     torch.manual_seed(derive(config.seed, "init"))
-    gan = config.model.build(job.dataset.image_shape)
-    ema = config.trainer.ema_kimg is not None
-    target = device(config.trainer.device)
-    return TrainState(gan, config.optim_generator.build, config.optim_discriminator.build, ema=ema, device=target)
+    return TrainState(
+        config.model.build(job.dataset.image_shape, num_classes=job.dataset.num_classes),
+        config.optim_generator.build,
+        config.optim_discriminator.build,
+        ema=config.trainer.ema_kimg is not None,
+        device=device(config.trainer.device),
+        schedules_g=config.schedules_generator,
+        schedules_d=config.schedules_discriminator,
+    )
 
 
 def build_batches(job: Job) -> Batches:
     """The real minibatches of a run."""
     trainer = job.config.trainer
     draws = trainer.d_steps if trainer.real_batch == "fresh" else 1
-    return Batches(job.dataset.train, trainer.batch_size, draws, job.config.seed, device(trainer.device))
+    labels = job.dataset.train_labels if job.config.conditional else None
+    return Batches(job.dataset.train, trainer.batch_size, draws, job.config.seed, device(trainer.device), labels)
 
 
 def build_game(job: Job) -> Game:

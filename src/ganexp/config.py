@@ -11,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from ganexp.errors import ConfigError
+from ganexp.schedule import Schedule
 from ganexp.schema import Config, MetricsConfig, Seed, SweepConfig, TrainerConfig
 from ganexp.target import Target, nearest, validate_value, validated
 
@@ -25,6 +26,7 @@ class RunConfig:
     Attributes:
         dataset, model, loss, penalty, logger: the functions of those groups with their parameters.
         optim_generator, optim_discriminator: the optimizer function with each net's parameters.
+        schedules_generator, schedules_discriminator: parameter of the optimizer -> schedule of its factor.
         lr: the learning rate as the user gave it (of the generator where the nets differ).
         scores: column -> metric function.
         trainer, metrics, sweep, trust, seed: as in the schema.
@@ -36,6 +38,8 @@ class RunConfig:
     penalty: Target
     optim_generator: Target
     optim_discriminator: Target
+    schedules_generator: Mapping[str, Schedule]
+    schedules_discriminator: Mapping[str, Schedule]
     logger: Target
     scores: Mapping[str, Target]
     trainer: TrainerConfig
@@ -49,6 +53,11 @@ class RunConfig:
         """Learning rate of the generator, where the optimizer has one."""
         value = self.optim_generator.params.get("lr")
         return float(value) if isinstance(value, int | float) else None
+
+    @property
+    def conditional(self) -> bool:
+        """Whether the networks take labels."""
+        return bool(self.model.params.get("conditional", False))
 
     def with_epochs(self, epochs: int) -> RunConfig:
         """The same run, ending after `epochs`."""
@@ -74,14 +83,21 @@ def from_plain(plain: Mapping[str, Any], trust: Sequence[str] | None = None) -> 
     for key in plain:
         if key not in known:
             raise ConfigError(f"{key}: unknown key; expected one of {', '.join(known)}.{nearest(key, known)}")
+    for key in known:
+        if key not in plain:
+            raise ConfigError(f"{key}: expected a section of the configuration, got none")
     trusted = tuple(plain["trust"] if trust is None else trust)
     trainer: TrainerConfig = validate_value("trainer", TrainerConfig, plain["trainer"])
     metrics: MetricsConfig = validate_value("metrics", MetricsConfig, plain["metrics"])
     groups = {g: validated(g, plain[g], trusted, runtime) for g, runtime in RUNTIME_ARGUMENTS.items()}
+    generator, schedules_generator = _optimizer(plain["optim"], "generator", trusted)
+    discriminator, schedules_discriminator = _optimizer(plain["optim"], "discriminator", trusted)
     config = RunConfig(
         **groups,
-        optim_generator=_optimizer(plain["optim"], "generator", trusted),
-        optim_discriminator=_optimizer(plain["optim"], "discriminator", trusted),
+        optim_generator=generator,
+        optim_discriminator=discriminator,
+        schedules_generator=schedules_generator,
+        schedules_discriminator=schedules_discriminator,
         scores={name: validated(f"metrics.scores.{name}", node, trusted) for name, node in metrics.scores.items()},
         trainer=trainer,
         metrics=metrics,
@@ -111,20 +127,37 @@ def plain_values(cfg: DictConfig) -> dict[str, Any]:
     return {str(key): value for key, value in values.items()}
 
 
-def _optimizer(node: Mapping[str, Any], net: str, trust: tuple[str, ...]) -> Target:
-    """The optimizer of one net: the group's parameters with those under `optim.<net>` laid over them."""
+def _optimizer(node: Mapping[str, Any], net: str, trust: tuple[str, ...]) -> tuple[Target, dict[str, Schedule]]:
+    """The optimizer of one net, and the schedules of its parameters.
+
+    The group's parameters, with those under `optim.<net>` laid over them; `schedule` is ganexp's own key.
+    """
     own = node.get(net) or {}
     if not isinstance(own, Mapping):
         raise ConfigError(f"optim.{net}: expected a mapping of parameters, got {own!r}")
     shared = {key: value for key, value in node.items() if key not in ("generator", "discriminator")}
     merged = {**shared, **own, "_target_": node.get("_target_")}
+    schedules = validate_value("optim.schedule", dict[str, Schedule], merged.pop("schedule", None) or {})
+    moving = {name: schedule for name, schedule in schedules.items() if schedule != Schedule()}
     try:
-        return validated("optim", merged, trust, runtime=1)
+        target = validated("optim", merged, trust, runtime=1)
+        _check_scheduled(moving, target)
+        return target, moving
     except ConfigError as error:
         owned = next((key for key in own if str(error).startswith(f"optim.{key}:")), None)
         if owned is None or repr(node.get(owned)) == repr(own[owned]):
             raise
         raise ConfigError(str(error).replace("optim.", f"optim.{net}.", 1)) from None
+
+
+def _check_scheduled(schedules: Mapping[str, Schedule], optimizer: Target) -> None:
+    numbers = [name for name, value in optimizer.params.items() if type(value) in (int, float)]
+    for name in schedules:
+        if name not in numbers:
+            raise ConfigError(
+                f"optim.schedule.{name}: unknown key; expected a number among {optimizer.name}'s parameters: "
+                f"{', '.join(numbers)}.{nearest(name, numbers)}"
+            )
 
 
 def _cross_check(config: RunConfig) -> None:

@@ -78,11 +78,14 @@ def evaluate(
     evaluator = make_evaluator(job)
     if evaluator is None:
         raise ConfigError(f"{run}: the run's configuration measures nothing; name metrics, e.g. --metrics default")
-    weights, _ = generator_weights(run, epoch)
+    weights, meta = generator_weights(run, epoch)
     training = build_state(job)
     training.generator.load_state_dict(weights)
     gan = training.gan
-    scores = evaluator.evaluate(sampler(training.generator, gan.latent, gan.latent_dim, training.device))
+    counts = meta.get("label_counts")
+    scores = evaluator.evaluate(
+        sampler(training.generator, gan.latent, gan.latent_dim, training.device, label_counts=counts)
+    )
     if content is not None and epoch in (None, content["epoch"]):
         directions = {name: str(metric.direction) for name, metric in evaluator.metrics.items()}
         _update_result(run, content, scores, job.config.metrics.objective, directions)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import asdict, is_dataclass
 from typing import Any
 
 from ganexp.config import RunConfig
@@ -41,7 +42,10 @@ def canonical(config: RunConfig, dataset_name: str, fingerprint: str) -> dict[st
         "model": _target(config.model),
         "loss": _target(config.loss),
         "penalty": _target(config.penalty),
-        "optim": {"generator": _target(config.optim_generator), "discriminator": _target(config.optim_discriminator)},
+        "optim": {
+            "generator": _optimizer(config.optim_generator, config.schedules_generator),
+            "discriminator": _optimizer(config.optim_discriminator, config.schedules_discriminator),
+        },
         "trainer": {key: getattr(config.trainer, key) for key in TRAINER_KEYS},
     }
 
@@ -80,4 +84,18 @@ def difference(there: Mapping[str, Any], asked: Mapping[str, Any], prefix: str =
 
 
 def _target(target: Target) -> dict[str, Any]:
-    return json.loads(json.dumps({"_target_": target.path, **target.params}, default=str))  # type: ignore[no-any-return]
+    return _plain({"_target_": target.path, **target.params})
+
+
+def _optimizer(target: Target, schedules: Mapping[str, Any]) -> dict[str, Any]:
+    return _target(target) | (_plain({"schedule": dict(schedules)}) if schedules else {})
+
+
+def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
+    return json.loads(json.dumps(values, default=_jsonable))  # type: ignore[no-any-return]
+
+
+def _jsonable(value: Any) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    return str(value)

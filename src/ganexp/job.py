@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ganexp.compatible import check_together
 from ganexp.config import RunConfig
 from ganexp.errors import DataError
 from ganexp.identity import canonical, run_id, run_name, trajectory_id
@@ -77,7 +78,8 @@ def identify(config: RunConfig) -> Identified:
     """The identity of a run; loads its dataset.
 
     Raises:
-        DataError: missing or malformed data, or fewer images than a batch.
+        DataError: missing or malformed data, fewer images than a batch, or no labels for a conditional model.
+        ConfigError: a model that does not fit the images, or a penalty that does not fit the loss or the model.
     """
     dataset = load_dataset(config.dataset)
     if config.trainer.batch_size > len(dataset.train):
@@ -85,6 +87,7 @@ def identify(config: RunConfig) -> Identified:
             f"trainer.batch_size: expected at most {len(dataset.train)}, the number of training images of "
             f"{dataset.name}, got {config.trainer.batch_size}"
         )
+    check_together(config, dataset)
     identity = canonical(config, dataset.name, dataset.fingerprint)
     identifier = run_id(identity)
     name = run_name(config, dataset.name, identifier)

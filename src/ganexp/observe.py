@@ -10,22 +10,28 @@ NEAR_HALF = (0.4, 0.6)
 
 
 @torch.no_grad()
-def observe(discriminator: nn.Module, heldout: Tensor, generated: Tensor) -> dict[str, float]:
+def observe(
+    discriminator: nn.Module,
+    heldout: Tensor,
+    generated: Tensor,
+    labels: tuple[Tensor, Tensor] | None = None,
+) -> dict[str, float]:
     """Mean D on both sets, and the share of all these images that D puts near 0.5.
 
     Args:
         discriminator: images -> logits; its mode is put back.
         heldout: real images that D never trained on, float32 (N, C, H, W) in [-1, 1].
         generated: generated images, float32 (M, C, H, W) in [-1, 1].
+        labels: of both, int64 (N,) and (M,), for a conditional discriminator.
 
     Returns:
         d_heldout, d_generated, d_near_half, each in [0, 1].
     """
+    inputs = [(heldout,), (generated,)] if labels is None else [(heldout, labels[0]), (generated, labels[1])]
     was_training = discriminator.training
     discriminator.eval()
     try:
-        on_real = torch.sigmoid(discriminator(heldout).float()).double()
-        on_fake = torch.sigmoid(discriminator(generated).float()).double()
+        on_real, on_fake = (torch.sigmoid(discriminator(*each).float()).double() for each in inputs)
     finally:
         discriminator.train(was_training)
     both = torch.cat((on_real, on_fake))

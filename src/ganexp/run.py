@@ -184,6 +184,7 @@ def _go_on(session: Session, restored: Mapping[str, Any] | None, here: Mapping[s
     if restored is None:
         return
     session.earlier_seconds = float(restored.get("elapsed", 0.0))
+    session.lease.update(epoch=len(session.training.history))
     origin = "" if restored["folder"] == session.job.directory else f" of {restored['folder'].name}"
     session.progress.note(f"going on after step {session.training.step:,}{origin}")
     before = restored.get("machine", {})
@@ -235,10 +236,10 @@ def _opening_line(job: Job, training: TrainState, batches: Batches, game: Game, 
 def _estimate(job: Job, training: TrainState, batches: Batches, game: Game) -> float:
     """Seconds of one training step, from a few on a copy that is thrown away."""
     scratch = copy.deepcopy(training)
-    train_step(scratch, batches.at(0), 1, game)
+    train_step(scratch, batches.at(0), game)
     started = time.perf_counter()
     for step in range(1, TIMED_STEPS):
-        train_step(scratch, batches.at(step), 1, game)
+        train_step(scratch, batches.at(step), game)
     return (time.perf_counter() - started) / (TIMED_STEPS - 1)
 
 

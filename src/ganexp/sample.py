@@ -14,9 +14,10 @@ from ganexp.errors import DirectoryError
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-    from torch import nn
+    from torch import Tensor
 
     from ganexp.config import RunConfig
+    from ganexp.types import GAN
 
 STEPS = 10
 """Pictures in one row of an interpolation, its two ends among them."""
@@ -28,6 +29,7 @@ def main(
     num: Annotated[int, typer.Option(min=1, help="How many images (interpolations: how many rows).")] = 64,
     checkpoint: Annotated[str | None, typer.Option(help="'epoch=20'; the newest if left out.")] = None,
     interpolate: Annotated[bool, typer.Option("--interpolate", help="Spherical interpolations, one a row.")] = False,
+    label: Annotated[int | None, typer.Option(min=0, help="The class, of a conditional model.")] = None,
     seed: Annotated[int, typer.Option(help="Which latent vectors.")] = 0,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
     trust: Annotated[list[str] | None, typer.Option(help="Pattern of _target_ to trust, e.g. 'mylab.*'.")] = None,
@@ -35,7 +37,9 @@ def main(
     """Draw images from the generator of a run (its average where it has one)."""
     with reporting():
         _check_out(out, force)
-        images = sample(run_dir, num, checkpoint=checkpoint, interpolate=interpolate, seed=seed, trust=trust or [])
+        images = sample(
+            run_dir, num, checkpoint=checkpoint, interpolate=interpolate, label=label, seed=seed, trust=trust or []
+        )
         _write(out, images, STEPS if interpolate else 8 if num >= 8 else num)
     typer.echo(f"{len(images)} images of shape {tuple(images.shape[1:])}: {out}")
 
@@ -46,6 +50,7 @@ def sample(
     *,
     checkpoint: str | None = None,
     interpolate: bool = False,
+    label: int | None = None,
     seed: int = 0,
     trust: Sequence[str] = (),
 ) -> NDArray[np.uint8]:
@@ -56,6 +61,7 @@ def sample(
         num: number of images; with `interpolate`, of rows of 10.
         checkpoint: "epoch=20", or None for the newest.
         interpolate: images along great circles between pairs of latent vectors (White 2016).
+        label: the class of all images, of a conditional model; None: classes as often as in the training data.
         seed: which latent vectors; the same seed gives the same images, and a larger `num` only adds to them.
         trust: patterns of `_target_` to trust beyond ganexp's own.
 
@@ -63,7 +69,7 @@ def sample(
         uint8 (N, C, H, W).
 
     Raises:
-        Refused: no run directory, no such checkpoint, or a model that is not trusted.
+        Refused: no run directory, no such checkpoint or label, or a model that is not trusted.
     """
     import torch
 
@@ -73,18 +79,38 @@ def sample(
 
     epoch = parse_checkpoint(checkpoint)
     config, _ = open_config(run_dir, trust)
-    generator, latent, latent_dim = load_generator(run_dir, config, epoch)
+    gan, counts = load_gan(run_dir, config, epoch)
+    labels = _labels(label, counts, num, seed)
+    latent, latent_dim = gan.latent, gan.latent_dim
     if interpolate:
         ends = latents(latent, latent_dim, 2 * num, seed).view(num, 2, latent_dim)
         points = [slerp(ends[:, 0], ends[:, 1], step / (STEPS - 1)) for step in range(STEPS)]
         z = torch.stack(points, dim=1).reshape(num * STEPS, latent_dim)
+        labels = None if labels is None else labels.repeat_interleave(STEPS)
     else:
         z = latents(latent, latent_dim, num, seed)
-    return to_uint8(decode(generator, z, torch.device("cpu")))
+    return to_uint8(decode(gan.generator, z, torch.device("cpu"), labels))
 
 
-def load_generator(run_dir: Path, config: RunConfig, epoch: int | None) -> tuple[nn.Module, str, int]:
-    """The generator of a run with its weights, the distribution of z and its length; needs no data.
+def _labels(label: int | None, counts: Sequence[int] | None, num: int, seed: int) -> Tensor | None:
+    """Labels of `num` images, int64 (num,): all `label`, or as often as in the training data; None: unconditional."""
+    import torch
+
+    from ganexp.sampling import draw_labels
+
+    if counts is None:
+        if label is not None:
+            raise DirectoryError("--label: expected a run with model.conditional=true, got one without")
+        return None
+    if label is None:
+        return draw_labels(counts, num, seed)
+    if label >= len(counts):
+        raise DirectoryError(f"--label: expected a class from 0 to {len(counts) - 1}, got {label}")
+    return torch.full((num,), label)
+
+
+def load_gan(run_dir: Path, config: RunConfig, epoch: int | None) -> tuple[GAN, list[int] | None]:
+    """The networks of a run, the generator with its weights; and training images of each label. Needs no data.
 
     Raises:
         DirectoryError: no such checkpoint, or one of another network.
@@ -92,12 +118,14 @@ def load_generator(run_dir: Path, config: RunConfig, epoch: int | None) -> tuple
     from ganexp.reopen import generator_weights
 
     weights, meta = generator_weights(run_dir, epoch)
-    gan = config.model.build(tuple(meta["image_shape"]))
+    counts: list[int] | None = meta.get("label_counts")
+    gan: GAN = config.model.build(tuple(meta["image_shape"]), num_classes=len(counts) if counts else None)
     try:
         gan.generator.load_state_dict(weights)
     except RuntimeError as error:
         raise DirectoryError(f"{run_dir}: the checkpoint is of another network ({error})") from None
-    return gan.generator.eval(), gan.latent, gan.latent_dim
+    gan.generator.eval()
+    return gan, counts
 
 
 def _check_out(out: Path, force: bool) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
 
 from ganexp.rng import derive
-from ganexp.types import Sampler
 
 BLOCK = 256
 """Images are generated in padded blocks of this many, so that the numbers do not depend on the count asked for."""
@@ -31,29 +33,87 @@ def latents(latent: str, latent_dim: int, count: int, seed: int) -> Tensor:
     return torch.cat(blocks)[:count]
 
 
+def draw_labels(counts: Sequence[int], count: int, seed: int) -> Tensor:
+    """Labels int64 (count,) as often as in the training data, at random but prefix-stable.
+
+    Args:
+        counts: training images of each label.
+        count: how many.
+        seed: which ones.
+    """
+    bounds = torch.tensor(counts, dtype=torch.float64).cumsum(0)
+    blocks = []
+    for block in range(-(-count // BLOCK)):
+        generator = torch.Generator().manual_seed(derive(seed, "label", block))
+        points = torch.rand(BLOCK, generator=generator, dtype=torch.float64) * bounds[-1]
+        blocks.append(torch.searchsorted(bounds, points, right=True))
+    return torch.cat(blocks)[:count]
+
+
 @torch.no_grad()
-def decode(generator: nn.Module, z: Tensor, device: torch.device) -> Tensor:
+def decode(generator: nn.Module, z: Tensor, device: torch.device, labels: Tensor | None = None) -> Tensor:
     """Images float32 (N, C, H, W) in [-1, 1], on the CPU, of latent vectors z (N, latent_dim).
 
-    Runs in eval mode, in blocks padded to `BLOCK`; the module's mode is put back.
+    Runs in eval mode, in blocks padded to `BLOCK`; the module's mode is put back. A conditional generator takes
+    labels, int64 (N,).
     """
     was_training = generator.training
     generator.eval()
     images = []
     try:
-        for part in torch.split(z, BLOCK):
-            padded = torch.zeros(BLOCK, z.shape[1])
-            padded[: len(part)] = part
-            images.append(generator(padded.to(device)).float().cpu()[: len(part)])
+        for start in range(0, len(z), BLOCK):
+            part = slice(start, start + BLOCK)
+            inputs = [_padded(z[part])] if labels is None else [_padded(z[part]), _padded(labels[part])]
+            images.append(generator(*(x.to(device) for x in inputs)).float().cpu()[: len(z[part])])
     finally:
         generator.train(was_training)
     return torch.cat(images)
 
 
-def sampler(generator: nn.Module, latent: str, latent_dim: int, device: torch.device, seed: int = 0) -> Sampler:
-    """A function n -> float32 (n, C, H, W) in [-1, 1] over fixed latent vectors."""
+@dataclass(frozen=True)
+class GeneratorSampler:
+    """A `Sampler` over fixed latent vectors, and fixed labels where the generator takes some.
 
-    def sample(count: int) -> Tensor:
-        return decode(generator, latents(latent, latent_dim, count, seed), device)
+    Attributes:
+        generator: z, or z and labels -> images.
+        latent: distribution of z.
+        latent_dim: length of z.
+        device: where the generator is.
+        seed: which latent vectors and labels.
+        label_counts: training images of each label, for a conditional generator.
+    """
 
-    return sample
+    generator: nn.Module
+    latent: str
+    latent_dim: int
+    device: torch.device
+    seed: int = 0
+    label_counts: Sequence[int] | None = None
+
+    def __call__(self, count: int) -> Tensor:
+        """The first `count` images, float32 (count, C, H, W) in [-1, 1]."""
+        z = latents(self.latent, self.latent_dim, count, self.seed)
+        return decode(self.generator, z, self.device, self.labels(count))
+
+    def labels(self, count: int) -> Tensor | None:
+        """The labels that the first `count` images were asked for, int64 (count,); None: unconditional."""
+        return None if self.label_counts is None else draw_labels(self.label_counts, count, self.seed)
+
+
+def sampler(
+    generator: nn.Module,
+    latent: str,
+    latent_dim: int,
+    device: torch.device,
+    seed: int = 0,
+    label_counts: Sequence[int] | None = None,
+) -> GeneratorSampler:
+    """A function n -> float32 (n, C, H, W) in [-1, 1] over fixed latent vectors (and labels)."""
+    return GeneratorSampler(generator, latent, latent_dim, device, seed, label_counts)
+
+
+def _padded(rows: Tensor) -> Tensor:
+    """`rows` with zeros after them, up to `BLOCK` rows."""
+    padded = torch.zeros(BLOCK, *rows.shape[1:], dtype=rows.dtype)
+    padded[: len(rows)] = rows
+    return padded

@@ -20,11 +20,11 @@ from ganexp.observe import observe
 from ganexp.progress import Progress
 from ganexp.record import PROBABILITY_COLUMNS, Row, is_cadence, write_metrics
 from ganexp.rundir import generator_checkpoint, metrics_csv, prune_states, samples_png, state_checkpoint
-from ganexp.sampling import sampler
+from ganexp.sampling import GeneratorSampler, sampler
 from ganexp.trainer.batches import Batches, to_float
 from ganexp.trainer.state import TrainState
 from ganexp.trajectory import load_generator
-from ganexp.types import Sampler, Scores
+from ganexp.types import Scores
 
 if TYPE_CHECKING:
     from ganexp.metrics import Evaluator
@@ -88,14 +88,18 @@ class Session:
         self.scored: tuple[int, Scores] | None = None
         self.started = perf_counter()
         self.earlier_seconds = 0.0
+        self._label_counts = batches.label_counts(training.gan.num_classes)
         count = min(OBSERVED_IMAGES, len(job.dataset.reference))
         self._heldout = to_float(torch.from_numpy(np.array(job.dataset.reference[:count]))).to(training.device)
 
     @property
-    def sample(self) -> Sampler:
+    def sample(self) -> GeneratorSampler:
         """Images of the sampling generator as it is now."""
-        gan = self.training.gan
-        return sampler(self.training.sampling_generator, gan.latent, gan.latent_dim, self.training.device)
+        return self._sampler(self.training.sampling_generator)
+
+    def _sampler(self, generator: torch.nn.Module) -> GeneratorSampler:
+        gan, device = self.training.gan, self.training.device
+        return sampler(generator, gan.latent, gan.latent_dim, device, label_counts=self._label_counts)
 
     def interrupted(self) -> bool:
         """Whether a signal came, or another process took the run over."""
@@ -174,8 +178,7 @@ class Session:
         """The metrics of another generator of this run."""
         if self.evaluator is None:
             return Scores({})
-        gan = self.training.gan
-        return self.evaluator.evaluate(sampler(generator, gan.latent, gan.latent_dim, self.training.device))
+        return self.evaluator.evaluate(self._sampler(generator))
 
     def result(self, job: Job, rows: Sequence[Row], scores: Scores) -> dict[str, Any]:
         """result.json of `job`, which ends with the last of `rows`."""
@@ -192,7 +195,15 @@ class Session:
             row |= dict.fromkeys(PROBABILITY_COLUMNS, None)
             return
         generated = self.sample(len(self._heldout)).to(self.training.device)
-        row |= observe(self.training.discriminator, self._heldout, generated)
+        row |= observe(self.training.discriminator, self._heldout, generated, self._observed_labels())
+
+    def _observed_labels(self) -> tuple[torch.Tensor, torch.Tensor] | None:
+        """Labels of the held-out images and of as many generated ones, where the networks take labels."""
+        real, count = self.job.dataset.reference_labels, len(self._heldout)
+        fake = self.sample.labels(count)
+        if real is None or fake is None:
+            return None
+        return torch.from_numpy(np.array(real[:count])).to(self.training.device), fake.to(self.training.device)
 
     @property
     def _probabilistic(self) -> bool:
@@ -200,7 +211,8 @@ class Session:
 
     def _ids(self) -> dict[str, Any]:
         shape = list(self.job.dataset.image_shape)
-        return {"run_id": self.job.who.run_id, "trajectory_id": self.job.who.trajectory_id, "image_shape": shape}
+        identity = {"run_id": self.job.who.run_id, "trajectory_id": self.job.who.trajectory_id}
+        return {**identity, "image_shape": shape, "label_counts": self._label_counts}
 
     def _tell(self, epoch: int, row: Row) -> None:
         seconds = self.training.train_seconds

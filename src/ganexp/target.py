@@ -22,6 +22,10 @@ TRUSTED = {"optim": ("ganexp.optim.*", "torch.optim.*")}
 """What a group may call without being told to trust it; any other group g: `ganexp.<g>.*`."""
 
 
+SUPPLIED = {"model": ("num_classes",)}
+"""Keywords that ganexp supplies itself where a group's function takes them; no keys of the configuration."""
+
+
 @dataclass(frozen=True)
 class Target:
     """A function and the parameters that the configuration gives it.
@@ -39,9 +43,11 @@ class Target:
         """The function's own name."""
         return self.path.rpartition(".")[2]
 
-    def build(self, *runtime: Any) -> Any:
-        """Call the function with `runtime` as its leading positional arguments."""
-        return _import(self.path, self.path)(*runtime, **self.params)
+    def build(self, *runtime: Any, **supplied: Any) -> Any:
+        """Call the function with `runtime` as its leading positional arguments, and those `supplied` that it takes."""
+        function = _import(self.path, self.path)
+        taken = inspect.signature(function).parameters if supplied else {}
+        return function(*runtime, **{name: supplied[name] for name in supplied if name in taken}, **self.params)
 
 
 def validated(group: str, node: Mapping[str, Any], trust: Sequence[str], runtime: int = 0) -> Target:
@@ -139,7 +145,8 @@ def _import(path: str, key: str) -> Callable[..., Any]:
 def _parameters(group: str, function: Callable[..., Any], given: dict[str, Any], runtime: int) -> dict[str, Any]:
     """`given` validated against the signature of `function`, defaults filled in."""
     declared = list(inspect.signature(function).parameters.values())[runtime:]
-    keywords = {p.name: p for p in declared if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
+    own = [p for p in declared if p.name not in SUPPLIED.get(group, ())]
+    keywords = {p.name: p for p in own if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
     open_ended = any(p.kind is p.VAR_KEYWORD for p in declared)
     values = dict(given) if open_ended else {}
     for name in given:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from ganexp.schedule import Moment, Schedule
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -18,9 +20,18 @@ ImageShape = tuple[int, int, int]
 Sampler = Callable[[int], "Tensor"]
 """n -> float32 (n, C, H, W) in [-1, 1]; deterministic and prefix-stable: sample(100) equals sample(200)[:100]."""
 
+Critic = Callable[["Tensor"], "Tensor"]
+"""A discriminator whose labels, if it takes any, are settled: images (B, C, H, W) in [-1, 1] -> logits (B,)."""
+
 
 class Optimizer(Protocol):
-    """What training asks of an optimizer; those of torch.optim are some."""
+    """What training asks of an optimizer; those of torch.optim are some.
+
+    Attributes:
+        param_groups: settings by name, such as "lr"; schedules change them.
+    """
+
+    param_groups: list[dict[str, Any]]
 
     def step(self) -> Any:
         """Update the parameters from their gradients."""
@@ -72,17 +83,22 @@ class Dataset:
 class GAN:
     """A pair of networks.
 
+    A network whose attribute `batch_independent` is true declares that what it makes of one image does not depend on
+    the others in the batch (no batch statistics): such batches are joined, and gradient penalties make sense.
+
     Attributes:
-        generator: (B, latent_dim) -> (B, C, H, W) in [-1, 1].
-        discriminator: (B, C, H, W) in [-1, 1] -> (B,) logits, never probabilities.
+        generator: (B, latent_dim) -> (B, C, H, W) in [-1, 1]; conditional: (z, labels (B,) int64).
+        discriminator: (B, C, H, W) in [-1, 1] -> (B,) logits, never probabilities; conditional: (images, labels).
         latent_dim: length of the latent vector z.
         latent: distribution of z: N(0, I), or uniform on (-sqrt 3, sqrt 3), which has unit variance too.
+        num_classes: labels are 0 .. num_classes - 1; None: the networks take no labels.
     """
 
     generator: nn.Module
     discriminator: nn.Module
     latent_dim: int
     latent: Literal["normal", "uniform"] = "normal"
+    num_classes: int | None = None
 
 
 @dataclass(frozen=True)
@@ -96,6 +112,7 @@ class AdversarialLoss:
         warmup_epochs: number of warm-up epochs.
         probabilistic: sigma(logit) is the discriminator's probability that an image is real.
         generator_uses_real: the generator's loss needs the real logits (relativistic losses).
+        lipschitz: the game is defined over Lipschitz discriminators (Wasserstein losses).
     """
 
     discriminator: Callable[[Tensor, Tensor], Tensor]
@@ -104,12 +121,41 @@ class AdversarialLoss:
     warmup_epochs: int = 0
     probabilistic: bool = True
     generator_uses_real: bool = False
+    lipschitz: bool = False
 
     def generator_at(self, epoch: int) -> Callable[[Tensor | None, Tensor], Tensor]:
         """The generator's loss in `epoch` (1-based)."""
         if self.warmup_generator is not None and epoch <= self.warmup_epochs:
             return self.warmup_generator
         return self.generator
+
+
+@dataclass(frozen=True)
+class Penalty:
+    """What is asked of the discriminator beside its loss.
+
+    Attributes:
+        term: (critic, real (B, C, H, W), fake (B, C, H, W), both float32) -> scalar that is added to its loss.
+        every_steps: the term is taken in every so many of its steps, times as much (lazy regularisation, Karras et
+            al. 2020, StyleGAN2, section 3.1).
+        schedule: factor of the term over the training.
+        constrain: done to the discriminator after each of its steps.
+        per_image: the term is about the gradient at single images, which batch statistics would mix.
+        lipschitz_only: makes sense only with losses that ask for a Lipschitz discriminator.
+    """
+
+    term: Callable[[Critic, Tensor, Tensor], Tensor] | None = None
+    every_steps: int = 1
+    schedule: Schedule = field(default_factory=Schedule)
+    constrain: Callable[[nn.Module], None] | None = None
+    per_image: bool = False
+    lipschitz_only: bool = False
+
+    def weight(self, d_step: int, now: Moment) -> float:
+        """Factor of the term in the discriminator's step number `d_step` (from 0); 0 where it is not taken."""
+        if self.term is None or d_step % self.every_steps:
+            return 0.0
+        return self.every_steps * self.schedule.at(now)
 
 
 @dataclass(frozen=True)

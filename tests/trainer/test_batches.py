@@ -26,17 +26,17 @@ def test_pixels_end_up_between_minus_one_and_one():
 def test_an_epoch_shows_each_image_once_and_keeps_the_last_partial_batch():
     batches = Batches(numbered(10), 4, 1, seed=3, device=CPU)
     assert batches.steps_per_epoch == 3
-    epoch = [numbers(batches.at(step)[0]) for step in range(3)]
+    epoch = [numbers(batches.at(step).reals[0]) for step in range(3)]
     assert [len(b) for b in epoch] == [4, 4, 2]
-    assert sorted(list(chain(*epoch))) == list(range(10))
-    second = [numbers(batches.at(step)[0]) for step in range(3, 6)]
+    assert sorted(chain(*epoch)) == list(range(10))
+    second = [numbers(batches.at(step).reals[0]) for step in range(3, 6)]
     assert sorted(chain(*second)) == list(range(10))
     assert second != epoch
 
 
 def test_fresh_draws_are_independent_permutations():
     batches = Batches(numbered(10), 4, 3, seed=3, device=CPU)
-    draws = [batches.at(step) for step in range(3)]
+    draws = [batches.at(step).reals for step in range(3)]
     orders = [list(chain(*(numbers(step[k]) for step in draws))) for k in range(3)]
     assert all(sorted(order) == list(range(10)) for order in orders)
     assert len({tuple(order) for order in orders}) == 3
@@ -44,9 +44,9 @@ def test_fresh_draws_are_independent_permutations():
 
 def test_a_batch_depends_on_seed_and_step_alone():
     first, again = (Batches(numbered(10), 4, 1, seed=3, device=CPU) for _ in range(2))
-    wanted = [numbers(first.at(step)[0]) for step in range(9)]
-    assert [numbers(again.at(step)[0]) for step in (7, 2, 0)] == [wanted[7], wanted[2], wanted[0]]
-    assert [numbers(Batches(numbered(10), 4, 1, seed=4, device=CPU).at(s)[0]) for s in range(9)] != wanted
+    wanted = [numbers(first.at(step).reals[0]) for step in range(9)]
+    assert [numbers(again.at(step).reals[0]) for step in (7, 2, 0)] == [wanted[7], wanted[2], wanted[0]]
+    assert [numbers(Batches(numbered(10), 4, 1, seed=4, device=CPU).at(s).reals[0]) for s in range(9)] != wanted
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from ganexp.loss import minimax, non_saturating
 from ganexp.model import mlp
 from ganexp.optim import adam
-from ganexp.trainer import Game, TrainState
+from ganexp.schedule import Moment
+from ganexp.trainer import Game, Minibatch, TrainState
 from ganexp.trainer.state import SUMS
 from ganexp.trainer.step import noise, train_step
 from ganexp.types import GAN
@@ -27,6 +28,10 @@ def make_state(*, dropout=0.0, gan=None, ema=False, lr=1e-2):
     return TrainState(gan, make, make, ema=ema, device=torch.device("cpu"))
 
 
+def batch(reals, step=0):
+    return Minibatch(reals, Moment(step, float(step), 0.0))
+
+
 def game(loss=None, d_steps=3, ema_kimg=None, penalty=None):
     return Game(loss or non_saturating(), penalty, d_steps, ema_kimg, bf16=False)
 
@@ -34,19 +39,19 @@ def game(loss=None, d_steps=3, ema_kimg=None, penalty=None):
 def plain_step(state, reals, d_steps, saturating):
     """Goodfellow 2014, Algorithm 1, as a textbook would write it; same order of random numbers."""
     generator, discriminator = state.generator, state.discriminator
-    batch = len(reals[0])
-    z = noise(state.gan, batch * d_steps, torch.device("cpu"))
+    size = len(reals[0])
+    z = noise(state.gan, size * d_steps, torch.device("cpu"))
     optimizer_d = torch.optim.Adam(discriminator.parameters(), lr=1e-2, foreach=False)
     optimizer_g = torch.optim.Adam(generator.parameters(), lr=1e-2, foreach=False)
     for k in range(d_steps):
         real = discriminator(reals[k % len(reals)])
-        fake = discriminator(generator(z[k * batch : (k + 1) * batch]).detach())
-        loss = binary_cross_entropy_with_logits(real, torch.ones(batch))
-        loss = loss + binary_cross_entropy_with_logits(fake, torch.zeros(batch))
+        fake = discriminator(generator(z[k * size : (k + 1) * size]).detach())
+        loss = binary_cross_entropy_with_logits(real, torch.ones(size))
+        loss = loss + binary_cross_entropy_with_logits(fake, torch.zeros(size))
         optimizer_d.zero_grad()
         loss.backward()
         optimizer_d.step()
-    fake = torch.sigmoid(discriminator(generator(noise(state.gan, batch, torch.device("cpu")))))
+    fake = torch.sigmoid(discriminator(generator(noise(state.gan, size, torch.device("cpu")))))
     g_loss = torch.log(1 - fake).mean() if saturating else -torch.log(fake).mean()
     optimizer_g.zero_grad()
     g_loss.backward()
@@ -60,7 +65,7 @@ def test_equals_the_plain_formula(saturating, draws):
     fast = make_state()
     plain = copy.deepcopy(fast)
     torch.manual_seed(5)
-    train_step(fast, reals, 1, game(minimax() if saturating else non_saturating()))
+    train_step(fast, batch(reals), game(minimax() if saturating else non_saturating()))
     torch.manual_seed(5)
     plain_step(plain, reals, 3, saturating)
     for ours, theirs in zip(fast.generator.parameters(), plain.generator.parameters(), strict=True):
@@ -86,31 +91,31 @@ class Recorder(nn.Module):
 def test_batches_are_joined_only_for_nets_that_declare_to_treat_images_one_by_one(declares):
     made = mlp(SHAPE, latent_dim=5, generator_widths=(12,), discriminator_width=10, maxout_units=6)
     gan = GAN(Recorder(made.generator, declares), Recorder(made.discriminator, declares), 5)
-    train_step(make_state(gan=gan), [torch.zeros(7, *SHAPE)], 1, game())
+    train_step(make_state(gan=gan), batch([torch.zeros(7, *SHAPE)]), game())
     assert gan.generator.sizes == ([21, 7] if declares else [7, 7, 7, 7])
     assert gan.discriminator.sizes == ([14, 14, 14, 7] if declares else [7] * 7)
 
 
 def test_sums_are_weighted_by_images():
     state = make_state()
-    train_step(state, [torch.zeros(7, *SHAPE)], 1, game())
+    train_step(state, batch([torch.zeros(7, *SHAPE)]), game())
     once = state.sums.clone()
     assert float(once[SUMS.index("weight")]) == 7
     assert 0 < float(once[SUMS.index("d_real")]) / 7 < 1
-    train_step(state, [torch.zeros(3, *SHAPE)], 1, game())
+    train_step(state, batch([torch.zeros(3, *SHAPE)]), game())
     assert float(state.sums[SUMS.index("weight")]) == 10
 
 
 def test_the_discriminator_can_learn_again_after_the_generator_step():
     state = make_state()
-    train_step(state, [torch.zeros(7, *SHAPE)], 1, game())
+    train_step(state, batch([torch.zeros(7, *SHAPE)]), game())
     assert all(p.requires_grad for p in state.discriminator.parameters())
 
 
 def test_average_follows_the_generator():
     state = make_state(ema=True)
     before = [p.clone() for p in state.average.parameters()]
-    train_step(state, [torch.zeros(8, *SHAPE)], 1, game(ema_kimg=0.008))
+    train_step(state, batch([torch.zeros(8, *SHAPE)]), game(ema_kimg=0.008))
     for average, old, new in zip(state.average.parameters(), before, state.generator.parameters(), strict=True):
         torch.testing.assert_close(average, 0.5 * old + 0.5 * new.detach())
 
@@ -128,6 +133,6 @@ def test_noise_has_zero_mean_and_unit_variance(latent):
 def test_bf16_steps_are_finite_and_keep_fp32_weights():
     state = make_state(dropout=0.3)
     for _ in range(3):
-        train_step(state, [torch.rand(7, *SHAPE)], 1, Game(non_saturating(), None, 2, None, bf16=True))
+        train_step(state, batch([torch.rand(7, *SHAPE)]), Game(non_saturating(), None, 2, None, bf16=True))
     assert state.finite()
     assert all(p.dtype is torch.float32 for p in state.generator.parameters())

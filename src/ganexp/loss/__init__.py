@@ -10,7 +10,7 @@ from typing import Annotated
 
 from annotated_types import Ge
 from torch import Tensor
-from torch.nn.functional import softplus
+from torch.nn.functional import relu, softplus
 
 from ganexp.types import AdversarialLoss
 
@@ -37,6 +37,52 @@ def minimax(*, warmup_epochs: Annotated[int, Ge(0)] = 0) -> AdversarialLoss:
         warmup_generator=_maximise_log_d,
         warmup_epochs=warmup_epochs,
     )
+
+
+def lsgan() -> AdversarialLoss:
+    """Squared distances from 1 (real) and 0 (fake) (Mao et al. 2017, LSGAN, equation 9)."""
+    return AdversarialLoss(
+        discriminator=lambda real, fake: ((real - 1).square().mean() + fake.square().mean()) / 2,
+        generator=lambda real, fake: (fake - 1).square().mean() / 2,
+        probabilistic=False,
+    )
+
+
+def wgan() -> AdversarialLoss:
+    """The difference of the means, over Lipschitz critics (Arjovsky et al. 2017, WGAN, equation 2 and Algorithm 1)."""
+    return AdversarialLoss(
+        discriminator=lambda real, fake: fake.mean() - real.mean(),
+        generator=lambda real, fake: -fake.mean(),
+        probabilistic=False,
+        lipschitz=True,
+    )
+
+
+def hinge() -> AdversarialLoss:
+    """Margins of 1 for the discriminator (Lim and Ye 2017, Geometric GAN; Miyato et al. 2018, equations 16 and 17)."""
+    return AdversarialLoss(
+        discriminator=lambda real, fake: relu(1 - real).mean() + relu(1 + fake).mean(),
+        generator=lambda real, fake: -fake.mean(),
+        probabilistic=False,
+    )
+
+
+def relativistic() -> AdversarialLoss:
+    """How much more real one image is than another (RpGAN: Jolicoeur-Martineau 2019; Huang et al. 2024, equation 2).
+
+    Real and generated images are paired by index; the generator's loss needs a real batch too.
+    """
+    return AdversarialLoss(
+        discriminator=lambda real, fake: softplus(fake - real).mean(),
+        generator=_outdo_real,
+        probabilistic=False,
+        generator_uses_real=True,
+    )
+
+
+def _outdo_real(real: Tensor | None, fake: Tensor) -> Tensor:
+    assert real is not None
+    return softplus(real - fake).mean()
 
 
 def _binary_cross_entropy(real: Tensor, fake: Tensor) -> Tensor:

@@ -1,44 +1,195 @@
-"""Networks, each option a function (image_shape, settings) -> GAN."""
+"""Networks, each option a function (image_shape, settings) -> GAN.
+
+`num_classes` is the dataset's, given by ganexp; only a `conditional` model makes use of it. Spectral normalisation is
+the discriminator's (Miyato et al. 2018).
+"""
 
 from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from annotated_types import Len
+from annotated_types import Gt, Le, Len
 
-from ganexp.model.discriminator import MaxoutDiscriminator
-from ganexp.model.generator import MLPGenerator
-from ganexp.schema import NonNegative, PositiveInt, Probability
+from ganexp.model.discriminator import (
+    Discriminator,
+    dcgan_features,
+    features_2014,
+    maxout_features,
+    residual_features,
+)
+from ganexp.model.generator import Generator, dcgan_generator, generator_2014, mlp_generator, residual_generator
+from ganexp.model.parts import Activation, activation_of, classes, halvings
+from ganexp.schema import NonNegative, Positive, PositiveInt, Probability
 from ganexp.types import GAN, ImageShape
 
+Latent = Literal["normal", "uniform"]
+Share = Annotated[float, Gt(0), Le(1)]
 Widths = Annotated[tuple[PositiveInt, ...], Len(1)]
 
 
 def mlp(
     image_shape: ImageShape,
     *,
+    num_classes: int | None = None,
+    conditional: bool = False,
     latent_dim: PositiveInt = 100,
-    latent: Literal["normal", "uniform"] = "normal",
+    latent: Latent = "normal",
     generator_widths: Widths = (512, 1024),
     discriminator_width: PositiveInt = 512,
+    discriminator_depth: PositiveInt = 1,
     maxout_units: PositiveInt = 256,
     maxout_pieces: PositiveInt = 2,
+    activation: Activation = "leaky_relu",
     leak: NonNegative = 0.2,
     dropout: Probability = 0.3,
+    spectral_norm: bool = False,
 ) -> GAN:
     """A perceptron generator against a maxout discriminator with dropout.
 
     Args:
         image_shape: (C, H, W).
+        num_classes: of the dataset.
+        conditional: both nets are told the label.
         latent_dim: length of z.
         latent: distribution of z.
         generator_widths: units of the generator's hidden layers.
-        discriminator_width: units of the discriminator's first layer.
+        discriminator_width: units of each of the discriminator's layers before maxout.
+        discriminator_depth: how many those are.
         maxout_units: outputs of its maxout layer.
         maxout_pieces: linear maps that each of them is the maximum of.
-        leak: slope of LeakyReLU below zero, in both nets.
-        dropout: share of the discriminator's units dropped, before and after maxout.
+        activation: of the other layers, in both nets.
+        leak: slope of leaky_relu below zero.
+        dropout: share of the discriminator's units dropped, after each of its layers.
+        spectral_norm: spectral normalisation of the discriminator.
     """
-    generator = MLPGenerator(image_shape, latent_dim, generator_widths, leak)
-    discriminator = MaxoutDiscriminator(image_shape, discriminator_width, maxout_units, maxout_pieces, leak, dropout)
-    return GAN(generator, discriminator, latent_dim, latent)
+    labels, active = classes(conditional, num_classes), activation_of(activation, leak)
+    generator = Generator(mlp_generator(image_shape, latent_dim + (labels or 0), generator_widths, active), labels)
+    widths = [discriminator_width] * discriminator_depth
+    features = maxout_features(image_shape, widths, maxout_units, maxout_pieces, active, dropout)
+    discriminator = Discriminator(features, maxout_units, labels, spectral=spectral_norm)
+    return GAN(generator, discriminator, latent_dim, latent, labels)
+
+
+def mlp_2014(
+    image_shape: ImageShape,
+    *,
+    num_classes: int | None = None,
+    conditional: bool = False,
+    latent_dim: PositiveInt = 100,
+    latent: Latent = "uniform",
+    generator_widths: Widths = (1200, 1200),
+    generator_spread: Positive = 0.05,
+    maxout_layers: PositiveInt = 2,
+    maxout_units: PositiveInt = 240,
+    maxout_pieces: PositiveInt = 5,
+    discriminator_spread: Positive = 0.005,
+    keep_input: Share = 0.8,
+    keep_hidden: Share = 0.5,
+    spectral_norm: bool = False,
+) -> GAN:
+    """The MNIST networks of the GAN paper (Goodfellow et al. 2014, section 5, and the code that it points to).
+
+    Args:
+        image_shape: (C, H, W).
+        num_classes: of the dataset.
+        conditional: both nets are told the label.
+        latent_dim: length of z.
+        latent: distribution of z.
+        generator_widths: units of the generator's ReLU layers; a sigmoid follows.
+        generator_spread: its weights start uniform on (-spread, spread).
+        maxout_layers: hidden layers of the discriminator.
+        maxout_units: outputs of each.
+        maxout_pieces: linear maps that each output is the maximum of.
+        discriminator_spread: its weights start uniform on (-spread, spread).
+        keep_input: share of the pixels that dropout keeps.
+        keep_hidden: share of the hidden units that dropout keeps.
+        spectral_norm: spectral normalisation of the discriminator.
+    """
+    labels = classes(conditional, num_classes)
+    body = generator_2014(image_shape, latent_dim + (labels or 0), generator_widths, generator_spread)
+    keep = (keep_input, keep_hidden)
+    features = features_2014(image_shape, maxout_layers, maxout_units, maxout_pieces, keep, discriminator_spread)
+    discriminator = Discriminator(features, maxout_units, labels, spectral=spectral_norm)
+    return GAN(Generator(body, labels), discriminator, latent_dim, latent, labels)
+
+
+def dcgan(
+    image_shape: ImageShape,
+    *,
+    num_classes: int | None = None,
+    conditional: bool = False,
+    latent_dim: PositiveInt = 100,
+    latent: Latent = "normal",
+    width: PositiveInt = 64,
+    depth: PositiveInt | None = None,
+    generator_activation: Activation = "relu",
+    discriminator_activation: Activation = "leaky_relu",
+    leak: NonNegative = 0.2,
+    generator_norm: Literal["batch", "none"] = "batch",
+    discriminator_norm: Literal["batch", "none"] = "batch",
+    spectral_norm: bool = False,
+) -> GAN:
+    """Strided convolutions with batch normalisation (Radford et al. 2016, DCGAN).
+
+    Args:
+        image_shape: (C, H, W), H and W divisible by 2 ** depth.
+        num_classes: of the dataset.
+        conditional: both nets are told the label.
+        latent_dim: length of z.
+        latent: distribution of z.
+        width: channels at half the image's size; each halving has twice as many.
+        depth: number of halvings; None: as many as leave maps of 4 pixels or more (28: 2, 32: 3).
+        generator_activation: of the generator's layers but the last.
+        discriminator_activation: of the discriminator's layers.
+        leak: slope of leaky_relu below zero.
+        generator_norm: "batch" or "none".
+        discriminator_norm: "batch" or "none"; gradient penalties need "none".
+        spectral_norm: spectral normalisation of the discriminator.
+    """
+    labels, levels = classes(conditional, num_classes), halvings(image_shape, depth)
+    active, batch = activation_of(generator_activation, leak), generator_norm == "batch"
+    body = dcgan_generator(image_shape, latent_dim + (labels or 0), width, levels, active, batch)
+    generator = Generator(body, labels, batch_independent=not batch)
+    active, batch = activation_of(discriminator_activation, leak), discriminator_norm == "batch"
+    features, count = dcgan_features(image_shape, width, levels, active, batch)
+    discriminator = Discriminator(features, count, labels, spectral=spectral_norm, batch_independent=not batch)
+    return GAN(generator, discriminator, latent_dim, latent, labels)
+
+
+def resnet(
+    image_shape: ImageShape,
+    *,
+    num_classes: int | None = None,
+    conditional: bool = False,
+    latent_dim: PositiveInt = 64,
+    latent: Latent = "normal",
+    generator_width: PositiveInt = 32,
+    discriminator_width: PositiveInt = 32,
+    depth: PositiveInt | None = None,
+    blocks: PositiveInt = 1,
+    activation: Activation = "leaky_relu",
+    leak: NonNegative = 0.2,
+    spectral_norm: bool = False,
+) -> GAN:
+    """Small residual networks without normalisation (after Huang et al. 2024, R3GAN, section 3).
+
+    Args:
+        image_shape: (C, H, W), H and W divisible by 2 ** depth.
+        num_classes: of the dataset.
+        conditional: both nets are told the label.
+        latent_dim: length of z.
+        latent: distribution of z.
+        generator_width: the generator's channels at the image's full size; each halving has twice as many.
+        discriminator_width: the discriminator's.
+        depth: number of halvings; None: as many as leave maps of 4 pixels or more (28: 2, 32: 3).
+        blocks: residual blocks at each size.
+        activation: of both nets.
+        leak: slope of leaky_relu below zero.
+        spectral_norm: spectral normalisation of the discriminator.
+    """
+    labels, levels = classes(conditional, num_classes), halvings(image_shape, depth)
+    active, inputs = activation_of(activation, leak), latent_dim + (labels or 0)
+    generator = Generator(residual_generator(image_shape, inputs, generator_width, levels, blocks, active), labels)
+    features, count = residual_features(image_shape, discriminator_width, levels, blocks, active)
+    discriminator = Discriminator(features, count, labels, spectral=spectral_norm)
+    return GAN(generator, discriminator, latent_dim, latent, labels)

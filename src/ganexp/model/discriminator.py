@@ -1,50 +1,113 @@
-"""Discriminators: (B, C, H, W) in [-1, 1] -> (B,) logits."""
+"""Discriminators: (B, C, H, W) in [-1, 1], and labels (B,) where conditional -> (B,) logits."""
 
 from __future__ import annotations
 
-from functools import reduce
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 from math import prod
 
-import torch
 from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
 
+from ganexp.model.parts import Affine, Maxout, Residual, batch_norm, dcgan_weights, uniform_weights
 from ganexp.types import ImageShape
 
 
-class Maxout(nn.Module):
-    """max_j (x W_j + b_j) over `pieces` linear maps (Goodfellow et al. 2013, Maxout Networks, equation 1)."""
+class Discriminator(nn.Module):
+    """Features and a linear logit of them; with classes plus <e(label), features> (Miyato and Koyama 2018, eq. 3).
 
-    def __init__(self, inputs: int, outputs: int, pieces: int) -> None:
-        super().__init__()
-        self.pieces = pieces
-        self.linear = nn.Linear(inputs, outputs * pieces)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """x (B, inputs) -> (B, outputs)."""
-        pieces: tuple[Tensor, ...] = self.linear(x).chunk(self.pieces, dim=1)
-        return reduce(torch.maximum, pieces)
-
-
-class MaxoutDiscriminator(nn.Module):
-    """Linear, LeakyReLU, Dropout, Maxout, Dropout, Linear."""
-
-    batch_independent = True
+    Args:
+        features: images (B, C, H, W) in [-1, 1] -> (B, width).
+        width: number of features.
+        num_classes: None: unconditional.
+        spectral: spectral normalisation of the features' linear and convolution layers and of the logit's.
+        batch_independent: whether the features treat images one by one.
+    """
 
     def __init__(
-        self, image_shape: ImageShape, width: int, maxout_units: int, pieces: int, leak: float, dropout: float
+        self,
+        features: nn.Module,
+        width: int,
+        num_classes: int | None,
+        *,
+        spectral: bool = False,
+        batch_independent: bool = True,
     ) -> None:
         super().__init__()
-        self.net = nn.Sequential(
-            nn.Flatten(),
-            nn.Linear(prod(image_shape), width),
-            nn.LeakyReLU(leak),
-            nn.Dropout(dropout),
-            Maxout(width, maxout_units, pieces),
-            nn.Dropout(dropout),
-            nn.Linear(maxout_units, 1),
-        )
+        self.features, self.batch_independent = features, batch_independent
+        self.logit = nn.Linear(width, 1)
+        self.embedding = None if num_classes is None else nn.Embedding(num_classes, width)
+        if self.embedding is not None:
+            nn.init.normal_(self.embedding.weight, std=width**-0.5)
+        if spectral:
+            normalise(self)
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Images (B, C, H, W) -> logits (B,)."""
-        logits: Tensor = self.net(images)
-        return logits.squeeze(1)
+    def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Images (B, C, H, W) and labels (B,) -> logits (B,)."""
+        features = self.features(images)
+        logits: Tensor = self.logit(features).squeeze(1)
+        if self.embedding is not None:
+            assert labels is not None, "a conditional discriminator takes labels"
+            logits = logits + (self.embedding(labels) * features).sum(dim=1)
+        return logits
+
+
+def maxout_features(
+    image_shape: ImageShape,
+    widths: Sequence[int],
+    maxout_units: int,
+    pieces: int,
+    activation: Callable[[], nn.Module],
+    dropout: float,
+) -> nn.Sequential:
+    """Linear layers with activations, then Maxout, each followed by dropout."""
+    layers: list[nn.Module] = [nn.Flatten()]
+    for before, after in pairwise((prod(image_shape), *widths)):
+        layers += [nn.Linear(before, after), activation(), nn.Dropout(dropout)]
+    return nn.Sequential(*layers, Maxout(widths[-1], maxout_units, pieces), nn.Dropout(dropout))
+
+
+def features_2014(
+    image_shape: ImageShape, layers: int, units: int, pieces: int, keep: tuple[float, float], spread: float
+) -> nn.Sequential:
+    """Pixels in [0, 1], then maxout layers; dropout before and after each; weights uniform on (-spread, spread)."""
+    body: list[nn.Module] = [nn.Flatten(), Affine(0.5, 0.5), nn.Dropout(1 - keep[0])]
+    for before, after in pairwise((prod(image_shape), *[units] * layers)):
+        body += [Maxout(before, after, pieces), nn.Dropout(1 - keep[1])]
+    return uniform_weights(nn.Sequential(*body), spread)
+
+
+def dcgan_features(
+    image_shape: ImageShape, width: int, depth: int, activation: Callable[[], nn.Module], norm: bool
+) -> tuple[nn.Sequential, int]:
+    """4 x 4 convolutions of stride 2, normalised but for the first (Radford et al. 2016); and how many features."""
+    channels = [image_shape[0], *[width * 2**level for level in range(depth)]]
+    layers: list[nn.Module] = []
+    for level in range(depth):
+        layers.append(nn.Conv2d(channels[level], channels[level + 1], 4, stride=2, padding=1))
+        layers += [*batch_norm(channels[level + 1], norm and level > 0), activation()]
+    rows, columns = (side // 2**depth for side in image_shape[1:])
+    return dcgan_weights(nn.Sequential(*layers, nn.Flatten())), channels[-1] * rows * columns
+
+
+def residual_features(
+    image_shape: ImageShape, width: int, depth: int, blocks: int, activation: Callable[[], nn.Module]
+) -> tuple[nn.Sequential, int]:
+    """A convolution, residual blocks at each size, flattened; and how many features."""
+    channels = [width * 2**level for level in range(depth + 1)]
+    layers: list[nn.Module] = [nn.Conv2d(image_shape[0], width, 3, padding=1)]
+    for level in range(depth):
+        layers += [Residual(channels[level], channels[level], 1, activation) for _ in range(blocks - 1)]
+        layers.append(Residual(channels[level], channels[level + 1], 0.5, activation))
+    rows, columns = (side // 2**depth for side in image_shape[1:])
+    return nn.Sequential(*layers, activation(), nn.Flatten()), channels[-1] * rows * columns
+
+
+def normalise(net: nn.Module) -> None:
+    """Divide each weight of `net` by its largest singular value (Miyato et al. 2018, Algorithm 1), in place.
+
+    The vectors of the power iteration are buffers, so that checkpoints carry them.
+    """
+    for module in list(net.modules()):
+        if isinstance(module, nn.Linear | nn.Conv2d | nn.Embedding):
+            spectral_norm(module)

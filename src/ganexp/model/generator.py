@@ -1,31 +1,87 @@
-"""Generators: (B, latent_dim) -> (B, C, H, W) in [-1, 1]."""
+"""Generators: (B, latent_dim), and labels (B,) where conditional -> (B, C, H, W) in [-1, 1]."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from math import prod
 
+import torch
 from torch import Tensor, nn
+from torch.nn.functional import one_hot
 
+from ganexp.model.parts import Affine, Residual, batch_norm, dcgan_weights, uniform_weights
 from ganexp.types import ImageShape
 
 
-class MLPGenerator(nn.Module):
-    """Linear layers with LeakyReLU between and tanh at the end."""
+class Generator(nn.Module):
+    """z, and with classes the label as one-hot units beside it, through a body (Mirza and Osindero 2014, section 3.2).
 
-    batch_independent = True
+    Args:
+        body: (B, latent_dim + num_classes or 0) -> images (B, C, H, W) in [-1, 1].
+        num_classes: None: unconditional.
+        batch_independent: whether the body treats images one by one.
+    """
 
-    def __init__(self, image_shape: ImageShape, latent_dim: int, widths: Sequence[int], leak: float) -> None:
+    def __init__(self, body: nn.Module, num_classes: int | None, *, batch_independent: bool = True) -> None:
         super().__init__()
-        self.image_shape = image_shape
-        sizes = [latent_dim, *widths]
-        layers: list[nn.Module] = []
-        for inputs, outputs in pairwise(sizes):
-            layers += [nn.Linear(inputs, outputs), nn.LeakyReLU(leak)]
-        self.net = nn.Sequential(*layers, nn.Linear(sizes[-1], prod(image_shape)), nn.Tanh())
+        self.body, self.num_classes, self.batch_independent = body, num_classes, batch_independent
 
-    def forward(self, z: Tensor) -> Tensor:
-        """z (B, latent_dim) -> images (B, C, H, W) in [-1, 1]."""
-        images: Tensor = self.net(z)
-        return images.view(-1, *self.image_shape)
+    def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+        """z (B, latent_dim) and labels (B,) -> images (B, C, H, W) in [-1, 1]."""
+        if self.num_classes is not None:
+            assert labels is not None, "a conditional generator takes labels"
+            z = torch.cat((z, one_hot(labels, self.num_classes).to(z.dtype)), dim=1)
+        images: Tensor = self.body(z)
+        return images
+
+
+def mlp_generator(
+    image_shape: ImageShape, inputs: int, widths: Sequence[int], activation: Callable[[], nn.Module]
+) -> nn.Sequential:
+    """Linear layers with activations between, and tanh at the end."""
+    layers: list[nn.Module] = []
+    for before, after in pairwise((inputs, *widths)):
+        layers += [nn.Linear(before, after), activation()]
+    return nn.Sequential(*layers, nn.Linear(widths[-1], prod(image_shape)), nn.Tanh(), nn.Unflatten(1, image_shape))
+
+
+def generator_2014(image_shape: ImageShape, inputs: int, widths: Sequence[int], spread: float) -> nn.Sequential:
+    """ReLU layers and a sigmoid, mapped from [0, 1] to [-1, 1]; weights uniform on (-spread, spread)."""
+    layers: list[nn.Module] = []
+    for before, after in pairwise((inputs, *widths)):
+        layers += [nn.Linear(before, after), nn.ReLU()]
+    layers += [nn.Linear(widths[-1], prod(image_shape)), nn.Sigmoid(), Affine(2.0, -1.0)]
+    return uniform_weights(nn.Sequential(*layers, nn.Unflatten(1, image_shape)), spread)
+
+
+def dcgan_generator(
+    image_shape: ImageShape, inputs: int, width: int, depth: int, activation: Callable[[], nn.Module], norm: bool
+) -> nn.Sequential:
+    """Linear to a coarse map, then transposed 4 x 4 convolutions of stride 2 (Radford et al. 2016, figure 1).
+
+    A layer has twice the channels of the next; the last one before the image has `width`.
+    """
+    channels = [width * 2 ** (depth - 1 - level) for level in range(depth)]
+    rows, columns = (side // 2**depth for side in image_shape[1:])
+    layers: list[nn.Module] = [nn.Linear(inputs, channels[0] * rows * columns)]
+    layers += [nn.Unflatten(1, (channels[0], rows, columns)), *batch_norm(channels[0], norm), activation()]
+    for before, after in pairwise(channels):
+        layers.append(nn.ConvTranspose2d(before, after, 4, stride=2, padding=1))
+        layers += [*batch_norm(after, norm), activation()]
+    layers.append(nn.ConvTranspose2d(channels[-1], image_shape[0], 4, stride=2, padding=1))
+    return dcgan_weights(nn.Sequential(*layers, nn.Tanh()))
+
+
+def residual_generator(
+    image_shape: ImageShape, inputs: int, width: int, depth: int, blocks: int, activation: Callable[[], nn.Module]
+) -> nn.Sequential:
+    """Linear to a coarse map, residual blocks at each size, a convolution and tanh."""
+    channels = [width * 2 ** (depth - level) for level in range(depth + 1)]
+    rows, columns = (side // 2**depth for side in image_shape[1:])
+    layers: list[nn.Module] = [nn.Linear(inputs, channels[0] * rows * columns)]
+    layers.append(nn.Unflatten(1, (channels[0], rows, columns)))
+    for level in range(depth):
+        layers.append(Residual(channels[level], channels[level + 1], 2, activation))
+        layers += [Residual(channels[level + 1], channels[level + 1], 1, activation) for _ in range(blocks - 1)]
+    return nn.Sequential(*layers, activation(), nn.Conv2d(width, image_shape[0], 3, padding=1), nn.Tanh())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Annotated
+from typing import Annotated, Any
 
 from annotated_types import Len
 from torch import Tensor, nn
@@ -19,6 +19,7 @@ from ganexp.types import Optimizer
 Parameters = Iterable[nn.Parameter]
 Betas = Annotated[tuple[Probability, Probability], Len(2, 2)]
 State = Mapping[str, list[Tensor]]
+Settings = Mapping[str, Any]
 
 
 def adam(
@@ -56,7 +57,7 @@ def rmsprop(
 ) -> Optimizer:
     """RMSprop (Tieleman and Hinton 2012, lecture 6.5)."""
 
-    def update(values: list[Tensor], gradients: list[Tensor], state: State) -> None:
+    def update(values: list[Tensor], gradients: list[Tensor], state: State, settings: Settings) -> None:
         torch_rmsprop.rmsprop(
             values,
             gradients,
@@ -65,16 +66,13 @@ def rmsprop(
             state.get("momentum_buffer", []),
             state["step"],
             foreach=True,
-            lr=lr,
-            alpha=alpha,
-            eps=eps,
-            weight_decay=weight_decay,
-            momentum=momentum,
             centered=False,
+            **settings,
         )
 
     names = ["step", "square_avg", *(["momentum_buffer"] if momentum else [])]
-    return FunctionalOptimizer(parameters, names, update)
+    settings = {"lr": lr, "alpha": alpha, "eps": eps, "momentum": momentum, "weight_decay": weight_decay}
+    return FunctionalOptimizer(parameters, names, update, settings)
 
 
 def sgd(
@@ -93,28 +91,27 @@ def sgd(
     if nesterov and not momentum:
         raise ConfigError("optim.nesterov: expected optim.momentum above 0 with it, got 0")
 
-    def update(values: list[Tensor], gradients: list[Tensor], state: State) -> None:
+    def update(values: list[Tensor], gradients: list[Tensor], state: State, settings: Settings) -> None:
         torch_sgd.sgd(
             values,
             gradients,
             list(state.get("momentum_buffer", [None] * len(values))),
             fused=True,
             foreach=False,
-            weight_decay=weight_decay,
-            momentum=momentum,
-            lr=lr,
             dampening=0.0,
             nesterov=nesterov,
             maximize=False,
+            **settings,
         )
 
-    return FunctionalOptimizer(parameters, ["momentum_buffer"] if momentum else [], update)
+    settings = {"lr": lr, "momentum": momentum, "weight_decay": weight_decay}
+    return FunctionalOptimizer(parameters, ["momentum_buffer"] if momentum else [], update, settings)
 
 
 def _adam(
     parameters: Parameters, lr: float, betas: tuple[float, float], eps: float, weight_decay: float, *, decoupled: bool
 ) -> Optimizer:
-    def update(values: list[Tensor], gradients: list[Tensor], state: State) -> None:
+    def update(values: list[Tensor], gradients: list[Tensor], state: State, settings: Settings) -> None:
         torch_adam.adam(
             values,
             gradients,
@@ -126,12 +123,9 @@ def _adam(
             fused=True,
             decoupled_weight_decay=decoupled,
             amsgrad=False,
-            beta1=betas[0],
-            beta2=betas[1],
-            lr=lr,
-            weight_decay=weight_decay,
-            eps=eps,
             maximize=False,
+            **settings,
         )
 
-    return FunctionalOptimizer(parameters, ["step", "exp_avg", "exp_avg_sq"], update)
+    settings = {"lr": lr, "beta1": betas[0], "beta2": betas[1], "eps": eps, "weight_decay": weight_decay}
+    return FunctionalOptimizer(parameters, ["step", "exp_avg", "exp_avg_sq"], update, settings)

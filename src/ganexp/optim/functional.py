@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-Update = Callable[[list[Tensor], list[Tensor], Mapping[str, list[Tensor]]], None]
-"""(parameters, gradients, state name -> one tensor per parameter) -> None; changes parameters and state in place."""
+Update = Callable[[list[Tensor], list[Tensor], Mapping[str, list[Tensor]], Mapping[str, Any]], None]
+"""(parameters, gradients, state name -> one tensor per parameter, settings) -> None; changes the first and third."""
 
 
 class FunctionalOptimizer:
@@ -23,10 +23,14 @@ class FunctionalOptimizer:
         parameters: what is optimized.
         names: the state's names; "step" is a counter for each parameter, any other has the parameter's shape.
         update: one step.
+        settings: what `update` is given each time, such as the learning rate; kept in `param_groups[0]`.
     """
 
-    def __init__(self, parameters: Iterable[nn.Parameter], names: Sequence[str], update: Update) -> None:
+    def __init__(
+        self, parameters: Iterable[nn.Parameter], names: Sequence[str], update: Update, settings: Mapping[str, Any]
+    ) -> None:
         self.parameters = list(parameters)
+        self.param_groups: list[dict[str, Any]] = [dict(settings)]
         self._update = update
         self._state: dict[str, list[Tensor]] = {
             name: [
@@ -43,7 +47,7 @@ class FunctionalOptimizer:
         parameters: list[Tensor] = [self.parameters[index] for index in chosen]
         gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
         state = {name: [values[index] for index in chosen] for name, values in self._state.items()}
-        self._update(parameters, gradients, state)
+        self._update(parameters, gradients, state, self.param_groups[0])
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Drop the gradients (or zero them)."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from math import ceil
 
 import numpy as np
@@ -10,11 +12,31 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ganexp.rng import derive
+from ganexp.schedule import Moment
 
 
 def to_float(images: Tensor) -> Tensor:
     """uint8 (B, C, H, W) in 0..255 -> float32 in [-1, 1]."""
     return images.to(torch.float32).sub_(127.5).div_(127.5)
+
+
+@dataclass(frozen=True)
+class Minibatch:
+    """What one training step sees.
+
+    Attributes:
+        reals: one batch for all discriminator steps, or one for each; float32 (B, C, H, W) in [-1, 1].
+        now: where training stands.
+        labels: of each batch, int64 (B,); None: the networks take none.
+    """
+
+    reals: Sequence[Tensor]
+    now: Moment
+    labels: Sequence[Tensor] | None = None
+
+    def labels_of(self, draw: int) -> Tensor | None:
+        """Labels of the batch that discriminator step `draw` sees; -1: of the last batch."""
+        return None if self.labels is None else self.labels[draw % len(self.labels)]
 
 
 class Batches:
@@ -26,9 +48,18 @@ class Batches:
         draws: independent permutations of an epoch: 1 (a batch is reused), or one per discriminator step.
         seed: the run's seed.
         device: where the batches are wanted; on a GPU all images are kept there.
+        labels: int64 (N,) where the networks take labels.
     """
 
-    def __init__(self, images: NDArray[np.uint8], batch_size: int, draws: int, seed: int, device: torch.device) -> None:
+    def __init__(
+        self,
+        images: NDArray[np.uint8],
+        batch_size: int,
+        draws: int,
+        seed: int,
+        device: torch.device,
+        labels: NDArray[np.int64] | None = None,
+    ) -> None:
         self.images = images
         self.batch_size = batch_size
         self.draws = draws
@@ -36,13 +67,24 @@ class Batches:
         self.device = device
         self.steps_per_epoch = ceil(len(images) / batch_size)
         self._resident = torch.from_numpy(np.array(images)).to(device) if device.type != "cpu" else None
+        self.labels = None if labels is None else torch.from_numpy(np.array(labels))
         self._orders: tuple[int, list[Tensor]] | None = None
 
-    def at(self, step: int) -> list[Tensor]:
-        """The `draws` batches of a step (0-based), each float32 (B, C, H, W) in [-1, 1]."""
+    def at(self, step: int) -> Minibatch:
+        """What a step (0-based) sees: `draws` batches."""
         epoch, position = divmod(step, self.steps_per_epoch)
-        start = position * self.batch_size
-        return [to_float(self._take(order[start : start + self.batch_size])) for order in self._permutations(epoch)]
+        chosen = slice(position * self.batch_size, (position + 1) * self.batch_size)
+        picks = [order[chosen] for order in self._permutations(epoch)]
+        labels = None if self.labels is None else [self.labels[pick].to(self.device) for pick in picks]
+        return Minibatch([to_float(self._take(pick)) for pick in picks], self.moment(step), labels)
+
+    def moment(self, step: int) -> Moment:
+        """Where training stands before a step (0-based)."""
+        return Moment(step, step / self.steps_per_epoch, self.images_seen(step) / 1000)
+
+    def label_counts(self, num_classes: int | None) -> list[int] | None:
+        """Images of each label, where the networks take labels."""
+        return None if self.labels is None else torch.bincount(self.labels, minlength=num_classes or 0).tolist()
 
     def images_seen(self, step: int) -> int:
         """Real images drawn in the first `step` steps; a reused batch counts once."""

@@ -105,7 +105,7 @@ def _run_epoch(
         if hooks.interrupted():
             raise Interrupted
         torch.manual_seed(derive(seed, "step", state.step))
-        train_step(state, batches.at(state.step), epoch, game)
+        train_step(state, batches.at(state.step), game)
         state.step += 1
         state.train_seconds = before + perf_counter() - started
         hooks.stepped(state.step)

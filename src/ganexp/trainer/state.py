@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from ganexp import checkpoint
 from ganexp.record import Row
+from ganexp.schedule import Moment, Schedule
 from ganexp.types import GAN, Optimizer
 
 SUMS = ("d_loss", "g_loss", "d_real", "d_fake", "weight")
@@ -26,6 +27,7 @@ class TrainState:
         make_optimizer_g, make_optimizer_d: parameters -> optimizer.
         ema: whether an average of the generator is kept.
         device: where the tensors live.
+        schedules_g, schedules_d: parameter of the optimizer -> factor over the training.
     """
 
     def __init__(
@@ -36,6 +38,8 @@ class TrainState:
         *,
         ema: bool,
         device: torch.device,
+        schedules_g: Mapping[str, Schedule] | None = None,
+        schedules_d: Mapping[str, Schedule] | None = None,
     ) -> None:
         self.gan = gan
         self.device = device
@@ -43,6 +47,11 @@ class TrainState:
         self.discriminator: nn.Module = gan.discriminator.to(device)
         self.optimizer_g = make_optimizer_g(self.generator.parameters())
         self.optimizer_d = make_optimizer_d(self.discriminator.parameters())
+        self._schedules = (schedules_g or {}, schedules_d or {})
+        self._unscheduled = [
+            {name: float(optimizer.param_groups[0][name]) for name in schedules}
+            for optimizer, schedules in zip((self.optimizer_g, self.optimizer_d), self._schedules, strict=True)
+        ]
         self.average: nn.Module | None = copy.deepcopy(self.generator).requires_grad_(False) if ema else None
         self.step = 0
         self.train_seconds = 0.0
@@ -53,6 +62,14 @@ class TrainState:
     def sampling_generator(self) -> nn.Module:
         """The generator that images are drawn from: the average where there is one."""
         return self.average if self.average is not None else self.generator
+
+    def apply_schedules(self, now: Moment) -> None:
+        """Give the optimizers the settings that are theirs at `now`."""
+        optimizers = (self.optimizer_g, self.optimizer_d)
+        for optimizer, schedules, values in zip(optimizers, self._schedules, self._unscheduled, strict=True):
+            for name, schedule in schedules.items():
+                for group in optimizer.param_groups:
+                    group[name] = values[name] * schedule.at(now)
 
     def _modules(self) -> dict[str, nn.Module]:
         modules = {"generator": self.generator, "discriminator": self.discriminator}

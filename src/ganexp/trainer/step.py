@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -11,9 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from ganexp.ema import decay, update_ema
-from ganexp.penalty import Penalty
+from ganexp.schedule import Moment
+from ganexp.trainer.batches import Minibatch
 from ganexp.trainer.state import TrainState
-from ganexp.types import GAN, AdversarialLoss, Optimizer
+from ganexp.types import GAN, AdversarialLoss, Critic, Optimizer, Penalty
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Game:
 
     Attributes:
         loss: both players' losses.
-        penalty: added to the discriminator's loss, or None.
+        penalty: what is asked of the discriminator beside its loss, or None.
         d_steps: discriminator steps for each generator step.
         ema_kimg: half-life of the generator's average in thousands of images, or None.
         bf16: matrix products in bfloat16.
@@ -35,38 +36,49 @@ class Game:
     bf16: bool
 
 
-def train_step(state: TrainState, reals: Sequence[Tensor], epoch: int, game: Game) -> None:
+def train_step(state: TrainState, batch: Minibatch, game: Game) -> None:
     """Goodfellow et al. 2014, Algorithm 1, one iteration; adds to `state.sums`.
+
+    A generated image has the label, if any, of the real one that it stands beside.
 
     Args:
         state: changed in place.
-        reals: one batch that all discriminator steps see, or one for each; float32 (B, C, H, W) in [-1, 1].
-        epoch: 1-based, for the generator's warm-up.
+        batch: the real images, and where training stands.
         game: the rules.
     """
-    generator, discriminator, loss = state.generator, state.discriminator, game.loss
-    batch = len(reals[0])
+    generator, discriminator, loss, now = state.generator, state.discriminator, game.loss, batch.now
+    reals, size = batch.reals, len(batch.reals[0])
+    state.apply_schedules(now)
     with torch.autocast(state.device.type, torch.bfloat16, enabled=game.bf16):
         d_losses, judged = [], []
         for k, fake in enumerate(_fakes(state, batch, game.d_steps)):
-            real = reals[k % len(reals)]
-            on_real, on_fake = _judge(discriminator, real, fake)
-            d_loss = loss.discriminator(on_real, on_fake)
-            if game.penalty is not None:
-                d_loss = d_loss + game.penalty(discriminator, real, fake)
+            real, critic = reals[k % len(reals)], given(discriminator, batch.labels_of(k))
+            on_real, on_fake = _judge(discriminator, critic, real, fake)
+            d_loss = loss.discriminator(on_real, on_fake) + _penalty(game, critic, real, fake, k, now)
             _descend(state.optimizer_d, d_loss)
+            if game.penalty is not None and game.penalty.constrain is not None:
+                game.penalty.constrain(discriminator)
             d_losses.append(d_loss.detach())
             judged.append(torch.stack((on_real.detach(), on_fake.detach())))
         with _frozen(discriminator):
-            on_fake = discriminator(generator(noise(state.gan, batch, state.device))).float()
-            beside = discriminator(reals[-1]).float() if loss.generator_uses_real else None
-            g_loss = loss.generator_at(epoch)(beside, on_fake)
+            labels = batch.labels_of(-1)
+            critic = given(discriminator, labels)
+            on_fake = critic(given(generator, labels)(noise(state.gan, size, state.device))).float()
+            beside = critic(reals[-1]).float() if loss.generator_uses_real else None
+            g_loss = loss.generator_at(now.epoch)(beside, on_fake)
             _descend(state.optimizer_g, g_loss)
     if state.average is not None and game.ema_kimg is not None:
-        update_ema(state.average, generator, decay(batch * len(reals), game.ema_kimg))
+        update_ema(state.average, generator, decay(size * len(reals), game.ema_kimg))
     d_mean = torch.stack(d_losses).mean()
     d_probability = torch.sigmoid(torch.stack(judged)).mean(dim=(0, 2))
-    state.sums += batch * torch.stack((d_mean, g_loss.detach(), *d_probability, torch.ones_like(d_mean)))
+    state.sums += size * torch.stack((d_mean, g_loss.detach(), *d_probability, torch.ones_like(d_mean)))
+
+
+def given(net: nn.Module, labels: Tensor | None) -> Callable[[Tensor], Tensor]:
+    """A net with its labels (B,) settled, for inputs of B rows or of several times B; itself where there are none."""
+    if labels is None:
+        return net
+    return lambda x: net(x, labels.repeat(len(x) // len(labels)))
 
 
 def noise(gan: GAN, count: int, device: torch.device) -> Tensor:
@@ -77,20 +89,31 @@ def noise(gan: GAN, count: int, device: torch.device) -> Tensor:
 
 
 @torch.no_grad()
-def _fakes(state: TrainState, batch: int, count: int) -> tuple[Tensor, ...]:
+def _fakes(state: TrainState, batch: Minibatch, count: int) -> tuple[Tensor, ...]:
     """`count` batches of generated images; one pass for all of them where the net treats images one by one."""
+    size, device = len(batch.reals[0]), state.device
     if _batch_independent(state.generator):
-        images: Tensor = state.generator(noise(state.gan, batch * count, state.device))
-        return tuple(torch.split(images, batch))
-    return tuple(state.generator(noise(state.gan, batch, state.device)) for _ in range(count))
+        labels = None if batch.labels is None else torch.cat(list(batch.labels))
+        images = given(state.generator, labels)(noise(state.gan, size * count, device))
+        return tuple(torch.split(images, size))
+    return tuple(given(state.generator, batch.labels_of(k))(noise(state.gan, size, device)) for k in range(count))
 
 
-def _judge(discriminator: nn.Module, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+def _judge(discriminator: nn.Module, critic: Critic, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
     """Logits of real and generated images, (B,) each; one pass where the net treats images one by one."""
     if _batch_independent(discriminator):
-        both: Tensor = discriminator(torch.cat((real, fake.to(real.dtype))))
+        both = critic(torch.cat((real, fake.to(real.dtype))))
         return both[: len(real)].float(), both[len(real) :].float()
-    return discriminator(real).float(), discriminator(fake).float()
+    return critic(real).float(), critic(fake).float()
+
+
+def _penalty(game: Game, critic: Critic, real: Tensor, fake: Tensor, k: int, now: Moment) -> Tensor | float:
+    """The penalty's term in the k-th discriminator step (from 0), in float32 whatever the networks run in."""
+    weight = game.penalty.weight(now.step * game.d_steps + k, now) if game.penalty is not None else 0.0
+    if game.penalty is None or game.penalty.term is None or not weight:
+        return 0.0
+    with torch.autocast(real.device.type, enabled=False):
+        return weight * game.penalty.term(critic, real, fake.float())
 
 
 def _batch_independent(net: nn.Module) -> bool:
