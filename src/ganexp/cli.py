@@ -11,7 +11,7 @@ from typing import NoReturn
 
 from ganexp.errors import ConfigError, Refused
 
-FAILED, REFUSED = 1, 2
+FAILED, REFUSED, INTERRUPTED = 1, 2, 130
 
 
 @contextmanager
@@ -41,6 +41,8 @@ def run_reported(program: Callable[[], None], wants_traceback: bool) -> None:
 
     try:
         program()
+    except KeyboardInterrupt:
+        raise SystemExit(INTERRUPTED) from None
     except Exception as error:
         refusal = _refusal(error)
         if wants_traceback:

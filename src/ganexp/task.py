@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import signal
 import traceback
@@ -128,8 +129,15 @@ def _spread(job: Job, ended: State, error: dict[str, str]) -> None:
             continue
 
 
+def _drop_if_empty(directory: Path) -> None:
+    """Remove the directory that Hydra made for a run that is refused."""
+    with contextlib.suppress(OSError):
+        directory.rmdir()
+
+
 def _failed(job: Job, error: Exception) -> NoReturn:
     if isinstance(error, Refused):
+        _drop_if_empty(job.directory)
         raise error
     if isinstance(error, LeaseLost):
         print(f"stopped: {error}", flush=True)
