@@ -1,0 +1,112 @@
+"""`python -m ganexp.clean SWEEP_DIR`: drops checkpoints that nothing needs any more, and says how much."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ganexp.cli import reporting
+from ganexp.rundir import state_checkpoints
+from ganexp.state import State
+from ganexp.status import look
+
+LEFT_OVER = re.compile(r"^\..+\.[0-9a-f]{8}\.tmp(\..+)?$")
+"""Names of files that a killed process was still writing (see `ganexp.atomic.replacing`)."""
+
+
+@dataclass(frozen=True)
+class Cleaning:
+    """What can go.
+
+    Attributes:
+        files: with their sizes in bytes.
+        kept_for: unfinished runs whose trajectories' checkpoints stay.
+    """
+
+    files: dict[Path, int]
+    kept_for: tuple[str, ...]
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return sum(self.files.values())
+
+
+def plan_cleaning(directory: Path) -> Cleaning:
+    """What nothing needs any more in a sweep or run directory.
+
+    Full training states of completed runs go where every run of their trajectory is completed: what is still to be
+    trained may start from them. Generators, from which images are drawn and scored, stay.
+
+    Raises:
+        DirectoryError: there is neither a plan nor a run.
+    """
+    runs = look(directory)
+    single = (directory / "status.json").exists()
+    unfinished = {run.trajectory_id: run.name for run in runs if run.state is not State.COMPLETED}
+    files: dict[Path, int] = {}
+    kept: set[str] = set()
+    for run in runs:
+        folder = directory if single else directory / run.name
+        if run.state is State.RUNNING or folder.is_symlink():
+            continue
+        files |= _sizes(_left_over(folder))
+        if run.state is State.COMPLETED:
+            states = _sizes(state_checkpoints(folder))
+            if run.trajectory_id not in unfinished:
+                files |= states
+            elif states:
+                kept.add(unfinished[run.trajectory_id])
+    return Cleaning(files, tuple(sorted(kept)))
+
+
+def clean(directory: Path) -> Cleaning:
+    """Remove what `plan_cleaning` finds."""
+    found = plan_cleaning(directory)
+    for path in found.files:
+        path.unlink(missing_ok=True)
+    return found
+
+
+def in_units(size: float) -> str:
+    """'0 B', '1.5 MB', ..."""
+    for unit in ("B", "kB", "MB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} GB"
+
+
+def main(
+    directory: Annotated[Path, typer.Argument(help="A sweep directory, or a run directory.", metavar="SWEEP_DIR")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
+) -> None:
+    """Drop checkpoints that nothing needs any more.
+
+    Sampling and evaluating go on working. A longer run that is asked for later starts from the beginning.
+    """
+    with reporting():
+        found = plan_cleaning(directory) if dry_run else clean(directory)
+        verb = "would drop" if dry_run else "dropped"
+        typer.echo(f"{directory}: {verb} {len(found.files)} files, {in_units(found.size)}")
+        if found.kept_for:
+            typer.echo(f"kept what unfinished runs may start from: {', '.join(found.kept_for)}")
+
+
+def _left_over(folder: Path) -> Iterator[Path]:
+    for place in (folder, folder / "checkpoints", folder / "samples"):
+        if place.is_dir() and not place.is_symlink():
+            yield from (path for path in place.iterdir() if LEFT_OVER.match(path.name))
+
+
+def _sizes(paths: Iterable[Path]) -> dict[Path, int]:
+    return {path: path.lstat().st_size for path in paths}
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,46 @@
+"""Which runs a directory holds, or was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ganexp import state
+from ganexp.errors import DirectoryError
+from ganexp.rundir import read_identity
+from ganexp.sweep import plan
+from ganexp.sweep.plan import PlannedRun
+
+
+def planned_runs(sweep_dir: Path) -> tuple[list[PlannedRun], list[str]]:
+    """The runs that were asked for, and every overridden key; without a plan, the run directories that are there.
+
+    Raises:
+        DirectoryError: neither a plan nor a run, or a damaged plan.
+    """
+    known = plan.read(sweep_dir)
+    if known is not None:
+        return list(known.runs.values()), known.keys
+    found = [run for folder in _run_folders(sweep_dir) if (run := _from_record(folder)) is not None]
+    if not found:
+        raise DirectoryError(f"{sweep_dir}: expected a sweep directory, got one with neither {plan.FILE} nor runs")
+    return found, []
+
+
+def _run_folders(directory: Path) -> Iterator[Path]:
+    folders = [directory] if (directory / "status.json").exists() else sorted(directory.glob("*/"))
+    return (folder for folder in folders if not folder.is_symlink() and (folder / "status.json").exists())
+
+
+def _from_record(folder: Path) -> PlannedRun | None:
+    """A run that no plan names, by its own record."""
+    status, identity = state.read(folder), read_identity(folder)
+    if status is None or identity is None:
+        return None
+    values: dict[str, Any] = {f"trainer.{key}": value for key, value in identity["trainer"].items()}
+    values |= {f"model.{key}": value for key, value in identity["model"].items()}
+    names = {group: str(identity[group]["_target_"]).rpartition(".")[2] for group in ("model", "loss")}
+    rate = identity["optim"]["generator"].get("lr")
+    values |= {**names, "dataset": identity["dataset"]["name"], "seed": identity["seed"], "lr": rate}
+    return PlannedRun(status.run_id, status.trajectory_id, folder.name, status.epochs, (), values)

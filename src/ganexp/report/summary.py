@@ -1,0 +1,211 @@
+"""summary.csv: one row for each run that was asked of a sweep."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ganexp import state
+from ganexp.atomic import write_text
+from ganexp.errors import DirectoryError
+from ganexp.record import COLUMNS as ROW_COLUMNS
+from ganexp.record import WHOLE as ROWS_WHOLE
+from ganexp.record import read_metrics, read_result
+from ganexp.report.runs import planned_runs
+from ganexp.rundir import metrics_csv, result_json
+from ganexp.state import State
+from ganexp.sweep import plan
+from ganexp.sweep.plan import PlannedRun
+
+FILE = "summary.csv"
+TEXT = ("run_id", "trajectory_id", "run_dir")
+CATEGORIES = ("state", "dataset", "model", "loss", "protocol")
+WHOLE = ("batch_size", "epochs", "latent_dim", "d_steps", "seed")
+SCORES = ("cfd", "precision", "recall", "density", "coverage")
+LOSSES = ("d_loss", "g_loss", "d_near_half")
+FIRST = (
+    *("run_id", "trajectory_id", "state", "dataset", "model", "loss"),
+    *("batch_size", "epochs", "lr", "latent_dim", "d_steps", "seed"),
+    *SCORES,
+    *LOSSES,
+    *("train_seconds", "images_per_second", "run_dir"),
+)
+"""The columns that come first, in this order."""
+
+LAST = ("protocol", "error")
+"""At the very end: a digest of how the metrics were made (only equal ones may be ranked together), and what went
+wrong."""
+
+KEY_OF = {
+    "batch_size": "trainer.batch_size",
+    "epochs": "trainer.epochs",
+    "latent_dim": "model.latent_dim",
+    "d_steps": "trainer.d_steps",
+}
+"""Columns named otherwise than the configuration's key."""
+
+HAS_COLUMN = {"dataset", "model", "loss", "lr", "optim.lr", "seed", *KEY_OF.values()}
+"""Overridden keys that have a column of their own."""
+
+ABOUT_THE_SWEEP = ("hydra", "sweep", "trust")
+"""Overridden keys that say nothing about a single run."""
+
+
+def write_summary(sweep_dir: Path) -> pd.DataFrame:
+    """(Re)write summary.csv of a sweep directory.
+
+    Args:
+        sweep_dir: holds plan.json, or run directories.
+
+    Returns:
+        What was written, with its types.
+
+    Raises:
+        DirectoryError: there is nothing to summarise, or the plan is damaged.
+    """
+    table = summarise(sweep_dir)
+    write_text(sweep_dir / FILE, table.to_csv(index=False, lineterminator="\n"))
+    return table
+
+
+def load_summary(directory: Path | str) -> pd.DataFrame:
+    """The summary of a sweep as its files are now, one row for each run that was asked for.
+
+    Args:
+        directory: a sweep directory; summary.csv need not be there. Where nothing else is there, it is read.
+
+    Returns:
+        Columns as in summary.csv. Names are categories, whole numbers Int64, measurements float64 (NaN where there is
+        none).
+
+    Raises:
+        DirectoryError: there is nothing to summarise, or the plan is damaged.
+    """
+    folder = Path(directory)
+    try:
+        return summarise(folder)
+    except DirectoryError:
+        if (folder / plan.FILE).exists() or not (folder / FILE).exists():
+            raise
+        return _read(folder / FILE)
+
+
+def load_metrics(directory: Path | str) -> pd.DataFrame:
+    """All epochs of all runs of a sweep in long form: metrics.csv's columns after `run_id`.
+
+    Raises:
+        DirectoryError: there are no runs, or the plan is damaged.
+    """
+    folder = Path(directory)
+    parts = []
+    for run in planned_runs(folder)[0]:
+        rows = _rows(folder / run.run_dir)
+        if rows:
+            parts.append(pd.DataFrame(rows).assign(run_id=run.run_id))
+    table = pd.concat(parts or [pd.DataFrame(columns=["run_id", *ROW_COLUMNS])], ignore_index=True)
+    names = ["run_id", *(name for name in table.columns if name != "run_id")]
+    kinds = {name: "Int64" if name in ROWS_WHOLE else "float64" for name in names}
+    return table[names].astype({**kinds, "run_id": "string"})
+
+
+def summarise(sweep_dir: Path) -> pd.DataFrame:
+    """The rows of summary.csv, from result.json, metrics.csv, status.json and plan.json."""
+    runs, keys = planned_runs(sweep_dir)
+    extra = [key for key in keys if key not in HAS_COLUMN and key.split(".")[0] not in ABOUT_THE_SWEEP]
+    rows = [_row(sweep_dir, run, extra) for run in runs]
+    metrics = [name for row in rows for name in row if name not in FIRST and name not in extra and name not in LAST]
+    names = list(dict.fromkeys([*FIRST, *metrics, *extra, *LAST]))
+    table = pd.DataFrame.from_records(rows, columns=names)
+    return table.astype(_types(names, extra)).pipe(_with_inferred, extra)
+
+
+def _read(path: Path) -> pd.DataFrame:
+    """A summary.csv with the types it was written with; names with a dot are keys, other numbers measurements."""
+    words = dict.fromkeys((*TEXT, *CATEGORIES, *LAST), "string")
+    table = pd.read_csv(path, dtype=words, engine="python")  # the engine that reads every digit
+    names = list(table.columns)
+    rest = names[names.index("run_dir") + 1 : -len(LAST)]
+    extra = [name for name in rest if "." in name or not pd.api.types.is_numeric_dtype(table[name])]
+    return table.astype(_types(names, extra)).pipe(_with_inferred, extra)
+
+
+def _row(sweep_dir: Path, run: PlannedRun, extra: Sequence[str]) -> dict[str, Any]:
+    folder = sweep_dir / run.run_dir
+    status = state.effective(folder)
+    values = run.values
+    row = {name: values.get(KEY_OF.get(name, name)) for name in FIRST if name not in SCORES}
+    row |= {"run_id": run.run_id, "trajectory_id": run.trajectory_id, "epochs": run.epochs, "run_dir": run.run_dir}
+    current = State.PENDING if status is None else status.state
+    row["state"] = current.value
+    row |= {key: _flat(values.get(key)) for key in extra}
+    if status is not None and status.error and status.state is not State.COMPLETED:
+        row["error"] = f"{status.error.get('type')}: {status.error.get('message')}"
+    result = read_result(result_json(folder)) if current is State.COMPLETED else None
+    return row | (_finished(result) if result is not None else _unfinished(folder, current))
+
+
+def _finished(result: Mapping[str, Any]) -> dict[str, Any]:
+    final = {key: value for key, value in result["final"].items() if key not in ("epoch", "step", "images_seen")}
+    measured = (result.get("provenance") or {}).get("metrics")
+    return {
+        **final,
+        "train_seconds": result["train_seconds"],
+        "images_per_second": result["images_per_second"],
+        "protocol": _digest(measured) if measured else None,
+    }
+
+
+def _unfinished(folder: Path, current: State) -> dict[str, Any]:
+    """What is known of a run that has no result: its last epoch's losses; scores would be read as final ones."""
+    rows = [] if current is State.PENDING else _rows(folder)
+    if not rows:
+        return {}
+    last = rows[-1]
+    seconds = float(last.get("train_seconds") or 0.0)
+    speed = float(last.get("images_seen") or 0) / seconds if seconds else None
+    return {**{name: last.get(name) for name in (*LOSSES, "train_seconds")}, "images_per_second": speed}
+
+
+def _rows(folder: Path) -> list[dict[str, Any]]:
+    try:
+        return read_metrics(metrics_csv(folder))
+    except (OSError, ValueError):
+        return []
+
+
+def _digest(value: Any) -> str:
+    return hashlib.blake2b(json.dumps(value, sort_keys=True).encode(), digest_size=4).hexdigest()
+
+
+def _flat(value: Any) -> Any:
+    """A list or mapping as one cell."""
+    return json.dumps(value) if isinstance(value, list | tuple | Mapping) else value
+
+
+def _types(names: Iterable[str], extra: Sequence[str]) -> dict[str, str]:
+    kinds: dict[str, str] = {}
+    for name in names:
+        if name in extra:
+            continue
+        if name in CATEGORIES:
+            kinds[name] = "category"
+        elif name in WHOLE:
+            kinds[name] = "Int64"
+        else:
+            kinds[name] = "string" if name in (*TEXT, "error") else "float64"
+    return kinds
+
+
+def _with_inferred(table: pd.DataFrame, extra: Sequence[str]) -> pd.DataFrame:
+    """Columns of overridden keys with the type that their values have; mixed ones are text."""
+    for name in extra:
+        column = table[name].convert_dtypes()
+        if column.dtype == "Float64":
+            column = column.astype("float64")
+        table[name] = column.astype("string") if column.dtype == object else column
+    return table

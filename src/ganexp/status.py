@@ -1,0 +1,214 @@
+"""`python -m ganexp.status DIR`: what runs, what is done, what failed, and how much time is left."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console, Group
+from rich.live import Live
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from ganexp import state
+from ganexp.cli import reporting
+from ganexp.errors import DirectoryError
+from ganexp.state import State, Status, heartbeat_age
+from ganexp.sweep import plan
+from ganexp.sweep.plan import PlannedRun
+
+ORDER = (
+    *(State.RUNNING, State.STALE, State.FAILED, State.DIVERGED, State.INTERRUPTED),
+    *(State.PENDING, State.PRUNED, State.COMPLETED),
+)
+"""What needs attention comes first."""
+
+STYLES = {
+    State.RUNNING: "cyan",
+    State.STALE: "magenta",
+    State.FAILED: "bold red",
+    State.DIVERGED: "red",
+    State.INTERRUPTED: "yellow",
+    State.COMPLETED: "green",
+}
+
+HEADINGS = ("run", "setting", "state", "epoch", "heartbeat", "images/s", "left", "error")
+
+REFRESH_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class Look:
+    """One run as it is now.
+
+    Attributes:
+        name: of its directory.
+        setting: what tells it from the other runs, e.g. "batch_size=16 lr=0.0001"; empty where no plan says so.
+        trajectory_id: runs that share it are one training.
+        epochs: asked for.
+        state: its state.
+        status: what its status.json says, if it is there.
+        done: epochs done.
+    """
+
+    name: str
+    setting: str
+    trajectory_id: str
+    epochs: int
+    state: State
+    status: Status | None
+
+    @property
+    def done(self) -> int:
+        """Epochs done."""
+        return self.status.epoch if self.status is not None else 0
+
+    def number(self, name: str) -> float | None:
+        """A number that the run itself reports, e.g. images_per_second."""
+        value = (self.status.progress if self.status is not None else {}).get(name)
+        return float(value) if isinstance(value, int | float) else None
+
+
+def look(directory: Path) -> list[Look]:
+    """Every run of a sweep directory, or the one of a run directory, as it is now.
+
+    Raises:
+        DirectoryError: there is neither a plan nor a run.
+    """
+    if (directory / "status.json").exists():
+        return [_look(directory)]
+    known = plan.read(directory)
+    if known is not None:
+        settings = known.settings()
+        return [_look(directory / run.run_dir, run, settings[run.run_id]) for run in known.runs.values()]
+    folders = [folder for folder in sorted(directory.glob("*/")) if (folder / "status.json").exists()]
+    if not folders:
+        raise DirectoryError(
+            f"{directory}: expected a sweep or run directory, got one with neither {plan.FILE} nor runs"
+        )
+    return [_look(folder) for folder in folders if not folder.is_symlink()]
+
+
+def seconds_left(runs: Sequence[Look]) -> float | None:
+    """A guess at the time until everything is done, at the pace of what runs now; None where nothing does.
+
+    Each trajectory counts once, to the end of its longest run. Epochs are taken to be equally long.
+    """
+    pace = [(left, run.epochs - run.done) for run in runs if (left := _left(run)) is not None and run.epochs > run.done]
+    if not pace:
+        return None
+    per_epoch = sum(left for left, _ in pace) / sum(epochs for _, epochs in pace)
+    longest: dict[str, int] = {}
+    for run in runs:
+        if not run.state.final:
+            longest[run.trajectory_id] = max(longest.get(run.trajectory_id, 0), run.epochs - run.done)
+    working = sum(run.state is State.RUNNING for run in runs)
+    return per_epoch * sum(longest.values()) / max(1, working)
+
+
+def render(directory: Path, runs: Sequence[Look], rows: int | None = None) -> Group:
+    """The table of a sweep.
+
+    Args:
+        directory: named at the top.
+        runs: as `look` gives them.
+        rows: most runs to list; None: all.
+    """
+    ordered = sorted(runs, key=lambda run: ORDER.index(run.state))
+    lines = [(run, _cells(run)) for run in ordered[:rows]]
+    used = [number for number in range(len(HEADINGS)) if any(cells[number] for _, cells in lines)]
+    table = Table(*(HEADINGS[number] for number in used))
+    for run, cells in lines:
+        table.add_row(*(cells[number] for number in used), style=STYLES.get(run.state, ""))
+    counts = Counter(run.state for run in runs)
+    words = ", ".join(f"{counts[each]} {each}" for each in ORDER if counts[each])
+    hidden = len(runs) - len(ordered[:rows])
+    more = Text(f"... and {hidden} more" if hidden else "")
+    left = seconds_left(runs)
+    time_left = "" if left is None else f"; about {duration(left)} left"
+    return Group(
+        table,
+        *([more] if hidden else []),
+        Text(f"{directory}: {len(runs)} run{'s' * (len(runs) != 1)}: {words}{time_left}"),
+    )
+
+
+def duration(seconds: float) -> str:
+    """'45 s', '12 min', '3.4 h', '2.1 d'."""
+    for limit, unit, size in ((100, "s", 1), (6000, "min", 60), (48 * 3600, "h", 3600)):
+        if seconds < limit:
+            return f"{seconds / size:.0f} {unit}" if unit != "h" else f"{seconds / size:.1f} {unit}"
+    return f"{seconds / 86400:.1f} d"
+
+
+def main(
+    directory: Annotated[Path, typer.Argument(help="A sweep directory, or a run directory.", metavar="DIR")],
+    watch: Annotated[bool, typer.Option("--watch", help="Go on showing it until everything is over.")] = False,
+) -> None:
+    """Show what runs, what is done, what failed, and how much time is left."""
+    console = Console()
+    with reporting():
+        runs = look(directory)
+        if not watch:
+            console.print(render(directory, runs))
+            return
+        try:
+            _watch(console, directory)
+        except KeyboardInterrupt:
+            return
+
+
+def _watch(console: Console, directory: Path) -> None:
+    rows = max(5, console.height - 8)
+    with Live(console=console, auto_refresh=False) as live:
+        while True:
+            runs = look(directory)
+            live.update(render(directory, runs, rows), refresh=True)
+            if all(run.state.final for run in runs):
+                return
+            time.sleep(REFRESH_SECONDS)
+
+
+def _look(folder: Path, planned: PlannedRun | None = None, setting: str = "") -> Look:
+    status = state.effective(folder)
+    current = State.PENDING if status is None else status.state
+    if planned is not None:
+        return Look(planned.run_dir, setting, planned.trajectory_id, planned.epochs, current, status)
+    epochs, trajectory = (status.epochs, status.trajectory_id) if status is not None else (0, "")
+    return Look(folder.name, "", trajectory, epochs, current, status)
+
+
+def _left(run: Look) -> float | None:
+    return run.number("seconds_left") if run.state is State.RUNNING else None
+
+
+def _cells(run: Look) -> tuple[str, ...]:
+    running = run.state in (State.RUNNING, State.STALE) and run.status is not None
+    age = duration(max(0.0, heartbeat_age(run.status))) if running and run.status is not None else ""
+    speed, left = run.number("images_per_second"), _left(run)
+    error = run.status.error if run.status is not None and run.state is not State.COMPLETED else None
+    return (
+        run.name.rpartition("-")[2] if run.setting else run.name,
+        escape(run.setting),
+        run.state.value,
+        f"{run.done}/{run.epochs}",
+        age,
+        "" if speed is None else f"{speed:,.0f}",
+        "" if left is None else duration(left),
+        "" if not error else escape(f"{error.get('type')}: {_last_line(str(error.get('message', '')))}"),
+    )
+
+
+def _last_line(text: str) -> str:
+    lines = [line for line in text.splitlines() if line.strip()]
+    return lines[-1].strip() if lines else ""
+
+
+if __name__ == "__main__":
+    typer.run(main)

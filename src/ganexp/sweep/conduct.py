@@ -1,0 +1,181 @@
+"""Making the runs of a sweep: launch what is missing, wait for what others hold, look again, until nothing is left."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra._internal.core_plugins.basic_launcher import BasicLauncher
+from hydra.core.override_parser.types import Quote, QuotedString
+from hydra.core.utils import JobReturn, JobStatus
+from hydra.plugins.launcher import Launcher
+from omegaconf import DictConfig, OmegaConf
+
+from ganexp import state
+from ganexp.atomic import write_text
+from ganexp.identity import NUMERICS_VERSION
+from ganexp.provenance import git_revision
+from ganexp.state import Lease, State, Status
+from ganexp.sweep import plan
+from ganexp.sweep.jobs import SweepJob, jobs_for
+from ganexp.sweep.points import Point
+
+ATTEMPTS = 3
+"""How often one command launches a run that is left neither finished nor failed (say, because its worker was told to
+stop)."""
+
+WAIT_SECONDS = 1.0
+"""Between two looks at runs that other processes hold."""
+
+BADLY_ENDED = (State.FAILED, State.DIVERGED)
+
+
+class Conductor:
+    """Makes the runs of one sweep directory.
+
+    Args:
+        directory: the sweep directory.
+        points: distinct runs that were asked for.
+        launcher: set up by Hydra.
+        batch_size: jobs to give to the launcher at once, or None for all.
+        retry: also make runs again that failed or diverged before.
+
+    Attributes:
+        results: what the launcher returned, batch by batch.
+        launched: jobs given to the launcher so far, or about to be.
+        ended: jobs that have come back.
+        told: called with each job as it ends, and the states of its runs.
+    """
+
+    def __init__(
+        self, directory: Path, points: Sequence[Point], launcher: Launcher, batch_size: int | None, *, retry: bool
+    ) -> None:
+        self.directory = directory
+        self.points = points
+        self.launcher = launcher
+        self.batch_size = 1 if isinstance(launcher, BasicLauncher) else batch_size
+        self.retry = retry
+        self.results: list[Sequence[JobReturn]] = []
+        self.told: Callable[[SweepJob, dict[str, State]], None] | None = None
+        self._attempts: Counter[str] = Counter()
+        self.launched = 0
+        self.ended = 0
+
+    def state_of(self, point: Point) -> State:
+        """What has become of a run so far, by its files."""
+        status = state.effective(self.directory / point.name)
+        return State.PENDING if status is None else status.state
+
+    def states(self) -> dict[str, State]:
+        """run_id -> state, for every run that was asked for."""
+        return {point.run_id: self.state_of(point) for point in self.points}
+
+    def jobs(self, states: dict[str, State]) -> list[SweepJob]:
+        """The jobs that are to be launched now."""
+        blocked = self._blocked(states)
+        missing = [p for p in self.points if self._wanted(p, states[p.run_id]) and p.run_id not in blocked]
+        return jobs_for(missing, [p for p in self.points if states[p.run_id] is State.COMPLETED])
+
+    def record(self, config: DictConfig, command: Sequence[str], keys: Sequence[str]) -> None:
+        """Write plan.json and multirun.yaml.
+
+        Raises:
+            DirectoryError: the directory belongs to something else, or cannot be written.
+        """
+        now = state.now()
+        request = plan.Request(
+            tuple(command), now, now, tuple(point.run_id for point in self.points), tuple(keys), git_revision()
+        )
+        runs = [
+            plan.PlannedRun(p.run_id, p.trajectory_id, p.name, p.epochs, p.overrides, p.values) for p in self.points
+        ]
+        plan.record(self.directory, request, runs, numerics_version=NUMERICS_VERSION)
+        write_text(self.directory / "multirun.yaml", OmegaConf.to_yaml(config))
+
+    def conduct(self) -> None:
+        """Make what is missing; returns when nothing more can be done."""
+        while True:
+            states = self.states()
+            jobs = self.jobs(states)
+            if jobs:
+                self._launch(jobs)
+            elif self._blocked(states):
+                time.sleep(WAIT_SECONDS)
+            else:
+                return
+
+    def _wanted(self, point: Point, current: State) -> bool:
+        tried = self._attempts[point.run_id]
+        if current in BADLY_ENDED:
+            return self.retry and tried == 0
+        return not current.final and current is not State.RUNNING and tried < ATTEMPTS
+
+    def _blocked(self, states: dict[str, State]) -> set[str]:
+        """Runs that other processes hold, or will write on the way of one that they hold."""
+        held = [point for point in self.points if states[point.run_id] is State.RUNNING]
+        blocked = {point.run_id for point in held}
+        for longer in held:
+            coming = _being_read_off(self.directory / longer.name)
+            blocked |= {
+                point.run_id
+                for point in self.points
+                if point.trajectory_id == longer.trajectory_id
+                and point.epochs in coming
+                and self._wanted(point, states[point.run_id])
+            }
+        return blocked
+
+    def _launch(self, jobs: Sequence[SweepJob]) -> None:
+        size = self.batch_size or len(jobs)
+        first = self.launched
+        self.launched += len(jobs)
+        for start in range(0, len(jobs), size):
+            batch = jobs[start : start + size]
+            for job in batch:
+                self._attempts.update(point.run_id for point in job.points)
+            place = f"hydra.sweep.dir={QuotedString(str(self.directory.resolve()), Quote.double).with_quotes()}"
+            if hasattr(self.launcher, "on_done"):
+                self.launcher.on_done = lambda number, done, batch=batch: self._ended(batch[number], done)
+            results = self.launcher.launch([[*job.overrides, place] for job in batch], first + start)
+            if not hasattr(self.launcher, "on_done"):
+                for job, done in zip(batch, results, strict=True):
+                    self._ended(job, done)
+            self.results.append(results)
+
+    def _ended(self, job: SweepJob, done: JobReturn) -> None:
+        """After a job: where it could not say itself how it ended, say it, then tell the user."""
+        error = done._return_value if done.status is JobStatus.FAILED else None
+        if isinstance(error, Exception):
+            for point in job.points:
+                self._mark_failed(point, error)
+        self.ended += 1
+        if self.told is not None:
+            self.told(job, {point.run_id: self.state_of(point) for point in job.points})
+
+    def _mark_failed(self, point: Point, error: Exception) -> None:
+        """Write FAILED for a run whose process is gone without a word."""
+        folder = self.directory / point.name
+        there = state.effective(folder)
+        if there is not None and (there.state.final or there.state is State.RUNNING):
+            return
+        folder.mkdir(parents=True, exist_ok=True)
+        told = {"type": type(error).__name__, "message": str(error)}
+        epoch = there.epoch if there is not None else 0
+        status = Status(State.FAILED, epoch, point.epochs, point.run_id, point.trajectory_id, error=told)
+        try:
+            with Lease(folder) as lease:
+                lease.begin(status)
+        except state.HeldError:
+            return
+
+
+def _being_read_off(run_dir: Path) -> set[int]:
+    """Epochs that the job at work in a run directory was told to write shorter runs for."""
+    try:
+        record: Any = OmegaConf.load(run_dir / ".hydra" / "config.yaml")
+        return {int(epoch) for epoch in record.sweep.read_off}
+    except (OSError, ValueError, TypeError, AttributeError):
+        return set()

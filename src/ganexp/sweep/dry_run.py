@@ -1,0 +1,95 @@
+"""`sweep.dry_run=true`: what a sweep would do, and how long that would take; nothing is started or written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from pathlib import Path
+
+from rich.markup import escape
+from rich.table import Table
+
+from ganexp import state
+from ganexp.state import State
+from ganexp.sweep import estimate
+from ganexp.sweep.conduct import Conductor
+from ganexp.sweep.launcher import WorkersLauncher
+from ganexp.sweep.plan import short
+from ganexp.sweep.points import Point, telling
+from ganexp.sweep.show import console, count
+
+UNTOUCHED = {
+    State.COMPLETED: "done",
+    State.RUNNING: "held by another process",
+    State.FAILED: "left alone (sweep.retry=failed tries again)",
+    State.DIVERGED: "left alone (sweep.retry=failed tries again)",
+    State.PRUNED: "left alone",
+}
+"""What is said of a run that no job would make."""
+
+
+def show(conductor: Conductor, keys: Sequence[str]) -> None:
+    """Print a table of all runs that were asked for, and the estimated time.
+
+    Args:
+        conductor: of the sweep.
+        keys: those that tell runs apart.
+    """
+    states = conductor.states()
+    jobs = conductor.jobs(states)
+    workers, threads = crew(conductor, len(jobs))
+    speeds = estimate.measured(_measured_folders(conductor), threads)
+    durations = [estimate.seconds(job, speeds, _start(conductor, job.point)) for job in jobs]
+    plans = {
+        point.run_id: _plan(number, point is job.point, duration)
+        for number, (job, duration) in enumerate(zip(jobs, durations, strict=True), 1)
+        for point in job.points
+    }
+    table = Table("run directory", "setting", "state", "plan", "time")
+    table.columns[0].no_wrap = True
+    for point in conductor.points:
+        current = states[point.run_id]
+        plan = plans.get(point.run_id, (UNTOUCHED.get(current, "waits for another process"), ""))
+        table.add_row(point.name, escape(short(telling(point.overrides, keys))), current.value, *plan)
+    console().print(table)
+    missing = f"{count(len(plans), 'run')} of {len(conductor.points)} missing"
+    console().print(
+        f"{missing}, {count(len(jobs), 'job')}, {count(workers, 'worker')}: {_total(durations, workers)}. "
+        "Nothing was started.",
+        markup=False,
+    )
+
+
+def crew(conductor: Conductor, jobs: int) -> tuple[int, int]:
+    """How many jobs run at once, and how many threads each has; 1 and 1 for launchers that do not say."""
+    if not isinstance(conductor.launcher, WorkersLauncher):
+        return 1, 1
+    return len(conductor.launcher.environments(jobs)), conductor.launcher.threads
+
+
+def _start(conductor: Conductor, longest: Point) -> int:
+    """The epoch that a job can go on from: the furthest that its trajectory has got to."""
+    runs = [p for p in conductor.points if p.trajectory_id == longest.trajectory_id and p.epochs <= longest.epochs]
+    statuses = (state.read(conductor.directory / point.name) for point in runs)
+    return max((status.epoch for status in statuses if status is not None), default=0)
+
+
+def _plan(number: int, longest: bool, duration: float | None) -> tuple[str, str]:
+    if not longest:
+        return f"read off job {number}, whose trajectory it shares", ""
+    return f"job {number}", "unknown" if duration is None else f"about {estimate.in_words(duration)}"
+
+
+def _total(durations: Sequence[float | None], workers: int) -> str:
+    known = [duration for duration in durations if duration is not None]
+    if len(known) < len(durations):
+        return "time unknown, as no run like every one of them was measured here"
+    return f"about {estimate.in_words(estimate.total_seconds(known, workers))}"
+
+
+def _measured_folders(conductor: Conductor) -> Iterator[Path]:
+    """Finished runs that may tell how fast runs are: of this sweep, of sweeps beside it, and single runs."""
+    here = conductor.directory
+    beside = (folder for folder in here.parent.glob("*/*/") if folder.parent != here)
+    folders = chain((here / point.name for point in conductor.points), beside, Path("outputs").glob("*/"))
+    return (folder for folder in folders if (folder / "result.json").exists())

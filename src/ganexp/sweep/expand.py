@@ -1,0 +1,106 @@
+"""From the overrides of a command line to the points of its grid."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from hydra.core.override_parser.types import Override
+
+from ganexp.errors import ConfigError
+from ganexp.target import nearest
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One dimension of a grid: override keys that change together, and their values step by step.
+
+    Attributes:
+        places: position of each key among the command line's overrides, which is the order they are applied in.
+        keys: one key for each place, with its prefix, e.g. "optim.lr" or "+model.extra".
+        steps: for each step, one override string for each key; an axis of one step is a constant.
+    """
+
+    places: tuple[int, ...]
+    keys: tuple[str, ...]
+    steps: tuple[tuple[str, ...], ...]
+
+
+def axes(overrides: Sequence[Override], pairs: Sequence[Sequence[str]] = ()) -> list[Axis]:
+    """The dimensions of a grid.
+
+    Args:
+        overrides: parsed; of several with one key the last counts.
+        pairs: groups of swept keys that go in step instead of being crossed (`sweep.zip`).
+
+    Returns:
+        One axis for each group of pairs and for each other key, in the order of their first keys.
+
+    Raises:
+        ConfigError: a sweep that is no list of values, that has none, or pairs that cannot be made.
+    """
+    last = {override.get_key_element(): override for override in overrides}
+    single = {
+        key: Axis((place,), (key,), tuple((text,) for text in _values(key, override)))
+        for place, (key, override) in enumerate(last.items())
+    }
+    for number, keys in enumerate(pairs):
+        single = _zipped(single, tuple(keys), number)
+    return sorted(single.values(), key=lambda axis: axis.places)
+
+
+def points(grid: Sequence[Axis]) -> Iterator[tuple[str, ...]]:
+    """Every combination of steps, each as the override strings of one job in the order of the command line."""
+    for steps in itertools.product(*(axis.steps for axis in grid)):
+        placed = [
+            (place, text)
+            for axis, step in zip(grid, steps, strict=True)
+            for place, text in zip(axis.places, step, strict=True)
+        ]
+        yield tuple(text for _, text in sorted(placed))
+
+
+def swept_keys(grid: Sequence[Axis]) -> tuple[str, ...]:
+    """The keys that take more than one value."""
+    return tuple(key for axis in grid if len(axis.steps) > 1 for key in axis.keys)
+
+
+def _values(key: str, override: Override) -> list[str]:
+    """The override strings of one key."""
+    if not override.is_sweep_override():
+        assert override.input_line is not None
+        return [override.input_line]
+    if not override.is_discrete_sweep():
+        raise ConfigError(
+            f"{key}: expected a list or range of values, got {override.input_line!r}; "
+            "an interval needs a search: sweep=tune"
+        )
+    values = [f"{key}={value}" for value in override.sweep_string_iterator()]
+    if not values:
+        raise ConfigError(f"{key}: expected at least one value, got {override.input_line!r}, which matches none")
+    return values
+
+
+def _zipped(single: dict[str, Axis], keys: tuple[str, ...], number: int) -> dict[str, Axis]:
+    """`single` with the axes of `keys` made one."""
+    where = f"sweep.zip[{number}]"
+    if len(set(keys)) < 2 or len(set(keys)) < len(keys):
+        raise ConfigError(f"{where}: expected two or more different keys, got {list(keys)}")
+    swept = [key for axis in single.values() if len(axis.steps) > 1 for key in axis.keys]
+    for key in keys:
+        if key not in single or len(single[key].keys) > 1 or len(single[key].steps) < 2:
+            raise ConfigError(
+                f"{where}: expected keys that this command sweeps and that stand in no other pair "
+                f"({', '.join(swept) or 'it sweeps none'}), got {key!r}.{nearest(key, swept)}"
+            )
+    lengths = {key: len(single[key].steps) for key in keys}
+    if len(set(lengths.values())) > 1:
+        counts = ", ".join(f"{key} has {count}" for key, count in lengths.items())
+        raise ConfigError(f"{where}: expected as many values for each key, got: {counts}")
+    steps = tuple(
+        tuple(text for step in rows for text in step) for rows in zip(*(single[key].steps for key in keys), strict=True)
+    )
+    joined = Axis(tuple(single[key].places[0] for key in keys), keys, steps)
+    rest = {key: axis for key, axis in single.items() if key not in keys}
+    return {**rest, keys[0]: joined}

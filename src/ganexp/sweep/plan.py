@@ -1,0 +1,218 @@
+"""plan.json: what was asked of a sweep directory, by whom and when. Reads and writes files only."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from ganexp.atomic import write_text
+from ganexp.errors import DirectoryError
+
+FORMAT = 1
+FILE = "plan.json"
+LOCK_SECONDS = 60.0
+"""How long to wait for another launcher that is writing the plan."""
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """One run that was asked for.
+
+    Attributes:
+        run_id, trajectory_id: its identity.
+        run_dir: name of its directory in the sweep directory.
+        epochs: passes over the data.
+        overrides: as on a command line of its own.
+        values: dotted key -> resolved value, and group -> chosen option.
+    """
+
+    run_id: str
+    trajectory_id: str
+    run_dir: str
+    epochs: int
+    overrides: tuple[str, ...]
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Request:
+    """One command that asked for runs.
+
+    Attributes:
+        command: its overrides as typed.
+        time: UTC, ISO 8601, of the first time.
+        last_time: of the last time that it was given.
+        run_ids: the runs it asked for.
+        keys: every key that it overrode.
+        git_revision: of the code, or None.
+    """
+
+    command: tuple[str, ...]
+    time: str
+    last_time: str
+    run_ids: tuple[str, ...]
+    keys: tuple[str, ...]
+    git_revision: str | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All requests to one sweep directory.
+
+    Attributes:
+        numerics_version: of the code that its runs were made with.
+        study: name of the search that fills it, or None for grids.
+        storage: where that search keeps its trials, or None.
+        requests: in order.
+        runs: run_id -> run, in the order they were first asked for.
+    """
+
+    numerics_version: int
+    study: str | None = None
+    storage: str | None = None
+    requests: tuple[Request, ...] = ()
+    runs: Mapping[str, PlannedRun] = field(default_factory=dict)
+
+    @property
+    def keys(self) -> list[str]:
+        """Every key that any request overrode, in order."""
+        return list(dict.fromkeys(key for request in self.requests for key in request.keys))
+
+    def settings(self) -> dict[str, str]:
+        """run_id -> the overrides that not all runs have, keys cut to their last part: "batch_size=16 lr=0.0001"."""
+        shared = set.intersection(*(set(run.overrides) for run in self.runs.values())) if self.runs else set()
+        return {run.run_id: short(text for text in run.overrides if text not in shared) for run in self.runs.values()}
+
+
+def short(overrides: Iterable[str]) -> str:
+    """Overrides for the eye: the last part of each key is enough."""
+    parts = (text.partition("=") for text in overrides)
+    return " ".join(f"{key.rpartition('.')[2]}{sign}{value}" for key, sign, value in parts)
+
+
+def read(sweep_dir: Path) -> Plan | None:
+    """The plan of a sweep directory, or None where there is none.
+
+    Raises:
+        DirectoryError: it is there but damaged, of another format, or names a directory outside.
+    """
+    path = sweep_dir / FILE
+    try:
+        text = path.read_text()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise DirectoryError(f"{path}: cannot be read ({error.strerror})") from None
+    try:
+        return _parse(json.loads(text))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DirectoryError(f"{path}: expected a plan of format {FORMAT}, got something else ({error})") from None
+
+
+def record(
+    sweep_dir: Path,
+    request: Request,
+    runs: Sequence[PlannedRun],
+    *,
+    numerics_version: int,
+    study: str | None = None,
+    storage: str | None = None,
+) -> Plan:
+    """Add a request to the plan of a sweep directory, whoever else does so at the same time.
+
+    The same command for the same runs again only changes the time it was last given.
+
+    Args:
+        sweep_dir: made where it does not exist.
+        request: what was asked.
+        runs: the runs of that request.
+        numerics_version: of this code.
+        study: name of the search that asks, or None.
+        storage: of that search, or None.
+
+    Returns:
+        The whole plan as it is now.
+
+    Raises:
+        DirectoryError: the directory belongs to another study, storage or numerics version, or cannot be written.
+    """
+    try:
+        sweep_dir.mkdir(parents=True, exist_ok=True)
+        with FileLock(sweep_dir / ".plan.lock", timeout=LOCK_SECONDS):
+            there = read(sweep_dir)
+            asked = Plan(numerics_version, study, storage)
+            check(sweep_dir, there, asked)
+            plan = _merged(there or asked, request, runs)
+            write_text(sweep_dir / FILE, json.dumps(_encode(plan), indent=1, allow_nan=False, default=str) + "\n")
+    except Timeout:
+        raise DirectoryError(f"{sweep_dir}: another launcher held its plan for {LOCK_SECONDS:.0f} s") from None
+    except OSError as error:
+        raise DirectoryError(f"{sweep_dir}: cannot be written ({error.strerror})") from None
+    return plan
+
+
+def check(sweep_dir: Path, there: Plan | None, asked: Plan) -> None:
+    """Refuse a directory that belongs to something else.
+
+    Raises:
+        DirectoryError: naming what differs.
+    """
+    if there is None:
+        return
+    for name in ("study", "storage", "numerics_version"):
+        old, new = getattr(there, name), getattr(asked, name)
+        if old != new:
+            raise DirectoryError(
+                f"{sweep_dir}: holds a sweep of another {name.replace('_', ' ')}: expected {old!r}, got {new!r}; "
+                "choose another hydra.sweep.dir"
+            )
+
+
+def _merged(plan: Plan, request: Request, runs: Iterable[PlannedRun]) -> Plan:
+    """`plan` with one more request; runs that it knows stay as they were first asked for."""
+    known = dict(plan.runs)
+    for run in runs:
+        known.setdefault(run.run_id, run)
+    requests = {(old.command, old.run_ids): old for old in plan.requests}
+    before = requests.get((request.command, request.run_ids))
+    requests[request.command, request.run_ids] = request if before is None else replace(request, time=before.time)
+    return replace(plan, requests=tuple(requests.values()), runs=known)
+
+
+def _encode(plan: Plan) -> dict[str, Any]:
+    """As JSON: what all runs have in common stands once."""
+    values = [run.values for run in plan.runs.values()]
+    common = {key: value for key, value in (values[0] if values else {}).items() if _everywhere(key, value, values)}
+    runs = [
+        {**asdict(run), "values": {key: value for key, value in run.values.items() if key not in common}}
+        for run in plan.runs.values()
+    ]
+    head = {name: getattr(plan, name) for name in ("numerics_version", "study", "storage")}
+    return {"format": FORMAT, **head, "requests": [asdict(r) for r in plan.requests], "common": common, "runs": runs}
+
+
+def _everywhere(key: str, value: Any, all_values: Sequence[Mapping[str, Any]]) -> bool:
+    return all(key in values and type(values[key]) is type(value) and values[key] == value for values in all_values)
+
+
+def _parse(raw: Mapping[str, Any]) -> Plan:
+    if raw["format"] != FORMAT:
+        raise ValueError(f"format {raw['format']!r}")
+    requests = tuple(_frozen(Request, each) for each in raw["requests"])
+    runs = {}
+    for each in raw["runs"]:
+        run: PlannedRun = _frozen(PlannedRun, {**each, "values": {**raw["common"], **each["values"]}})
+        if run.run_dir != Path(run.run_dir).name or run.run_dir in ("", ".", ".."):
+            raise ValueError(f"run_dir: expected a plain name, got {run.run_dir!r}")
+        runs[run.run_id] = run
+    return Plan(int(raw["numerics_version"]), raw["study"], raw["storage"], requests, runs)
+
+
+def _frozen(kind: type[Any], raw: Mapping[str, Any]) -> Any:
+    lists = {key: tuple(value) if isinstance(value, list) else value for key, value in raw.items()}
+    return kind(**{key: lists[key] for key in kind.__dataclass_fields__ if key in lists})

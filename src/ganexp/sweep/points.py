@@ -1,0 +1,156 @@
+"""The points of a sweep: composed, validated and identified, all of them before the first one starts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from hydra.errors import HydraException
+from omegaconf.errors import OmegaConfBaseException
+
+from ganexp.config import RunConfig, from_plain, plain_values
+from ganexp.errors import ConfigError, DataError
+from ganexp.job import identify, load_dataset
+from ganexp.sweep.compose import Composed, Composer, flatten
+
+SHOWN_ERRORS = 5
+"""Distinct errors that are told in full before the rest are only counted."""
+
+WORDED_ERRORS = 50
+"""Distinct errors that are put into words, which takes a while for unknown keys."""
+
+NO_VALUES = ("sweep", "trust", "trainer.milestones")
+"""Keys, and the keys below them, that are not recorded as values of a point."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """One run that was asked for.
+
+    Attributes:
+        overrides: as on a command line of its own.
+        run_id, trajectory_id: its identity.
+        name: name of its run directory.
+        epochs: passes over the data.
+        milestones: epochs whose generators the user wants kept.
+        shareable: ends at an epoch, so a longer run of its trajectory passes it.
+        images_per_epoch: real images drawn in an epoch; a reused batch counts once.
+        config: typed and validated.
+        values: dotted key -> resolved value, and group -> chosen option.
+    """
+
+    overrides: tuple[str, ...]
+    run_id: str
+    trajectory_id: str
+    name: str
+    epochs: int
+    milestones: tuple[int, ...]
+    shareable: bool
+    images_per_epoch: int
+    config: RunConfig
+    values: Mapping[str, Any]
+
+    @property
+    def weight(self) -> float:
+        """A guess at the relative cost of the run, for the order of jobs only: work per step, times steps.
+
+        A step has a cost of its own, taken as that of 32 images.
+        """
+        batch, d_steps = self.values["trainer.batch_size"], self.values["trainer.d_steps"]
+        images = self.images_per_epoch / (d_steps if self.values["trainer.real_batch"] == "fresh" else 1)
+        return float(self.epochs * math.ceil(images / batch) * (batch + 32) * (d_steps + 1))
+
+
+def all_points(composer: Composer, grid: Sequence[tuple[str, ...]], swept: Sequence[str]) -> list[Point]:
+    """Compose, validate and identify every point.
+
+    Args:
+        composer: for the configurations.
+        grid: the overrides of each point.
+        swept: keys that differ between points, for naming one in an error.
+
+    Returns:
+        One point for each of `grid`; equal runs are still there as often as they were asked for.
+
+    Raises:
+        ConfigError, DataError: at least one point is not acceptable; says which and why.
+    """
+    found: list[Point] = []
+    problems: dict[str, tuple[Exception, list[int]]] = {}
+    for number, overrides in enumerate(grid):
+        try:
+            found.append(_point(composer.compose(overrides), overrides))
+        except (ConfigError, DataError, HydraException, OmegaConfBaseException) as error:
+            problems.setdefault(f"{error} {error.__cause__}", (error, []))[1].append(number)
+    if problems:
+        only_data = all(isinstance(error, DataError) for error, _ in problems.values())
+        raise (DataError if only_data else ConfigError)(_explain(_by_message(problems.values()), grid, swept))
+    return found
+
+
+def telling(overrides: Sequence[str], keys: Sequence[str]) -> list[str]:
+    """The overrides of some keys: those that tell a point from its neighbours."""
+    return [text for text in overrides if text.partition("=")[0] in keys]
+
+
+def _point(composed: Composed, overrides: tuple[str, ...]) -> Point:
+    plain = plain_values(composed.config)
+    config = from_plain(plain)
+    who = identify(config)
+    trainer = config.trainer
+    images = len(load_dataset(config.dataset).train)
+    return Point(
+        overrides=overrides,
+        run_id=who.run_id,
+        trajectory_id=who.trajectory_id,
+        name=who.name,
+        epochs=trainer.epochs,
+        milestones=tuple(trainer.milestones),
+        shareable=trainer.max_steps is None and trainer.max_seconds is None,
+        images_per_epoch=images * (trainer.d_steps if trainer.real_batch == "fresh" else 1),
+        config=config,
+        values=_values(plain, composed.choices, config, who.dataset_name),
+    )
+
+
+def _values(
+    plain: Mapping[str, Any], choices: Mapping[str, str | None], config: RunConfig, dataset_name: str
+) -> dict[str, Any]:
+    flat = {
+        key: value
+        for key, value in flatten(plain).items()
+        if not any(key == banned or key.startswith(f"{banned}.") for banned in NO_VALUES)
+    }
+    chosen = {group: option for group, option in choices.items() if group not in NO_VALUES}
+    return {**chosen, **flat, "dataset": dataset_name, "lr": config.lr}
+
+
+def _by_message(problems: Iterable[tuple[Exception, Sequence[int]]]) -> dict[str, list[int]]:
+    """What the user is told -> the points that it is true of."""
+    grouped: dict[str, list[int]] = {}
+    for error, numbers in islice(problems, WORDED_ERRORS):
+        grouped.setdefault(_message(error), []).extend(numbers)
+    return grouped
+
+
+def _message(error: Exception) -> str:
+    if isinstance(error, ConfigError | DataError):
+        return str(error)
+    from ganexp.cli import composition_message
+
+    return composition_message(error)
+
+
+def _explain(problems: Mapping[str, Sequence[int]], grid: Sequence[tuple[str, ...]], swept: Sequence[str]) -> str:
+    """All errors, each with its points."""
+    lines = []
+    for message, numbers in list(problems.items())[:SHOWN_ERRORS]:
+        many = "" if len(numbers) == 1 else f" and {len(numbers) - 1} more"
+        told = " ".join(telling(grid[numbers[0]], swept)) or "the only one"
+        lines.append(f"point {numbers[0] + 1} of {len(grid)} ({told}){many}: {message}")
+    if len(problems) > SHOWN_ERRORS:
+        lines.append(f"... and {len(problems) - SHOWN_ERRORS} other errors")
+    return "\n".join(["nothing was started;", *lines])

@@ -1,0 +1,104 @@
+"""What a user of a sweep sees on the terminal."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from ganexp.report.summary import FILE, write_summary
+from ganexp.state import State
+from ganexp.sweep import estimate
+from ganexp.sweep.conduct import BADLY_ENDED, Conductor
+from ganexp.sweep.jobs import SweepJob
+from ganexp.sweep.plan import short
+from ganexp.sweep.points import Point, telling
+
+TABLE_ROWS = 40
+"""Runs that are listed one by one; of more, the summary tells."""
+
+MEASURED = ("cfd", "precision", "recall", "d_loss", "g_loss", "train_seconds")
+"""Columns of that list, where anything was measured."""
+
+FAILURES = 10
+"""Failures that are told in full."""
+
+
+def opening(directory: Path, asked: Sequence[Point], wanted: Sequence[Point]) -> None:
+    """One line before anything starts: what was asked for."""
+    trajectories = len({point.trajectory_id for point in wanted})
+    line = f"{directory}: {count(len(wanted), 'run')} of {count(trajectories, 'trajectory', 'trajectories')}"
+    if len(asked) > len(wanted):
+        line += f" ({len(asked)} points asked for, {len(asked) - len(wanted)} of them the same run as another)"
+    console().print(line)
+
+
+def follow(conductor: Conductor, keys: Sequence[str]) -> None:
+    """Have a line printed for each job as it ends."""
+    started = time.monotonic()
+    naming = [key for key in keys if key != "trainer.epochs"]
+
+    def told(job: SweepJob, states: dict[str, State]) -> None:
+        words = ", ".join(f"epochs={p.epochs} {states[p.run_id]}" for p in job.points)
+        name = short(telling(job.point.overrides, naming)) or job.point.name
+        elapsed = estimate.in_words(time.monotonic() - started)
+        console().print(
+            f"[{conductor.ended}/{conductor.launched}] {name}: {words} ({elapsed} since the start)", markup=False
+        )
+
+    conductor.told = told
+
+
+def closing(conductor: Conductor, keys: Sequence[str], *, interrupted: bool) -> bool:
+    """Write the summary and tell how the sweep stands.
+
+    Returns:
+        Whether every run that was asked for is COMPLETED (or was pruned).
+    """
+    table = write_summary(conductor.directory).set_index("run_id")
+    asked = table.loc[[point.run_id for point in conductor.points]]
+    screen = console()
+    if len(asked) <= TABLE_ROWS:
+        screen.print(_results(conductor.points, asked, keys))
+    for _, row in asked[asked["error"].notna()].head(FAILURES).iterrows():
+        screen.print(f"{row['state']} {row['run_dir']}: {last_line(str(row['error']))}", markup=False)
+    words = ", ".join(f"{number} {name}" for name, number in asked["state"].value_counts().items() if number)
+    screen.print(f"{words}; {conductor.directory / FILE}", markup=False)
+    if interrupted:
+        screen.print("stopped; the same command goes on", markup=False)
+    elif any(asked["state"].isin(BADLY_ENDED)):
+        screen.print("what failed is left as it is; sweep.retry=failed tries again", markup=False)
+    return bool(asked["state"].isin([State.COMPLETED, State.PRUNED]).all())
+
+
+def last_line(text: str) -> str:
+    """The last line of an error that says something."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    return lines[-1].strip() if lines else ""
+
+
+def _results(points: Sequence[Point], rows: pd.DataFrame, keys: Sequence[str]) -> Table:
+    """What was measured of each run, beside what tells it from the others."""
+    columns = [name for name in MEASURED if rows[name].notna().any()]
+    table = Table("setting", "state", *columns)
+    for point in points:
+        row = rows.loc[point.run_id]
+        cells = ("" if pd.isna(row[name]) else f"{row[name]:.4g}" for name in columns)
+        table.add_row(escape(short(telling(point.overrides, keys)) or point.name), str(row["state"]), *cells)
+    return table
+
+
+def count(number: int, one: str, many: str | None = None) -> str:
+    """'1 job', '2 jobs'."""
+    return f"{number} {one if number == 1 else many or one + 's'}"
+
+
+def console() -> Console:
+    """The terminal; where there is none, lines of 160 columns."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=160)

@@ -1,0 +1,40 @@
+"""How a sweep ends when it is told to: like Ctrl-C for SIGTERM too, and with the right exit status."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+
+class Stop:
+    """How a sweep was told to stop."""
+
+    signal: int | None = None
+
+    def terminate(self, number: int, frame: FrameType | None) -> None:
+        """Handle SIGTERM: end like Ctrl-C, workers being asked to save their work."""
+        self.signal = number
+        raise SystemExit(128 + number)
+
+    def status(self, error: KeyboardInterrupt | SystemExit) -> int:
+        """The exit status that belongs to the exception which ended the sweep."""
+        if isinstance(error, SystemExit) and isinstance(error.code, int) and error.code > 128:
+            return error.code
+        return 128 + (self.signal or signal.SIGINT)
+
+
+@contextmanager
+def stopped_by() -> Iterator[Stop]:
+    """Inside, SIGTERM ends the sweep as an exception does; outside the main thread nothing is changed."""
+    stop = Stop()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    before = signal.signal(signal.SIGTERM, stop.terminate)
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,96 @@
+"""The grid sweeper: validates every point, plans, launches what is missing, and tells how it ended."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+
+from ganexp.errors import ConfigError
+
+NOT_SWEPT = ("sweep", "trust")
+"""Keys that are about the sweep as a whole."""
+
+
+class GridSweeper(BasicSweeper):
+    """`hydra/sweeper=grid`: Hydra's basic sweeper for grids that are finished once and for all.
+
+    Its command line is the basic sweeper's, with `sweep.zip`, `sweep.dry_run` and `sweep.retry` besides. All points
+    are composed and validated first; runs of one trajectory share a job; what a sweep directory holds already is
+    left alone.
+    """
+
+    def sweep(self, arguments: list[str]) -> Any:
+        """Make every run that `arguments` ask for.
+
+        Raises:
+            Refused: before anything was started or written.
+            SystemExit: 1 where a run that was asked for is not COMPLETED; 130 or 143 where a signal stopped the sweep.
+        """
+        from ganexp.identity import NUMERICS_VERSION
+        from ganexp.sweep import dry_run, plan, preflight, show
+        from ganexp.sweep.compose import Composer
+        from ganexp.sweep.conduct import Conductor
+        from ganexp.sweep.expand import axes, points, swept_keys
+        from ganexp.sweep.jobs import distinct
+        from ganexp.sweep.points import all_points
+
+        assert self.config is not None and self.hydra_context is not None and self.launcher is not None
+        options = self.config.sweep
+        overrides = self._parse(arguments)
+        grid = axes(overrides, [list(keys) for keys in options.zip])
+        keys = swept_keys(grid)
+        self.overrides = [list(points(grid))]
+        asked = all_points(Composer(self.hydra_context.config_loader, self.config), list(points(grid)), keys)
+        wanted = distinct(asked)
+        directory = Path(str(self.config.hydra.sweep.dir))
+        plan.check(directory, plan.read(directory), plan.Plan(NUMERICS_VERSION))
+        conductor = Conductor(directory, wanted, self.launcher, self.max_batch_size, retry=options.retry == "failed")
+        show.opening(directory, asked, wanted)
+        if options.dry_run:
+            dry_run.show(conductor, keys)
+            return []
+        preflight.check([point for job in conductor.jobs(conductor.states()) for point in job.points], keys)
+        conductor.record(self.config, arguments, list(dict.fromkeys(override.key_or_group for override in overrides)))
+        show.follow(conductor, keys)
+        return self._conduct(conductor, keys)
+
+    def _conduct(self, conductor: Any, keys: Sequence[str]) -> list[Any]:
+        """Launch, and whatever happens write the summary and say how it stands."""
+        from ganexp.report import try_report
+        from ganexp.sweep import show
+        from ganexp.sweep.stopping import stopped_by
+
+        signal = None
+        try:
+            with stopped_by() as stop:
+                conductor.conduct()
+        except (KeyboardInterrupt, SystemExit) as error:
+            signal = stop.status(error)
+        complete = show.closing(conductor, keys, interrupted=signal is not None)
+        sys.stdout.flush()
+        if signal is not None:
+            raise SystemExit(signal)
+        if conductor.launched or not (conductor.directory / "report.html").exists():
+            try_report([conductor.directory])
+        if not complete:
+            raise SystemExit(1)
+        results: list[Any] = conductor.results
+        return results
+
+    def _parse(self, arguments: Sequence[str]) -> list[Override]:
+        """`hydra.sweeper.params` and the command line, which counts where both name a key."""
+        assert self.hydra_context is not None
+        parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
+        overrides = parser.parse_overrides([*self._parse_config(), *arguments])
+        for override in overrides:
+            if override.is_sweep_override() and override.key_or_group.split(".")[0] in NOT_SWEPT:
+                raise ConfigError(
+                    f"{override.key_or_group}: expected one value for the whole sweep, got {override.input_line!r}"
+                )
+        return overrides

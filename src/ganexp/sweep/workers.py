@@ -1,0 +1,211 @@
+"""Worker processes that each take one task at a time; one that dies takes only its own task with it."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
+from typing import Any
+
+import cloudpickle
+from hydra.core.utils import env_override
+
+GRACE_SECONDS = 60.0
+"""How long workers that were asked to stop may take to save their work."""
+
+WATCH_SECONDS = 1.0
+"""A worker looks this often whether its launcher is still there."""
+
+
+class WorkerDied(Exception):
+    """A worker process ended in the middle of its task."""
+
+
+@dataclass
+class _Slot:
+    """Room for one worker.
+
+    Attributes:
+        environment: variables that its processes get.
+        process, connection: of the present worker, if there is one.
+        task: number of the task it works on, if any.
+    """
+
+    environment: Mapping[str, str]
+    process: SpawnProcess | None = None
+    connection: Connection | None = None
+    task: int | None = None
+
+
+class Workers:
+    """A pool of processes, one for each environment, that stay warm between tasks.
+
+    joblib's own pool gives up all its tasks when one worker is killed, so each worker here stands alone.
+
+    Args:
+        function: called with each task's arguments in a worker; sent once to each process, by value where it must be.
+        environments: environment variables of each worker, set before it starts.
+    """
+
+    def __init__(self, function: Callable[..., Any], environments: Sequence[Mapping[str, str]]) -> None:
+        self._function: bytes = cloudpickle.dumps(function)
+        self._slots = [_Slot(environment) for environment in environments]
+
+    def run(self, tasks: Iterator[tuple[Any, ...]]) -> Iterator[tuple[int, Any]]:
+        """Work on tasks; the next one is asked for only when a worker is free for it.
+
+        Args:
+            tasks: each the arguments of one call.
+
+        Yields:
+            The number of a task (0, 1, ... as they came) and what the call returned; where it raised, or its worker
+            died, the exception (`WorkerDied`). In the order they end.
+
+        Leaving early, by an exception or by closing the generator, asks all workers to stop with SIGTERM and waits.
+        """
+        number = 0
+        exhausted = False
+        try:
+            while True:
+                for slot in self._slots:
+                    if slot.task is None and not exhausted:
+                        arguments = next(tasks, None)
+                        exhausted = arguments is None
+                        if arguments is not None:
+                            self._give(slot, number, arguments)
+                            number += 1
+                if all(slot.task is None for slot in self._slots):
+                    break
+                for slot in self._ready():
+                    done, slot.task = slot.task, None
+                    assert done is not None
+                    yield done, self._take(slot)
+        finally:
+            self._stop()
+
+    def _give(self, slot: _Slot, number: int, arguments: tuple[Any, ...]) -> None:
+        slot.task = number
+        payload = cloudpickle.dumps(arguments)
+        for _ in range(2):
+            if slot.process is None or not slot.process.is_alive():
+                self._start(slot)
+            assert slot.connection is not None
+            try:
+                slot.connection.send_bytes(payload)
+            except OSError:
+                self._discard(slot)
+            else:
+                return
+
+    def _start(self, slot: _Slot) -> None:
+        self._discard(slot)
+        ours, theirs = multiprocessing.Pipe()
+        context = multiprocessing.get_context("spawn")
+        process = context.Process(target=_serve, args=(theirs, os.getpid()), name="ganexp-worker")
+        with env_override(dict(slot.environment)):
+            process.start()
+        theirs.close()
+        slot.process, slot.connection = process, ours
+        with suppress(OSError):
+            ours.send_bytes(self._function)
+
+    def _ready(self) -> list[_Slot]:
+        """The busy slots that have an answer, or whose worker is gone."""
+        busy = {slot.connection: slot for slot in self._slots if slot.task is not None and slot.connection is not None}
+        lost = [slot for slot in self._slots if slot.task is not None and slot.connection is None]
+        found = wait(list(busy), timeout=0 if lost else None)
+        return lost + [busy[connection] for connection in found if isinstance(connection, Connection)]
+
+    def _take(self, slot: _Slot) -> Any:
+        """The answer of a slot that is ready."""
+        try:
+            assert slot.connection is not None
+            return cloudpickle.loads(slot.connection.recv_bytes())
+        except (EOFError, OSError, AssertionError):
+            return WorkerDied(self._discard(slot))
+
+    def _discard(self, slot: _Slot) -> str:
+        """Make room for another process; tells how the present one ended."""
+        process, connection = slot.process, slot.connection
+        slot.process = slot.connection = None
+        if connection is not None:
+            connection.close()
+        if process is None:
+            return "its worker process could not be started"
+        process.join(GRACE_SECONDS)
+        if process.exitcode is None:
+            process.kill()
+            process.join()
+        told = _ending(process.exitcode or 0)
+        process.close()
+        return told
+
+    def _stop(self) -> None:
+        """Idle workers end at once, busy ones are asked to; whoever does not within the grace period is killed."""
+        for slot in self._slots:
+            if slot.process is not None and slot.task is not None:
+                slot.process.terminate()
+            elif slot.connection is not None:
+                slot.connection.close()
+        until = time.monotonic() + GRACE_SECONDS
+        try:
+            for slot in self._slots:
+                if slot.process is not None:
+                    if slot.task is not None and slot.connection is not None:
+                        slot.connection.poll(max(0.0, until - time.monotonic()))
+                        slot.connection.close()
+                    slot.process.join(max(0.0, until - time.monotonic()))
+        finally:
+            for slot in self._slots:
+                if slot.process is not None:
+                    slot.process.kill()
+                    slot.process.join()
+                slot.process = slot.connection = slot.task = None
+
+
+def _serve(connection: Connection, launcher: int) -> None:
+    """A worker's life: take a task, answer, until the launcher closes the connection or is gone."""
+    threading.Thread(target=_watch, args=(launcher,), daemon=True, name="ganexp-watch").start()
+    with suppress(EOFError, OSError, KeyboardInterrupt):
+        function = cloudpickle.loads(connection.recv_bytes())
+        while True:
+            arguments = cloudpickle.loads(connection.recv_bytes())
+            try:
+                answer = function(*arguments)
+            except BaseException as error:
+                answer = error
+            connection.send_bytes(_packed(answer))
+            sys.stdout.flush()
+
+
+def _packed(answer: Any) -> bytes:
+    """`answer` as bytes; what cannot be sent becomes an error that says so."""
+    try:
+        packed: bytes = cloudpickle.dumps(answer)
+        cloudpickle.loads(packed)
+    except Exception as error:
+        packed = cloudpickle.dumps(RuntimeError(f"{answer!r} cannot be sent to the launcher: {error}"))
+    return packed
+
+
+def _watch(launcher: int) -> None:
+    """Ask this process to stop, as SIGTERM does, once its launcher is gone."""
+    while os.getppid() == launcher:
+        time.sleep(WATCH_SECONDS)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _ending(status: int) -> str:
+    if status >= 0:
+        return f"its worker process ended with status {status}"
+    name = signal.Signals(-status).name
+    hint = " (out of memory?)" if name == "SIGKILL" else ""
+    return f"its worker process was killed by {name}{hint}"

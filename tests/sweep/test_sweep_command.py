@@ -1,0 +1,207 @@
+"""Whole sweeps through the command line."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from ganexp import load_metrics, load_summary
+from synthetic import planned, write_plan
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
+
+TINY = (
+    "dataset.num_images=48",
+    "model.latent_dim=8",
+    "model.generator_widths=[16]",
+    "model.discriminator_width=16",
+    "model.maxout_units=8",
+    "trainer.batch_size=20",
+    "trainer.d_steps=2",
+    "trainer.sample_images=4",
+    "metrics=none",
+)
+
+TRAPS = '''
+import os, signal
+from dataclasses import replace
+from pathlib import Path
+from ganexp.loss import non_saturating
+
+def trapped(*, trap: str = "none"):
+    """A loss with which a run comes to grief, until a file says that it is mended."""
+    loss = non_saturating()
+    if Path("mended").exists():
+        return loss
+    if trap == "raise":
+        raise RuntimeError("first line\\nthe trap was set")
+    if trap == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if trap == "diverge":
+        return replace(loss, discriminator=lambda real, fake: (real.mean() + fake.mean()) * float("nan"))
+    return loss
+'''
+
+SECONDS = ["train_seconds", "images_per_second"]
+"""Columns that differ from one time to the next."""
+
+
+@pytest.fixture
+def trapped(tmp_path: Path) -> tuple[tuple[str, ...], dict[str, str]]:
+    """Arguments and environment of a sweep whose loss is a user's own."""
+    (tmp_path / "lab" / "loss").mkdir(parents=True)
+    (tmp_path / "lab" / "loss" / "trapped.yaml").write_text("_target_: trapslab.trapped\ntrap: none\n")
+    (tmp_path / "trapslab.py").write_text(TRAPS)
+    arguments = ("--config-dir", "lab", "--multirun", "loss=trapped", "trust=[trapslab.*]", *TINY)
+    return arguments, {"PYTHONPATH": str(tmp_path)}
+
+
+def by_trap(folder: Path) -> dict[str, tuple[str, str]]:
+    """trap -> (state, error) of the longest run of each."""
+    table = load_summary(folder)
+    longest = table[table["epochs"] == table["epochs"].max()]
+    errors = longest["error"].fillna("")
+    return dict(zip(longest["loss.trap"], zip(longest["state"], errors, strict=True), strict=True))
+
+
+def test_one_job_in_six_raises_one_diverges_one_is_killed(
+    ganexp: Command, trapped: tuple[tuple[str, ...], dict[str, str]], tmp_path: Path
+) -> None:
+    arguments, environment = trapped
+    asked = (*arguments, "loss.trap=a,b,c,raise,diverge,kill", "trainer.epochs=1,2")
+    folder = tmp_path / "multirun" / "digits-grid"
+    first = ganexp(*asked, env=environment)
+    assert first.returncode == 1, first.stdout + first.stderr
+    told = by_trap(folder)
+    assert {trap: state for trap, (state, _) in told.items()} == {
+        **dict.fromkeys("abc", "COMPLETED"),
+        "raise": "FAILED",
+        "diverge": "DIVERGED",
+        "kill": "FAILED",
+    }
+    assert "the trap was set" in told["raise"][1]
+    assert "epoch 1" in told["diverge"][1]
+    assert told["kill"][1].startswith("WorkerDied")
+    assert "SIGKILL" in told["kill"][1]
+    assert pd.read_csv(folder / "summary.csv")["state"].tolist() == load_summary(folder)["state"].tolist()
+    assert "the trap was set" in ganexp(str(folder), module="ganexp.status").stdout
+
+    (tmp_path / "mended").touch()
+    repaired = ganexp(*asked, "sweep.retry=failed", env=environment)
+    assert repaired.returncode == 0, repaired.stdout + repaired.stderr
+    assert set(load_summary(folder)["state"]) == {"COMPLETED"}
+    assert "[3/3]" in repaired.stdout
+
+
+def test_the_basic_launcher_goes_on_past_failures_too(
+    ganexp: Command, trapped: tuple[tuple[str, ...], dict[str, str]], tmp_path: Path
+) -> None:
+    arguments, environment = trapped
+    done = ganexp(*arguments, "hydra/launcher=basic", "loss.trap=raise,diverge,a", "trainer.epochs=1", env=environment)
+    assert done.returncode == 1, done.stdout + done.stderr
+    told = by_trap(tmp_path / "multirun" / "digits-grid")
+    assert {trap: state for trap, (state, _) in told.items()} == {
+        "raise": "FAILED",
+        "diverge": "DIVERGED",
+        "a": "COMPLETED",
+    }
+
+
+Launch = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def launch(tmp_path: Path, data_root: Path) -> Iterator[Launch]:
+    """Start a sweep in a process group of its own, which does not outlive the test."""
+    started = []
+
+    def start(*arguments: str) -> subprocess.Popen[str]:
+        environment = {**os.environ, "GANEXP_DATA": str(data_root), "OMP_NUM_THREADS": "1"}
+        command = [sys.executable, "-m", "ganexp", "--multirun", *TINY, *arguments]
+        options = {"cwd": tmp_path, "env": environment, "start_new_session": True, "text": True}
+        started.append(subprocess.Popen(command, stdout=subprocess.PIPE, **options))  # type: ignore[call-overload]
+        return started[-1]
+
+    yield start
+    for process in started:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        process.stdout.close()
+
+
+def wait_for_runs(folder: Path, seconds: float = 60.0) -> None:
+    until = time.monotonic() + seconds
+    while time.monotonic() < until and not list(folder.glob("*/metrics.csv")):
+        time.sleep(0.05)
+
+
+def test_killed_three_times_and_started_again_it_ends_as_if_never_disturbed(tmp_path: Path, launch: Launch) -> None:
+    grid = ("trainer.epochs=3,50", "trainer.batch_size=12,20", "trainer.samples_every_epochs=25")
+    chance = random.Random(4)
+    disturbed = tmp_path / "disturbed"
+    for attempt in range(3):
+        sweep = launch(*grid, f"hydra.sweep.dir={disturbed}")
+        wait_for_runs(disturbed) if attempt else time.sleep(2.0)
+        time.sleep(chance.uniform(0.0, 1.5))
+        os.killpg(sweep.pid, signal.SIGKILL)
+        sweep.communicate()
+    outputs = {}
+    for name in ("disturbed", "undisturbed"):
+        sweep = launch(*grid, f"hydra.sweep.dir={tmp_path / name}")
+        outputs[name], _ = sweep.communicate(timeout=120)
+        assert sweep.returncode == 0, outputs[name]
+    tables = [load_summary(tmp_path / name).drop(columns=SECONDS) for name in ("disturbed", "undisturbed")]
+    assert len(tables[0]) == 4
+    pd.testing.assert_frame_equal(*tables)
+    curves = [load_metrics(tmp_path / name).drop(columns="train_seconds") for name in ("disturbed", "undisturbed")]
+    assert len(curves[0]) == 2 * (3 + 50)
+    pd.testing.assert_frame_equal(*curves)
+
+
+def test_sigterm_saves_the_work_and_the_same_command_goes_on(tmp_path: Path, launch: Launch) -> None:
+    folder = tmp_path / "sweep"
+    grid = ("trainer.epochs=5000", "seed=1,2,3", "trainer.samples_every_epochs=null", f"hydra.sweep.dir={folder}")
+    sweep = launch(*grid)
+    wait_for_runs(folder)
+    sweep.send_signal(signal.SIGTERM)
+    output, _ = sweep.communicate(timeout=60)
+    assert sweep.returncode == 143, output
+    assert "the same command goes on" in output
+    table = pd.read_csv(folder / "summary.csv")
+    assert set(table["state"]) <= {"INTERRUPTED", "PENDING"}
+    assert "INTERRUPTED" in set(table["state"])
+    assert list(folder.glob("*/checkpoints/state_*.safetensors"))
+
+
+def test_refused_before_anything_is_started(ganexp: Command, tmp_path: Path) -> None:
+    refused = ganexp("--multirun", *TINY, "optim.lr=1e-4,-1", "trainer.nothing=1,2")
+    assert refused.returncode == 2
+    assert "point 1 of 4 (optim.lr=0.0001 trainer.nothing=1) and 3 more: trainer.nothing: unknown key" in refused.stderr
+    assert "Traceback" not in refused.stderr
+    assert not (tmp_path / "multirun").exists()
+
+
+def test_a_dry_run_and_another_numerics_version(ganexp: Command, tmp_path: Path) -> None:
+    asked = ("--multirun", *TINY, "sweep=smoke", "trainer.epochs=1,2,1", "trainer.batch_size=16,32")
+    dry = ganexp(*asked, "sweep.dry_run=true")
+    assert dry.returncode == 0, dry.stderr
+    assert "2 jobs, " in dry.stdout
+    assert "read off job 1" in dry.stdout
+    assert "2 of them the same run as another" in dry.stdout
+    assert not (tmp_path / "multirun").exists()
+    folder = tmp_path / "multirun" / "digits-smoke"
+    write_plan(folder, [planned(1)], numerics_version=99)
+    refused = ganexp(*asked)
+    assert refused.returncode == 2
+    assert "numerics version" in refused.stderr

@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from typer.testing import CliRunner
+
+from ganexp import state, status
+from ganexp.errors import DirectoryError
+from ganexp.state import Lease, State, Status
+from ganexp.status import Look, look, render, seconds_left
+from synthetic import planned, write_plan, write_run
+
+
+def text_of(directory: Path, rows: int | None = None) -> str:
+    console = Console(file=io.StringIO(), width=160)
+    console.print(render(directory, look(directory), rows))
+    return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
+
+
+def running(run: Look, left: float) -> Look:
+    there = Status(State.RUNNING, 1, run.epochs, "r", run.trajectory_id, progress={"seconds_left": left})
+    return replace(run, state=State.RUNNING, status=there)
+
+
+@pytest.fixture
+def sweep(tmp_path: Path) -> Path:
+    runs = [planned(number, epochs=number, trajectory=str(number)) for number in range(1, 6)]
+    write_plan(tmp_path, runs)
+    write_run(tmp_path, runs[0], State.COMPLETED)
+    write_run(tmp_path, runs[1], State.FAILED, epoch=1, error={"type": "ValueError", "message": "one\n[red]two\n\n"})
+    write_run(tmp_path, runs[2], State.RUNNING, epoch=1)
+    write_run(tmp_path, runs[3], State.INTERRUPTED, epoch=2)
+    return tmp_path
+
+
+def test_every_run_that_was_asked_for_in_the_order_of_need(sweep: Path) -> None:
+    shown = text_of(sweep)
+    lines = [line for line in shown.splitlines() if "epochs=" in line]
+    assert [next(each for each in State if f" {each} " in line) for line in lines] == [
+        State.STALE,
+        State.FAILED,
+        State.INTERRUPTED,
+        State.PENDING,
+        State.COMPLETED,
+    ]
+    assert "1/2" in lines[1]
+    assert "ValueError: [red]two" in lines[1]
+    assert "5 runs: 1 STALE, 1 FAILED, 1 INTERRUPTED, 1 PENDING, 1 COMPLETED" in shown
+
+
+def test_a_run_that_is_held_is_running(sweep: Path) -> None:
+    run = planned(3, epochs=3, trajectory="3")
+    folder = sweep / run.run_dir
+    with Lease(folder) as lease:
+        progress = {"images_per_second": 1234.5, "seconds_left": 300.0}
+        lease.begin(Status(State.RUNNING, 1, 3, run.run_id, "3", progress=progress))
+        shown = text_of(sweep)
+    line = next(line for line in shown.splitlines() if "RUNNING" in line)
+    assert "1,234" in line or "1,235" in line
+    assert "5 min" in line
+    assert "0 s" in line
+    assert "left" in shown.splitlines()[-1]
+
+
+def test_no_more_rows_than_asked_for(sweep: Path) -> None:
+    assert "... and 3 more" in text_of(sweep, rows=2)
+
+
+def test_a_single_run(sweep: Path) -> None:
+    shown = text_of(sweep / planned(1).run_dir)
+    assert "1 run: 1 COMPLETED" in shown
+    assert planned(1).run_dir in shown
+
+
+def test_time_left_counts_each_trajectory_once() -> None:
+    runs = [
+        Look("a", "", "1", 11, State.PENDING, None),
+        Look("b", "", "1", 5, State.PENDING, None),
+        Look("c", "", "2", 21, State.PENDING, None),
+        Look("d", "", "3", 9, State.COMPLETED, None),
+    ]
+    assert seconds_left(runs) is None
+    runs[0] = running(runs[0], left=100.0)  # 10 epochs left, 10 seconds each
+    assert seconds_left(runs) == 10.0 * (10 + 21)
+    runs[2] = running(runs[2], left=200.0)
+    assert seconds_left(runs) == 10.0 * (10 + 20) / 2
+
+
+def test_durations() -> None:
+    assert [status.duration(seconds) for seconds in (3.4, 600, 9000, 200_000)] == ["3 s", "10 min", "2.5 h", "2.3 d"]
+
+
+def test_watching_ends_when_everything_is_over(sweep: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    naps = []
+
+    def finish(seconds: float) -> None:
+        naps.append(seconds)
+        for number in (3, 4, 5):
+            write_run(sweep, planned(number, epochs=number, trajectory=str(number)), State.COMPLETED)
+
+    monkeypatch.setattr(status.time, "sleep", finish)
+    done = CliRunner().invoke(app(), [str(sweep), "--watch"])
+    assert done.exit_code == 0, done.output
+    assert len(naps) == 1
+    assert "1 FAILED, 4 COMPLETED" in " ".join(done.output.split())
+
+
+def test_nothing_there(tmp_path: Path) -> None:
+    with pytest.raises(DirectoryError, match="neither"):
+        look(tmp_path)
+    done = CliRunner().invoke(app(), [str(tmp_path)])
+    assert done.exit_code == 2
+
+
+def test_a_link_out_of_the_directory_is_not_followed(sweep: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    (sweep / "plan.json").unlink()
+    outside = tmp_path_factory.mktemp("outside")
+    write_run(outside, planned(9), State.COMPLETED)
+    (sweep / "link").symlink_to(outside / planned(9).run_dir)
+    assert {run.name for run in look(sweep)} == {planned(number).run_dir for number in (1, 2, 3, 4)}
+
+
+def app() -> object:
+    import typer
+
+    made = typer.Typer()
+    made.command()(status.main)
+    return made
+
+
+def test_a_stale_run_tells_how_long_it_has_been_silent(sweep: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(status, "heartbeat_age", lambda there: 7200.0)
+    assert "2.0 h" in next(line for line in text_of(sweep).splitlines() if "STALE" in line)
+    assert state.State.STALE.value == "STALE"
