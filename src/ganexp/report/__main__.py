@@ -1,4 +1,4 @@
-"""`python -m ganexp.report SWEEP_DIR [SWEEP_DIR ...]`: (re)writes summary.csv from the files of the runs."""
+"""`python -m ganexp.report SWEEP_DIR [SWEEP_DIR ...]`: (re)writes summary.csv, report.html and report.md from files."""
 
 from __future__ import annotations
 
@@ -7,20 +7,52 @@ from typing import Annotated
 
 import typer
 
-from ganexp.cli import reporting
+from ganexp.cli import FAILED, reporting
 
 
 def main(
     sweeps: Annotated[list[Path], typer.Argument(help="Sweep directories.", metavar="SWEEP_DIR...")],
+    out: Annotated[Path | None, typer.Option(help="The report's folder; else the sweep's, or the common one.")] = None,
+    verify: Annotated[bool, typer.Option("--verify", help="Recompute the report that is there, and compare.")] = False,
+    best: Annotated[bool, typer.Option("--best", help="Print the winning setting, and write it as a preset.")] = False,
 ) -> None:
-    """(Re)write summary.csv of sweeps from the files of their runs."""
-    from ganexp.report.summary import FILE, write_summary
+    """(Re)write the report of sweeps from the files of their runs."""
+    from ganexp.report.summary import FILE, load_summary
+    from ganexp.report.write import home, write_report
 
     with reporting():
-        for sweep in sweeps:
-            table = write_summary(sweep)
-            counts = ", ".join(f"{count} {state}" for state, count in table["state"].value_counts().items() if count)
-            typer.echo(f"{sweep / FILE}: {len(table)} runs ({counts})")
+        if verify:
+            _verify(sweeps, out or home(sweeps))
+        elif best:
+            _best(sweeps)
+        else:
+            page = write_report(sweeps, out)
+            for sweep in sweeps:
+                table = load_summary(sweep)
+                counts = ", ".join(f"{n} {state}" for state, n in table["state"].value_counts().items() if n)
+                typer.echo(f"{sweep / FILE}: {len(table)} runs ({counts})")
+            typer.echo(page)
+
+
+def _verify(sweeps: list[Path], folder: Path) -> None:
+    from ganexp.report.verify import differences
+
+    found = differences(sweeps, folder)
+    for line in found:
+        typer.echo(line)
+    if found:
+        typer.echo(f"{len(found)} differences between the report in {folder} and the files of its runs")
+        raise SystemExit(FAILED)
+    typer.echo(f"{folder}: every number is what the runs' files say")
+
+
+def _best(sweeps: list[Path]) -> None:
+    from ganexp.report.best import winners
+
+    for winner in winners(sweeps):
+        typer.echo(winner.command)
+        typer.echo(f"  {winner.words}", err=True)
+        typer.echo(f"  preset: {winner.preset_command}", err=True)
 
 
 if __name__ == "__main__":

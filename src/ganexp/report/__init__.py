@@ -1,0 +1,26 @@
+"""What a sweep found, from its files alone: nothing here trains, or imports torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+
+def write_report(sweep_dirs: Sequence[Path], out: Path | None = None) -> Path:
+    """Write summary.csv of each sweep and one report of all of them; returns report.html's path.
+
+    Raises:
+        DirectoryError: a directory holds no runs, or a damaged plan.
+    """
+    from ganexp.report.write import write_report
+
+    return write_report(sweep_dirs, out)
+
+
+def try_report(sweep_dirs: Sequence[Path]) -> Path | None:
+    """`write_report` at the end of a sweep, which it must not spoil: what goes wrong is logged, and None returned."""
+    try:
+        from ganexp.report.write import try_report
+    except ImportError:
+        return None
+    return try_report(sweep_dirs)

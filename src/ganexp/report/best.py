@@ -1,0 +1,136 @@
+"""The winning setting as a command line and as an experiment preset."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ganexp.atomic import write_text
+from ganexp.errors import DirectoryError
+from ganexp.report.collect import Run, collect
+from ganexp.report.findings import Ranking, rankings
+from ganexp.report.wording import command, readable
+
+FOLDER = "best"
+"""Folder of a sweep directory that presets are written into; usable with --config-dir."""
+
+GROUPS = ("dataset", "model", "loss", "penalty", "optim", "trainer", "metrics", "logger")
+
+NOT_REPEATED = ("seed", "sweep", "hydra", "trainer.milestones")
+
+
+@dataclass(frozen=True)
+class Winner:
+    """The best setting of one ranking.
+
+    Attributes:
+        dataset: its data set.
+        overrides: what makes the setting, without the seed.
+        command: the command line that trains it.
+        words: what is claimed of it.
+        preset: the file it was written to.
+        preset_command: the command line that uses that file.
+    """
+
+    dataset: str
+    overrides: tuple[str, ...]
+    command: str
+    words: str
+    preset: Path
+    preset_command: str
+
+
+def winners(sweep_dirs: Sequence[Path]) -> list[Winner]:
+    """The best setting of each data set and protocol, its preset written into the first sweep directory.
+
+    Raises:
+        DirectoryError: no setting can be ranked.
+    """
+    found = [ranking for ranking in rankings(collect(sweep_dirs)) if ranking.best is not None and ranking.objective]
+    if not found:
+        raise DirectoryError(f"{sweep_dirs[0]}: expected at least one ranked setting, got none")
+    names: dict[str, int] = {}
+    result = []
+    for ranking in found:
+        names[ranking.dataset] = names.get(ranking.dataset, 0) + 1
+        suffix = f"_{names[ranking.dataset]}" if names[ranking.dataset] > 1 else ""
+        name = "best_" + re.sub(r"\W+", "_", ranking.dataset) + suffix
+        result.append(_winner(ranking, sweep_dirs[0] / FOLDER, name))
+    return result
+
+
+def repeatable(run: Run) -> tuple[str, ...]:
+    """The overrides that make a run's setting: without its seed, and what is about the sweep."""
+    return tuple(text for text in run.overrides if not _is_about(text, NOT_REPEATED))
+
+
+def _winner(ranking: Ranking, folder: Path, name: str) -> Winner:
+    best = ranking.best
+    assert best is not None and best.estimate is not None
+    overrides = repeatable(best.lead)
+    path = folder / "experiment" / f"{name}.yaml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    told = f"{ranking.objective} {readable(best.estimate.value)}".replace("\u202f", " ")
+    told += f" over {len(best.done)} seed{'s' * (len(best.done) != 1)}"
+    if not ranking.claims:
+        told += "; no claim that it is the best can be made"
+    elif best.together is not None and not (ranking.comparison and ranking.comparison.single):
+        told += f"; {len(ranking.together)} other settings cannot be told from it"
+    write_text(path, preset(overrides, f"{ranking.dataset}: {told}."))
+    preset_command = command(["--config-dir", str(folder), f"experiment={name}"])
+    return Winner(ranking.dataset, overrides, command(overrides), told, path, preset_command)
+
+
+def preset(overrides: Sequence[str], comment: str) -> str:
+    """An experiment's YAML that composes to the same as `overrides` on the command line.
+
+    Raises:
+        DirectoryError: an override that deletes, which no preset can say.
+    """
+    import yaml
+
+    defaults: list[Any] = []
+    tree: dict[str, Any] = {}
+    for text in overrides:
+        key, sign, value = text.partition("=")
+        if not sign or key.startswith("~"):
+            raise DirectoryError(f"{text!r}: a preset cannot delete a key; use the command line")
+        key = key.lstrip("+")
+        if key == "experiment":
+            defaults.insert(0, value)
+        elif key in GROUPS:
+            defaults.append({f"override /{key}": _parsed(value)})
+        else:
+            _put(tree, key.split("."), _parsed(value))
+    head = "# @package _global_\n" + "".join(f"# {line}\n" for line in comment.splitlines())
+    body = yaml.safe_dump({"defaults": [*defaults, "_self_"], **tree}, sort_keys=False, allow_unicode=True)
+    return head + body
+
+
+def _put(tree: dict[str, Any], path: Sequence[str], value: Any) -> None:
+    for part in path[:-1]:
+        tree = tree.setdefault(part, {})
+    tree[path[-1]] = value
+
+
+def _parsed(text: str) -> Any:
+    """A value as Hydra's override grammar reads it."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.core.override_parser.types import QuotedString
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, QuotedString):
+            return value.text
+        if isinstance(value, dict):
+            return {str(plain(key)): plain(each) for key, each in value.items()}
+        return [plain(each) for each in value] if isinstance(value, list) else value
+
+    return plain(OverridesParser.create().parse_override(f"x={text}")._value)
+
+
+def _is_about(text: str, keys: Sequence[str]) -> bool:
+    key = text.partition("=")[0].lstrip("+~")
+    return any(key == each or key.startswith((f"{each}.", f"{each}/")) for each in keys)

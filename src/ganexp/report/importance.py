@@ -1,0 +1,130 @@
+"""Which keys matter: shares of variance on full grids, PED-ANOVA on many scattered runs, else nothing."""
+
+from __future__ import annotations
+
+import itertools
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+MIN_TRIALS = 50
+"""Complete runs that PED-ANOVA needs."""
+
+
+@dataclass(frozen=True)
+class Importance:
+    """Shares of what varies.
+
+    Attributes:
+        method: "anova", "ped-anova" or "none".
+        shares: key -> share of the variance of log(objective) in [0, 1]; for anova also pairs "a x b", "the rest of
+            the interactions", "seed" and "residual".
+        reason: why there is nothing to say, for "none".
+    """
+
+    method: str
+    shares: dict[str, float]
+    reason: str = ""
+
+
+def importance(factors: pd.DataFrame, seeds: Sequence[Any], values: Sequence[float], direction: str) -> Importance:
+    """Which of `factors` the values depend on.
+
+    Args:
+        factors: one row per run, a column of hashable levels for each key that varies.
+        seeds: of each run.
+        values: log(objective) of each run (or the objective, where logarithms do not exist), finite.
+        direction: "minimise" or "maximise".
+    """
+    factors = factors.loc[:, [name for name in factors if factors[name].nunique() > 1]].reset_index(drop=True)
+    if factors.empty:
+        return Importance("none", {}, "no key varies")
+    if _is_full_grid(factors, seeds):
+        return Importance("anova", anova_shares(factors, seeds, values))
+    if len(values) >= MIN_TRIALS:
+        return Importance("ped-anova", _ped_anova(factors, values, direction))
+    reason = f"too few runs: a full grid is needed, or {MIN_TRIALS} finished runs, and there are {len(values)}"
+    return Importance("none", {}, reason)
+
+
+def _is_full_grid(factors: pd.DataFrame, seeds: Sequence[Any]) -> bool:
+    """Every combination of levels with every seed exactly once, and more than one level somewhere."""
+    table = factors.assign(_seed=list(seeds))
+    cells = 1
+    for name in table:
+        cells *= table[name].nunique()
+    return len(table) == cells and not table.duplicated().any()
+
+
+def anova_shares(factors: pd.DataFrame, seeds: Sequence[Any], values: Sequence[float]) -> dict[str, float]:
+    """Sums of squares over their total, on a full grid, where they are orthogonal and need no order.
+
+    Returns:
+        Main effects and interactions of two keys as "a x b", largest first; then "other interactions" of the settings,
+        "seed" and "residual", where there are any.
+    """
+    y = pd.Series(list(values), dtype=float)
+    y = y - y.mean()
+    total = float((y**2).sum())
+    if total <= 0:
+        return {}
+    table = factors.astype(str)
+
+    def between(names: Sequence[str]) -> float:
+        return float((y.groupby([table[name] for name in names]).transform("mean") ** 2).sum())
+
+    names = [str(name) for name in table]
+    main = {name: between([name]) for name in names}
+    pairs = {
+        f"{a} x {b}": between([a, b]) - main[a] - main[b] for a, b in itertools.combinations(names, 2) if len(names) > 2
+    }
+    settings = between(names)
+    shares = dict(sorted((main | pairs).items(), key=lambda item: -item[1]))
+    rest = settings - sum(shares.values())
+    label = f"{names[0]} x {names[1]}" if len(names) == 2 else "other interactions"
+    shares |= {label: rest} if len(names) > 1 else {}
+    if len(set(seeds)) > 1:
+        seed = float((y.groupby(list(seeds)).transform("mean") ** 2).sum())
+        shares |= {"seed": seed, "residual": total - settings - seed}
+    return {name: max(0.0, value) / total for name, value in shares.items()}
+
+
+def _ped_anova(factors: pd.DataFrame, values: Sequence[float], direction: str) -> dict[str, float]:
+    """Optuna's PED-ANOVA (Watanabe et al. 2023): what tells the best tenth from the rest."""
+    import optuna
+    from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
+    from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
+
+    spaces: dict[str, BaseDistribution] = {}
+    columns: dict[str, list[Any]] = {}
+    for name in factors:
+        column = factors[name]
+        if all(isinstance(value, int | float) and not isinstance(value, bool) for value in column):
+            low, high = float(column.min()), float(column.max())
+            spaces[str(name)] = FloatDistribution(low, high, log=low > 0 and high / low >= 10)
+            columns[str(name)] = [float(value) for value in column]
+        else:
+            texts = [str(value) for value in column]
+            spaces[str(name)] = CategoricalDistribution(sorted(set(texts)))
+            columns[str(name)] = texts
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        verbosity = optuna.logging.get_verbosity()
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        try:
+            study = optuna.create_study(direction="maximize" if direction == "maximise" else "minimize")
+            study.add_trials(
+                [
+                    optuna.trial.create_trial(
+                        params={name: columns[name][row] for name in spaces}, distributions=spaces, value=value
+                    )
+                    for row, value in enumerate(values)
+                ]
+            )
+            found: Mapping[str, float] = get_param_importances(study, evaluator=PedAnovaImportanceEvaluator())
+        finally:
+            optuna.logging.set_verbosity(verbosity)
+    return dict(found)

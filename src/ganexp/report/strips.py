@@ -1,0 +1,152 @@
+"""Pictures cut from the runs' own sample grids: real beside fake, and the same z along training."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+from ganexp.pictures import READABLE_PIXELS
+from ganexp.report.collect import Run
+from ganexp.report.findings import Ranking, Standing
+from ganexp.rundir import samples_png
+
+SETTINGS = 24
+"""Settings whose pictures are shown."""
+
+MOMENTS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
+"""Epochs of the columns, where a run has them, and its last."""
+
+PADDING = 2
+ACROSS, DOWN = 4, 2
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture of the page.
+
+    Attributes:
+        name: of its file, without suffix.
+        alt: what it shows.
+        png: its content.
+        width: in pixels.
+    """
+
+    name: str
+    alt: str
+    png: bytes
+    width: int
+
+    @property
+    def inline(self) -> str:
+        """As a data URI."""
+        return "data:image/png;base64," + base64.b64encode(self.png).decode()
+
+
+@dataclass(frozen=True)
+class Strip:
+    """One setting's pictures.
+
+    Attributes:
+        standing: the setting.
+        run: whose pictures they are.
+        epochs: of the columns.
+        real: real images, or None.
+        cells: one picture per column.
+    """
+
+    standing: Standing
+    run: Run
+    epochs: tuple[int, ...]
+    real: Picture | None
+    cells: tuple[Picture, ...]
+
+
+def strips(ranking: Ranking, name: str) -> list[Strip]:
+    """Pictures of the best settings, best first; the first finished seed of each, whatever it looks like."""
+    found = []
+    for number, each in enumerate(ranking.standings[:SETTINGS]):
+        run = each.lead
+        epochs = tuple(epoch for epoch in moments(run) if samples_png(run.folder, epoch).exists())
+        cells = [
+            _cut(samples_png(run.folder, e), run, f"{name}-{number}-{e}", f"{each.name}: samples after epoch {e}")
+            for e in epochs
+        ]
+        real = _cut(run.folder / "samples" / "real.png", run, f"{name}-{number}-real", f"real images of {run.dataset}")
+        kept = [(epoch, cell) for epoch, cell in zip(epochs, cells, strict=True) if cell is not None]
+        if kept:
+            found.append(Strip(each, run, tuple(e for e, _ in kept), real, tuple(cell for _, cell in kept)))
+    return found
+
+
+def moments(run: Run) -> list[int]:
+    """Epochs to show of a run."""
+    return sorted({epoch for epoch in MOMENTS if epoch <= run.done} | ({run.done} if run.done else set()))
+
+
+def whole(path: Path, name: str, alt: str) -> Picture | None:
+    """A picture as it is, or None where there is none."""
+    try:
+        with Image.open(path) as image:
+            return _picture(image.convert("RGB") if image.mode not in ("L", "RGB") else image.copy(), name, alt)
+    except (OSError, ValueError):
+        return None
+
+
+def joined(strip: Strip, gap: int = 6) -> bytes:
+    """Real images and all columns of a strip side by side, as one PNG."""
+    parts = [picture.png for picture in (strip.real, *strip.cells) if picture is not None]
+    images = [Image.open(io.BytesIO(png)) for png in parts]
+    sheet = Image.new("RGB", (sum(i.width + gap for i in images) - gap, max(i.height for i in images)), "white")
+    left = 0
+    for image in images:
+        sheet.paste(image, (left, 0))
+        left += image.width + gap
+    return _png(sheet)
+
+
+def _cut(path: Path, run: Run, name: str, alt: str) -> Picture | None:
+    """The first ACROSS x DOWN images of a grid, at their own size where the grid scaled them up."""
+    size = run.values.get("dataset.image_size")
+    try:
+        with Image.open(path) as opened:
+            image = opened.convert("RGB") if opened.mode not in ("L", "RGB") else opened.copy()
+    except (OSError, ValueError):
+        return None
+    if not isinstance(size, int) or size < 1:
+        return _picture(image, name, alt)
+    scale = max(1, READABLE_PIXELS // size)
+    pitch = size * scale + PADDING
+    columns = min(ACROSS, (image.width - PADDING) // pitch)
+    rows = min(DOWN, (image.height - PADDING) // pitch)
+    if columns < 1 or rows < 1:
+        return _picture(image, name, alt)
+    gap = 1
+    sheet = Image.new(image.mode, (columns * (size + gap) - gap, rows * (size + gap) - gap), "white")
+    for row in range(rows):
+        for column in range(columns):
+            left, top = PADDING + column * pitch, PADDING + row * pitch
+            cell = image.crop((left, top, left + size * scale, top + size * scale))
+            sheet.paste(
+                cell.resize((size, size), Image.Resampling.NEAREST), (column * (size + gap), row * (size + gap))
+            )
+    return _picture(sheet, name, alt)
+
+
+def _picture(image: Image.Image, name: str, alt: str) -> Picture:
+    return Picture(name, alt, _png(image), image.width)
+
+
+def _png(image: Image.Image) -> bytes:
+    data = io.BytesIO()
+    image.save(data, format="PNG", optimize=True)
+    return data.getvalue()
+
+
+def epochs_of(found: Sequence[Strip]) -> list[int]:
+    """Every epoch that a column is needed for."""
+    return sorted({epoch for strip in found for epoch in strip.epochs})

@@ -1,0 +1,94 @@
+"""Writing a report: report.html, report.md, figures/ and the summaries of its sweeps."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ganexp.atomic import write_bytes, write_text
+from ganexp.report.collect import collect
+from ganexp.report.page import Chapter, chapters, html, markdown
+from ganexp.report.strips import joined
+from ganexp.report.summary import write_summary
+
+log = logging.getLogger("ganexp")
+
+HTML, MARKDOWN, FIGURES = "report.html", "report.md", "figures"
+
+PICTURED = 12
+"""Settings whose pictures stand in report.md."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """A report in memory: its pages, and the figures of report.md by file name."""
+
+    html: str
+    markdown: str
+    figures: Mapping[str, bytes]
+
+
+def write_report(sweep_dirs: Sequence[Path], out: Path | None = None) -> Path:
+    """Write the summary of each sweep, and one report of all of them.
+
+    Args:
+        sweep_dirs: sweep directories.
+        out: the report's folder; None: the sweep directory, or the folder that several have in common.
+
+    Returns:
+        Path of report.html.
+
+    Raises:
+        DirectoryError: one holds no runs, or a damaged plan.
+    """
+    for directory in sweep_dirs:
+        write_summary(directory)
+    folder = out or home(sweep_dirs)
+    report = make(sweep_dirs, folder)
+    (folder / FIGURES).mkdir(parents=True, exist_ok=True)
+    for stale in (folder / FIGURES).iterdir():
+        if stale.name not in report.figures and stale.suffix in (".svg", ".png"):
+            stale.unlink()
+    for name, content in report.figures.items():
+        write_bytes(folder / FIGURES / name, content)
+    write_text(folder / MARKDOWN, report.markdown)
+    write_text(folder / HTML, report.html)
+    return folder / HTML
+
+
+def try_report(sweep_dirs: Sequence[Path]) -> Path | None:
+    """`write_report` at the end of a sweep, which it must not spoil: what goes wrong is logged, and None returned."""
+    try:
+        return write_report(sweep_dirs)
+    except Exception as error:
+        log.warning("the report could not be written: %s: %s", type(error).__name__, error)
+        return None
+
+
+def make(sweep_dirs: Sequence[Path], folder: Path) -> Report:
+    """The report as it would be written into `folder`, from the files as they are now."""
+    study = collect(sweep_dirs)
+    parts = chapters(study)
+    return Report(html(study, parts, folder), markdown(study, parts, folder), _figures(parts))
+
+
+def home(sweep_dirs: Sequence[Path]) -> Path:
+    """Where a report goes: the sweep's own directory, or the folder that several have in common."""
+    if len(sweep_dirs) == 1:
+        return sweep_dirs[0]
+    return Path(os.path.commonpath([directory.resolve().parent for directory in sweep_dirs]))
+
+
+def _figures(parts: Sequence[Chapter]) -> dict[str, bytes]:
+    found: dict[str, bytes] = {}
+    for part in parts:
+        for drawing in (drawing for each in part.drawings.values() for drawing in each):
+            found[f"{drawing.name}.svg"] = drawing.file.encode()
+        for number, strip in enumerate(part.strips[:PICTURED], 1):
+            found[f"{part.id}-pictures-{number}.png"] = joined(strip)
+        for picture in part.extra:
+            found[f"{picture.name}.png"] = picture.png
+    return found
