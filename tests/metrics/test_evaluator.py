@@ -89,9 +89,8 @@ def test_same_numbers_to_the_last_digit_whatever_block_and_thread_count(digits: 
 
     def generate(count: int, batch: int) -> Tensor:
         z = torch.randn(1024, 16, generator=torch.Generator().manual_seed(7))[:count]
-        return (
-            torch.cat([(part[:, :, None] * weights).sum(dim=1) for part in torch.split(z, batch)]).tanh().view(-1, 1, 28, 28)
-        )
+        parts = [(part[:, :, None] * weights).sum(dim=1) for part in torch.split(z, batch)]
+        return torch.cat(parts).tanh().view(-1, 1, 28, 28)
 
     state = torch.get_rng_state()
     first = evaluator(digits).evaluate(lambda count: generate(count, 64)).values

@@ -73,6 +73,14 @@ def test_covariance_divides_by_n_minus_one() -> None:
     assert fit(points).factor.square().sum().item() == pytest.approx(2.0)
 
 
+def test_single_precision_features_are_summed_in_double_precision() -> None:
+    features = torch.randn(500, 4) + 1000
+    assert fit(features).factor.dtype == torch.float64
+    exact = np.cov(features.double().numpy().T)
+    factor = fit(features).factor.numpy()
+    np.testing.assert_allclose(factor.T @ factor, exact, rtol=1e-10, atol=1e-12)
+
+
 def test_agrees_with_torchmetrics() -> None:
     network = nn.Identity()
     network.num_features = 16  # type: ignore[assignment]

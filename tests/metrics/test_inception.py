@@ -56,8 +56,8 @@ def test_the_whole_path_runs_on_weights_of_the_right_shape(
     dataset = make_dataset(reference=8)
     metrics = {"fid": fid(), "kid": kid(subsets=3), "inception_score": inception_score(splits=2)}
     evaluator = Evaluator(dataset, metrics, num_samples=100, objective="fid")
-    evaluator.prepare()
     state = torch.get_rng_state()
+    evaluator.prepare()
     scores = evaluator.evaluate(sampler_of(255 - dataset.train))
     assert list(scores.values) == ["fid", "kid", "inception_score", "fid_half_a"]
     assert scores.values["fid"] > scores.floors["fid"] > 0

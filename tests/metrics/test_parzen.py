@@ -51,6 +51,18 @@ def test_sigma_comes_from_the_training_tail_and_the_figure_from_the_reference(ma
     assert found.standard_error == pytest.approx(values.std().item() / math.sqrt(40), rel=1e-12)
 
 
+def test_sigma_is_chosen_on_the_tail_alone_and_on_its_first_images(
+    make_dataset: MakeDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Samples lie on the first two images of the tail, far from every other training image: the smallest sigma fits.
+    monkeypatch.setattr(parzen, "VALIDATION", 2)
+    images = np.full((100, 1, 4, 4), 255, np.uint8)
+    images[80:82] = 0
+    dataset = replace(make_dataset(), train=images, reference=images[80:82])
+    smallest = log_likelihoods(torch.zeros(3, 16, dtype=torch.float64), torch.zeros(1, 16, dtype=torch.float64), [0.1])
+    assert score(torch.zeros(3, 16, dtype=torch.float64), dataset).value == pytest.approx(smallest.item())
+
+
 @pytest.mark.parametrize(("count", "tail"), [(60_000, 10_000), (50_000, 10_000), (20_000, 4_000), (899, 179)])
 def test_the_tail_is_the_papers_or_a_fifth(count: int, tail: int, make_dataset: MakeDataset) -> None:
     images = np.broadcast_to(np.zeros((1, 1, 2, 2), np.uint8), (count, 1, 2, 2))
@@ -76,6 +88,13 @@ def test_floor_is_the_figure_of_training_images_and_has_a_standard_error(make_da
     assert evaluator.columns == ["parzen_ll", "parzen_ll_se"]
     assert evaluator.floors["parzen_ll"] == score(training_sample(dataset, 50), dataset).value
     assert evaluator.floors["parzen_ll_se"] > 0
+
+
+def test_the_floor_takes_no_image_of_the_tail(make_dataset: MakeDataset) -> None:
+    images = np.zeros((100, 1, 2, 2), np.uint8)
+    images[80:] = 255
+    sample = training_sample(replace(make_dataset(), train=images), 1000)
+    assert sample.shape == (80, 4) and float(sample.max()) == 0.0
 
 
 def test_left_out_for_colours_and_never_an_objective(make_dataset: MakeDataset) -> None:

@@ -5,7 +5,7 @@ import pytest
 from squares import MakeDataset
 
 from ganexp.errors import DataError
-from ganexp.metrics.reference import half_indices, digest_of, halve, permutation
+from ganexp.metrics.reference import digest_of, half_indices, halve, permutation
 
 
 def test_the_permutation_is_fixed_for_all_time() -> None:

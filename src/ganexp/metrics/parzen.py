@@ -1,6 +1,6 @@
 """The Parzen-window log-likelihood of the first GAN paper: a historical replication, never an objective.
 
-Images of k-means centroids score better than real images do (Theis et al. 2016, table 1), so nothing is chosen by it.
+Images of k-means centroids score better than real images do (Theis et al. 2016), so nothing is chosen by it.
 """
 
 from __future__ import annotations
