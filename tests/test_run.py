@@ -23,7 +23,9 @@ def job(tmp_path, data_root, monkeypatch):
     monkeypatch.setenv("GANEXP_DATA", str(data_root))
 
     def make(*overrides, **settings):
-        return make_job(tmp_path, *TINY, *overrides, **settings)
+        other = any(override.startswith("model=") for override in overrides)
+        tiny = [override for override in TINY if not (other and override.startswith("model."))]
+        return make_job(tmp_path, *tiny, *overrides, **settings)
 
     return make
 
@@ -169,8 +171,22 @@ def unfinish(job):
         ("optim=sgd", "optim.momentum=0.5"),
         ("optim._target_=torch.optim.NAdam", "~optim.weight_decay", "~optim.generator", "~optim.discriminator"),
         ("model.latent=uniform",),
+        ("loss=lsgan",),
+        ("loss=wgan", "penalty=clip"),
+        ("loss=hinge", "model.spectral_norm=true"),
+        ("loss=relativistic", "penalty=r1_r2", "penalty.every_steps=3", "penalty/schedule=linear"),
+        ("penalty=r1",),
+        ("penalty=r2", "trainer.precision=bf16"),
+        ("penalty=wgan_gp",),
+        ("model.conditional=true", "trainer.real_batch=fresh", "loss=relativistic"),
+        ("optim/schedule=cosine", "trainer.ema_kimg=0.05"),
+        ("optim=sgd", "optim/schedule=exponential", "+optim.schedule.momentum={shape:linear,epochs:3}"),
+        ("model=mlp_2014", "model.generator_widths=[8]", "model.maxout_units=4"),
+        ("model=dcgan", "model.width=2", "trainer.ema_kimg=0.05"),
+        ("model=dcgan", "model.width=2", "model.spectral_norm=true", "trainer.batch_size=47"),
+        ("model=resnet", "model.generator_width=2", "model.discriminator_width=2"),
     ],
-    ids=lambda overrides: overrides[0],
+    ids="-".join,
 )
 def test_interrupted_runs_end_with_the_same_bits_for_every_option(job, overrides):
     from ganexp.trainer import loop
@@ -282,3 +298,43 @@ def test_images_come_out_as_the_networks_made_them(job):
     assert sample(done.directory, 2, interpolate=True).shape == (20, 1, 28, 28)
     with pytest.raises(DirectoryError, match=r"epoch 1.*\[4\]"):
         sample(done.directory, 5, checkpoint="epoch=1")
+
+
+def test_losses_without_a_probability_leave_the_probability_columns_empty(job):
+    done = run.execute(job("loss=relativistic", "penalty=r1_r2", "trainer.epochs=1"))
+    (row,) = read_metrics(done.directory / "metrics.csv")
+    assert [name for name in COLUMNS if row[name] is None] == list(COLUMNS[6:])
+
+
+def test_classes_are_asked_for_and_come_from_the_run_alone(job, monkeypatch):
+    from ganexp.sample import sample
+
+    done = run.execute(job("model.conditional=true", "trainer.epochs=1"))
+    (row,) = read_metrics(done.directory / "metrics.csv")
+    assert all(0 <= row[name] <= 1 for name in COLUMNS[6:])
+    monkeypatch.setenv("GANEXP_DATA", "/nowhere")
+    of_3, of_4 = sample(done.directory, 5, label=3), sample(done.directory, 5, label=4)
+    assert not np.array_equal(of_3, of_4)
+    mixed = sample(done.directory, 9)
+    assert np.array_equal(sample(done.directory, 5), mixed[:5])
+    assert not np.array_equal(mixed[:5], of_3)
+    rows = sample(done.directory, 2, label=3, interpolate=True)
+    assert np.array_equal(rows[0], of_3[0])
+    with pytest.raises(DirectoryError, match=r"--label: expected a class from 0 to 9, got 10"):
+        sample(done.directory, 5, label=10)
+
+
+def test_a_label_of_an_unconditional_run_is_refused(job):
+    from ganexp.sample import sample
+
+    done = run.execute(job("trainer.epochs=1"))
+    with pytest.raises(DirectoryError, match=r"--label: expected a run with model\.conditional=true"):
+        sample(done.directory, 5, label=3)
+
+
+def test_a_schedule_that_depends_on_the_epochs_trains_from_the_start(job):
+    run.execute(job("trainer.epochs=2", "optim/schedule=linear"))
+    assert count_steps(run.execute, job("optim/schedule=linear")) == 12
+    fixed = ("optim/schedule=linear", "optim.schedule.lr.epochs=null", "optim.schedule.lr.kimg=0.1")
+    run.execute(job("trainer.epochs=2", *fixed))
+    assert count_steps(run.execute, job(*fixed)) == 6

@@ -1,39 +1,66 @@
 """Every option of every group, found by walking conf/: it composes, is valid, and trains one step on random images."""
 
+import dataclasses
+import functools
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from ganexp.compatible import check_penalty
 from ganexp.config import conf_dir, load
+from ganexp.errors import ConfigError
 from ganexp.sampling import sampler
 from ganexp.trainer import Batches, Game, TrainState
 from ganexp.trainer.step import train_step
 from helpers import compose_config
 
-STEPPED = ("model", "loss", "penalty", "optim", "trainer")
+STEPPED = ("model", "optim", "trainer")
+
+
+TINY = {
+    "mlp": ("model.generator_widths=[8]", "model.discriminator_width=8", "model.maxout_units=4"),
+    "mlp_2014": ("model.generator_widths=[8]", "model.maxout_units=4"),
+    "dcgan": ("model.width=2",),
+    "resnet": ("model.generator_width=2", "model.discriminator_width=2"),
+}
+"""The networks, small; a new one is walked at its own size until it has a line here."""
 
 
 def options(group: str) -> list[str]:
     return sorted(path.stem for path in (conf_dir() / group).glob("*.yaml"))
 
 
-def one_step(config, shape=(1, 28, 28)):
+def one_step(config, shape=(1, 28, 28), steps=1):
+    """Train on 8 random images of 4 classes."""
     torch.manual_seed(0)
-    gan = config.model.build(shape)
+    classes = 4 if config.conditional else None
+    gan = config.model.build(shape, num_classes=classes)
     state = TrainState(
-        gan, config.optim_generator.build, config.optim_discriminator.build, ema=True, device=torch.device("cpu")
+        gan,
+        config.optim_generator.build,
+        config.optim_discriminator.build,
+        ema=True,
+        device=torch.device("cpu"),
+        schedules_g=config.schedules_generator,
+        schedules_d=config.schedules_discriminator,
     )
     images = np.random.default_rng(0).integers(0, 256, (8, *shape), dtype=np.uint8)
     draws = config.trainer.d_steps if config.trainer.real_batch == "fresh" else 1
-    batches = Batches(images, 8, draws, 0, torch.device("cpu"))
+    labels = np.arange(8) % 4 if config.conditional else None
+    batches = Batches(images, 8, draws, 0, torch.device("cpu"), labels)
     before = [p.detach().clone() for p in gan.generator.parameters()]
     bf16 = config.trainer.precision == "bf16"
-    train_step(state, batches.at(0), Game(config.loss.build(), config.penalty.build(), 2, 1.0, bf16))
+    game = Game(config.loss.build(), config.penalty.build(), 2, 1.0, bf16)
+    if game.penalty is not None:
+        check_penalty(config.penalty.name, game.penalty, config.loss.name, game.loss, gan.discriminator)
+    for step in range(steps):
+        train_step(state, batches.at(step), game)
     assert state.finite()
     assert any(not torch.equal(a, b) for a, b in zip(before, gan.generator.parameters(), strict=True))
-    drawn = sampler(state.sampling_generator, gan.latent, gan.latent_dim, state.device)(3)
+    counts = batches.label_counts(classes)
+    drawn = sampler(state.sampling_generator, gan.latent, gan.latent_dim, state.device, label_counts=counts)(3)
     assert drawn.shape == (3, *shape)
     assert float(drawn.abs().max()) <= 1
 
@@ -41,6 +68,44 @@ def one_step(config, shape=(1, 28, 28)):
 @pytest.mark.parametrize("group,option", [(g, o) for g in STEPPED for o in options(g)])
 def test_each_option_trains_a_step(group, option):
     one_step(load(compose_config("metrics=none", f"{group}={option}")))
+
+
+@functools.cache
+def chosen(group, option, *overrides):
+    return getattr(load(compose_config("metrics=none", f"{group}={option}", *overrides)), group)
+
+
+@pytest.mark.parametrize("loss", options("loss"))
+@pytest.mark.parametrize("penalty", options("penalty"))
+@pytest.mark.parametrize("model", options("model"))
+def test_each_game_trains_two_steps_or_is_refused_with_the_reason(model, penalty, loss):
+    conditional = loss == "relativistic"
+    config = dataclasses.replace(
+        load_default(),
+        model=chosen("model", model, *TINY.get(model, ()), f"model.conditional={conditional}"),
+        penalty=chosen("penalty", penalty),
+        loss=chosen("loss", loss),
+    )
+    if penalty == "clip" and loss != "wgan":
+        with pytest.raises(ConfigError, match="Lipschitz"):
+            one_step(config, steps=2)
+    elif model == "dcgan" and penalty not in ("none", "clip"):
+        with pytest.raises(ConfigError, match="batch statistics"):
+            one_step(config, steps=2)
+    else:
+        one_step(config, steps=2)
+
+
+@functools.cache
+def load_default():
+    return load(compose_config("metrics=none"))
+
+
+@pytest.mark.parametrize(
+    ("group", "option"), [(g, o) for g in ("optim/schedule", "penalty/schedule") for o in options(g)]
+)
+def test_each_schedule_trains_a_step(group, option):
+    one_step(load(compose_config("metrics=none", "penalty=r1", f"{group}={option}")))
 
 
 @pytest.mark.parametrize("option", options("experiment"))

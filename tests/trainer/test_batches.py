@@ -54,3 +54,22 @@ def test_a_batch_depends_on_seed_and_step_alone():
 )
 def test_images_seen(draws, step, seen):
     assert Batches(numbered(10), 4, draws, seed=0, device=CPU).images_seen(step) == seen
+
+
+def test_labels_stay_with_their_images():
+    labels = np.arange(10, dtype=np.int64) * 7 % 4
+    batches = Batches(numbered(10), 4, 3, seed=3, device=CPU, labels=labels)
+    for step in range(6):
+        batch = batches.at(step)
+        for draw, real in enumerate(batch.reals):
+            assert batch.labels_of(draw).tolist() == labels[numbers(real)].tolist()
+        assert torch.equal(batch.labels_of(-1), batch.labels[2])
+    assert batches.label_counts(6) == [*np.bincount(labels), 0, 0]
+    assert Batches(numbered(10), 4, 3, seed=3, device=CPU).at(0).labels_of(0) is None
+
+
+def test_a_moment_is_where_training_stands_before_the_step():
+    batches = Batches(numbered(10), 4, 1, seed=0, device=CPU)
+    found = [batches.moment(step) for step in (0, 2, 3, 7)]
+    assert [(m.step, m.epoch, m.kimg) for m in found] == [(0, 1, 0.0), (2, 1, 0.008), (3, 2, 0.01), (7, 3, 0.024)]
+    assert found[1].epochs == 2 / 3

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from ganexp.loss import minimax, non_saturating
+from ganexp.loss import minimax, non_saturating, relativistic
 from ganexp.model import mlp
 from ganexp.optim import adam
 from ganexp.schedule import Moment
@@ -136,3 +136,52 @@ def test_bf16_steps_are_finite_and_keep_fp32_weights():
         train_step(state, batch([torch.rand(7, *SHAPE)]), Game(non_saturating(), None, 2, None, bf16=True))
     assert state.finite()
     assert all(p.dtype is torch.float32 for p in state.generator.parameters())
+
+
+class Noted(nn.Module):
+    """A conditional network that remembers which labels came with which images."""
+
+    def __init__(self, net):
+        super().__init__()
+        self.net, self.batch_independent, self.labels = net, net.batch_independent, []
+
+    def forward(self, x, labels):
+        self.labels.append(labels.tolist())
+        return self.net(x, labels)
+
+
+@pytest.mark.parametrize("fresh", [False, True])
+@pytest.mark.parametrize("independent", [False, True])
+def test_a_fake_has_the_label_of_the_real_image_beside_it(fresh, independent):
+    made = mlp(SHAPE, latent_dim=5, generator_widths=(12,), maxout_units=6, conditional=True, num_classes=3)
+    gan = GAN(Noted(made.generator), Noted(made.discriminator), 5, num_classes=3)
+    gan.generator.batch_independent = gan.discriminator.batch_independent = independent
+    labels = [torch.tensor([0, 1, 2, 0]), torch.tensor([2, 2, 1, 0])][: 2 if fresh else 1]
+    reals = [torch.zeros(4, *SHAPE) for _ in labels]
+    first, last = labels[0].tolist(), labels[-1].tolist()
+    loss = relativistic()
+    train_step(make_state(gan=gan), Minibatch(reals, Moment.start(), labels), game(loss, d_steps=2))
+    if independent:
+        assert gan.generator.labels == [first + last, last]
+        assert gan.discriminator.labels == [first * 2, last * 2, last, last]
+    else:
+        assert gan.generator.labels == [first, last, last]
+        assert gan.discriminator.labels == [first, first, last, last, last, last]
+
+
+def test_the_generator_is_compared_with_the_last_real_batch():
+    """Relativistic: its loss is softplus of D(real) - D(fake), pair by pair."""
+    state = make_state()
+    real = torch.rand(7, *SHAPE)
+    plain = copy.deepcopy(state)
+    torch.manual_seed(5)
+    train_step(state, batch([torch.zeros(7, *SHAPE), real]), game(relativistic(), d_steps=2))
+    torch.manual_seed(5)
+    noise(plain.gan, 14, torch.device("cpu"))
+    plain.discriminator.load_state_dict(state.discriminator.state_dict())
+    fake = plain.generator(noise(plain.gan, 7, torch.device("cpu")))
+    g_loss = torch.nn.functional.softplus(plain.discriminator(real) - plain.discriminator(fake)).mean()
+    assert float(state.sums[SUMS.index("g_loss")]) / 7 == pytest.approx(float(g_loss.detach()), rel=1e-5)
+    g_loss.backward()
+    for ours, wanted in zip(state.generator.parameters(), plain.generator.parameters(), strict=True):
+        torch.testing.assert_close(ours.grad, wanted.grad, rtol=1e-4, atol=1e-6)

@@ -87,7 +87,8 @@ def dcgan_features(
         layers.append(nn.Conv2d(channels[level], channels[level + 1], 4, stride=2, padding=1))
         layers += [*batch_norm(channels[level + 1], norm and level > 0), activation()]
     rows, columns = (side // 2**depth for side in image_shape[1:])
-    return dcgan_weights(nn.Sequential(*layers, nn.Flatten())), channels[-1] * rows * columns
+    body = nn.Sequential(*layers, nn.Flatten())
+    return dcgan_weights(body) if norm else body, channels[-1] * rows * columns
 
 
 def residual_features(

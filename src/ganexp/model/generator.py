@@ -70,7 +70,8 @@ def dcgan_generator(
         layers.append(nn.ConvTranspose2d(before, after, 4, stride=2, padding=1))
         layers += [*batch_norm(after, norm), activation()]
     layers.append(nn.ConvTranspose2d(channels[-1], image_shape[0], 4, stride=2, padding=1))
-    return dcgan_weights(nn.Sequential(*layers, nn.Tanh()))
+    body = nn.Sequential(*layers, nn.Tanh())
+    return dcgan_weights(body) if norm else body
 
 
 def residual_generator(

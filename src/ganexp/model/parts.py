@@ -135,7 +135,10 @@ def uniform_weights(net: nn.Sequential, spread: float) -> nn.Sequential:
 
 @torch.no_grad()
 def dcgan_weights(net: nn.Sequential) -> nn.Sequential:
-    """Weights from N(0, 0.02^2), scales from N(1, 0.02^2), biases 0 (Radford et al. 2016, section 4)."""
+    """Weights from N(0, 0.02^2), scales from N(1, 0.02^2), biases 0 (Radford et al. 2016, section 4).
+
+    For normalised networks: without normalisation weights of that size make the outputs of each layer smaller.
+    """
     for module in net.modules():
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear | nn.BatchNorm2d):
             nn.init.normal_(module.weight, 1.0 if isinstance(module, nn.BatchNorm2d) else 0.0, 0.02)

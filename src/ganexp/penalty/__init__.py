@@ -79,7 +79,7 @@ def wgan_gp(
     """
 
     def term(critic: Critic, real: Tensor, fake: Tensor) -> Tensor:
-        share = torch.rand(len(real), *[1] * (real.dim() - 1), device=real.device)
+        share = torch.rand(len(real), *[1] * (real.dim() - 1), dtype=real.dtype, device=real.device)
         length = (squared_gradient(critic, torch.lerp(real, fake, share)) + 1e-12).sqrt()
         return weight * (length - target).square().mean()
 

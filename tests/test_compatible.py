@@ -1,0 +1,67 @@
+"""What does not go together is refused before work, with the reason."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from conftest import TINY
+from ganexp.errors import ConfigError, DataError
+from helpers import make_job
+
+NO_MLP_KEYS = ("dataset.num_images=48", "trainer.batch_size=20", "metrics=none")
+
+
+@pytest.fixture(autouse=True)
+def root(data_root, monkeypatch):
+    monkeypatch.setenv("GANEXP_DATA", str(data_root))
+
+
+@pytest.mark.parametrize("loss", ["non_saturating", "minimax", "lsgan", "hinge", "relativistic"])
+def test_clipping_is_for_wasserstein_critics(tmp_path, loss):
+    with pytest.raises(ConfigError, match=rf"penalty=clip: expected .*loss=wgan.*got loss={loss}.*Arjovsky"):
+        make_job(tmp_path, *TINY, "penalty=clip", f"loss={loss}")
+    make_job(tmp_path, *TINY, "penalty=clip", "loss=wgan")
+
+
+def test_clipping_normalised_weights_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match=r"penalty=clip: expected model\.spectral_norm=false"):
+        make_job(tmp_path, *TINY, "penalty=clip", "loss=wgan", "model.spectral_norm=true")
+
+
+@pytest.mark.parametrize("penalty", ["r1", "r2", "r1_r2", "wgan_gp"])
+def test_gradient_penalties_are_for_discriminators_without_batch_statistics(tmp_path, penalty):
+    with pytest.raises(ConfigError, match=rf"penalty={penalty}: .*batch.*statistics.*discriminator_norm=none"):
+        make_job(tmp_path, *NO_MLP_KEYS, "model=dcgan", "model.width=2", f"penalty={penalty}")
+    make_job(
+        tmp_path, *NO_MLP_KEYS, "model=dcgan", "model.width=2", "model.discriminator_norm=none", f"penalty={penalty}"
+    )
+
+
+def test_images_that_do_not_fit_the_model_are_refused(tmp_path):
+    with pytest.raises(ConfigError, match=r"model\.depth: .*got 30 x 30"):
+        make_job(tmp_path, *NO_MLP_KEYS, "model=dcgan", "dataset.image_size=30", "model.depth=2")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"train_labels": None}, "expected a dataset with labels, got digits without"),
+        ({"reference_labels": None}, "expected a dataset with labels"),
+        ({"reference_labels": np.array([3, 11])}, "expected labels from 0 to 9 in digits, got 3 to 11"),
+    ],
+)
+def test_a_conditional_model_needs_labels(tmp_path, monkeypatch, change, message):
+    from ganexp import job
+
+    original = job.load_dataset
+    monkeypatch.setattr(job, "load_dataset", lambda target: replace(original(target), **change))
+    with pytest.raises(DataError, match=rf"model\.conditional: {message}"):
+        make_job(tmp_path, *TINY, "model.conditional=true")
+
+
+def test_the_command_line_says_so_and_exits_with_2(ganexp):
+    done = ganexp(*TINY, "penalty=clip")
+    assert done.returncode == 2
+    assert "loss=wgan" in done.stderr
+    assert "Traceback" not in done.stderr
