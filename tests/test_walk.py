@@ -119,6 +119,12 @@ def test_each_other_option_is_valid(group, option):
     load(compose_config(f"{group}={option}"))
 
 
+@pytest.mark.parametrize("group", ["loss", "penalty", "model", "optim/schedule", "penalty/schedule"])
+def test_the_page_of_the_zoo_names_each_option(group):
+    page = (Path(__file__).parents[1] / "docs" / "zoo.md").read_text()
+    assert [option for option in options(group) if f"| `{option}` |" not in page] == []
+
+
 def test_every_option_file_is_in_a_known_group():
     known = {
         "dataset",
