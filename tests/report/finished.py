@@ -95,10 +95,11 @@ def _planned(number: int, values: dict[str, Any]) -> PlannedRun:
     everything["lr"] = everything["optim.lr"]
     telling = sorted((key, str(value)) for key, value in values.items() if key != "trainer.epochs")
     trajectory = hashlib.blake2b(repr(telling).encode(), digest_size=16).hexdigest()
+    identifier = hashlib.blake2b(repr([telling, values]).encode(), digest_size=16).hexdigest()
     return PlannedRun(
-        f"{number + 1:032x}",
+        identifier,
         trajectory,
-        f"digits-mlp-x-{number + 1:08x}",
+        f"digits-mlp-x-{number:03d}-{identifier[:8]}",
         int(everything["trainer.epochs"]),
         tuple(f"{key}={value}" for key, value in values.items()),
         everything,
@@ -115,7 +116,7 @@ def _write(folder: Path, number: int, run: PlannedRun, recipe: Recipe) -> None:
     error = recipe.errors.get(number)
     state.write(
         place,
-        Status(ended, done, run.epochs, run.run_id, run.trajectory_id, state.now(), error, {"host": "h", "pid": 1}),
+        Status(ended, done, run.epochs, run.run_id, run.trajectory_id, TIME, error, {"host": "h", "pid": 1}),
     )
     rows = _rows(run, done, recipe)
     write_metrics(place / "metrics.csv", rows, ["cfd", "precision", "recall"] if recipe.metrics else [])

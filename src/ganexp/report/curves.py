@@ -136,6 +136,7 @@ def losses(ranking: Ranking, name: str) -> Drawing | None:
         if isinstance(warmup, int) and 0 < warmup < runs[0].epochs:
             axes.axvline(warmup + 0.5, color=MUTED, linestyle="-.", linewidth=0.8)
         style(axes, title=_short_title(runs[0]), size=7)
+        axes.locator_params(nbins=4)
     every = [run for runs in panels for run in runs]
     high = _robust_top(every, ("d_loss", "g_loss"))
     grid.flat[0].set_ylim(-high if _negative(every) else 0.0, high)
@@ -162,6 +163,7 @@ def equilibrium(ranking: Ranking, name: str) -> Drawing | None:
             _line(axes, run, "d_near_half", COLOURS[3], ":", "share within 0.4 to 0.6")
         axes.axhline(0.5, color=MUTED, linestyle=":", linewidth=1)
         style(axes, title=_short_title(runs[0]), size=7)
+        axes.locator_params(nbins=4)
     grid.flat[0].set_ylim(-0.03, 1.03)
     _one_legend(drawn, grid.flat[0])
     alt = f"Mean D of {len(panels)} settings on {ranking.dataset} on real, held-out and generated images, by epoch."

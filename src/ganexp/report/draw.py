@@ -102,13 +102,13 @@ def style(
 
 def log_axis(axis: Axis) -> None:
     """Ticks at 1, 2, 5, 10, ... in plain figures, for an axis whose scale is logarithmic."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
     low, high = sorted(axis.get_view_interval())
     decades = math.log10(high / low) if low > 0 else 1.0
     axis.set_major_locator(LogLocator(10, subs=(1, 2, 5) if decades < 3.2 else (1,)))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}" if value >= 1 else f"{value:g}"))
-    axis.set_minor_formatter(NullFormatter())
+    axis.set_minor_locator(NullLocator())
 
 
 def finish(drawn: Figure, name: str, alt: str, caption: str) -> Drawing:

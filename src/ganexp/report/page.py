@@ -138,9 +138,10 @@ def _batches(study: Study) -> tuple[int, int] | None:
 def _environment(*, autoescape: bool) -> Any:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    made = Environment(  # noqa: S701: off for Markdown alone, which escapes by filters of its own
+    made = Environment(
         loader=PackageLoader("ganexp.report", "templates"),
-        autoescape=autoescape,
+        # Off for Markdown alone, which escapes by filters of its own.
+        autoescape=autoescape,  # noqa: S701
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

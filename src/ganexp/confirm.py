@@ -1,0 +1,105 @@
+"""`python -m ganexp.confirm SWEEP_DIR --top K --seeds N`: trains the winners again, on seeds that had no part in it.
+
+The best of many settings looks better than it is: the choice favours whoever was lucky. Here the settings are fixed
+before the new seeds are drawn, so what they give is not biased. The runs make a sweep of their own in
+SWEEP_DIR/confirm, and the report shows claimed against confirmed.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ganexp.cli import reporting
+from ganexp.errors import DirectoryError
+
+
+@dataclass(frozen=True)
+class Again:
+    """A setting to train again.
+
+    Attributes:
+        dataset: its data set.
+        name: the setting for the eye.
+        overrides: what makes it, without seed.
+        epochs: passes over the data.
+        seeds: unused ones.
+    """
+
+    dataset: str
+    name: str
+    overrides: tuple[str, ...]
+    epochs: int
+    seeds: tuple[int, ...]
+
+    def arguments(self, directory: Path, more: Sequence[str]) -> list[str]:
+        """The command line of its sweep, after `python -m ganexp`."""
+        seeds = ",".join(map(str, self.seeds))
+        place = "'" + str(directory.resolve()).replace("\\", "\\\\").replace("'", "\\'") + "'"
+        return ["--multirun", *self.overrides, f"seed={seeds}", f"hydra.sweep.dir={place}", "sweep.name=confirm", *more]
+
+
+def main(
+    sweep: Annotated[Path, typer.Argument(help="Sweep directory.", metavar="SWEEP_DIR")],
+    more: Annotated[list[str] | None, typer.Argument(help="Further overrides, e.g. hydra/launcher=basic.")] = None,
+    top: Annotated[int, typer.Option(min=1, help="How many of the best settings of each data set.")] = 3,
+    seeds: Annotated[int, typer.Option(min=1, help="How many unused seeds for each.")] = 5,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the commands, run nothing.")] = False,
+) -> None:
+    """Train the winners of a sweep again on unused seeds, then write its report."""
+    from ganexp.report import write_report
+    from ganexp.report.collect import CONFIRM
+    from ganexp.report.wording import command
+
+    with reporting():
+        chosen = winners(sweep, top, seeds)
+        failed = False
+        for again in chosen:
+            arguments = again.arguments(sweep / CONFIRM, more or [])
+            typer.echo(f"{again.dataset}: {again.name}: seeds {', '.join(map(str, again.seeds))}")
+            if dry_run:
+                typer.echo("  " + command(arguments))
+                continue
+            status = subprocess.run([sys.executable, "-m", "ganexp", *arguments], check=False).returncode
+            if status not in (0, 1):
+                raise SystemExit(status)
+            failed = failed or status == 1
+        if not dry_run:
+            typer.echo(write_report([sweep]))
+        raise SystemExit(1 if failed else 0)
+
+
+def winners(sweep: Path, top: int, seeds: int) -> list[Again]:
+    """The `top` best settings of each data set and protocol, and the seeds to train them on; shorter ones first.
+
+    Seeds are those after the largest one that any run of the sweep had, so the same command names the same ones.
+
+    Raises:
+        DirectoryError: no setting is ranked.
+    """
+    from ganexp.report.best import repeatable
+    from ganexp.report.collect import collect
+    from ganexp.report.findings import rankings
+
+    study = collect([sweep])
+    first = max((run.seed for run in study.runs), default=-1) + 1
+    unused = tuple(range(first, first + seeds))
+    found = [
+        Again(ranking.dataset, each.name, repeatable(each.lead), each.lead.epochs, unused)
+        for ranking in rankings(study)
+        if ranking.objective is not None
+        for each in ranking.ranked[:top]
+    ]
+    if not found:
+        raise DirectoryError(f"{sweep}: expected at least one ranked setting to confirm, got none")
+    return sorted(found, key=lambda again: again.epochs)
+
+
+if __name__ == "__main__":
+    typer.run(main)
