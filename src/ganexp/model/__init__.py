@@ -6,9 +6,10 @@ the discriminator's (Miyato et al. 2018).
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Literal
 
-from annotated_types import Gt, Le, Len
+from annotated_types import Gt, Le, Len, Lt
 
 from ganexp.model.discriminator import (
     Discriminator,
@@ -23,6 +24,7 @@ from ganexp.schema import NonNegative, Positive, PositiveInt, Probability
 from ganexp.types import GAN, ImageShape
 
 Latent = Literal["normal", "uniform"]
+Finite = Annotated[float, Gt(-math.inf), Lt(math.inf)]
 Share = Annotated[float, Gt(0), Le(1)]
 Widths = Annotated[tuple[PositiveInt, ...], Len(1)]
 
@@ -79,6 +81,7 @@ def mlp_2014(
     latent: Latent = "uniform",
     generator_widths: Widths = (1200, 1200),
     generator_spread: Positive = 0.05,
+    generator_bias: Finite = 0.0,
     maxout_layers: PositiveInt = 2,
     maxout_units: PositiveInt = 240,
     maxout_pieces: PositiveInt = 5,
@@ -97,6 +100,8 @@ def mlp_2014(
         latent: distribution of z.
         generator_widths: units of the generator's ReLU layers; a sigmoid follows.
         generator_spread: its weights start uniform on (-spread, spread).
+        generator_bias: the sigmoid's biases start here: the logit of the mean pixel in [0, 1] starts with images as
+            dark as the data (the paper's code takes each pixel's own mean).
         maxout_layers: hidden layers of the discriminator.
         maxout_units: outputs of each.
         maxout_pieces: linear maps that each output is the maximum of.
@@ -106,7 +111,8 @@ def mlp_2014(
         spectral_norm: spectral normalisation of the discriminator.
     """
     labels = classes(conditional, num_classes)
-    body = generator_2014(image_shape, latent_dim + (labels or 0), generator_widths, generator_spread)
+    inputs = latent_dim + (labels or 0)
+    body = generator_2014(image_shape, inputs, generator_widths, generator_spread, generator_bias)
     keep = (keep_input, keep_hidden)
     features = features_2014(image_shape, maxout_layers, maxout_units, maxout_pieces, keep, discriminator_spread)
     discriminator = Discriminator(features, maxout_units, labels, spectral=spectral_norm)

@@ -46,13 +46,21 @@ def mlp_generator(
     return nn.Sequential(*layers, nn.Linear(widths[-1], prod(image_shape)), nn.Tanh(), nn.Unflatten(1, image_shape))
 
 
-def generator_2014(image_shape: ImageShape, inputs: int, widths: Sequence[int], spread: float) -> nn.Sequential:
-    """ReLU layers and a sigmoid, mapped from [0, 1] to [-1, 1]; weights uniform on (-spread, spread)."""
+def generator_2014(
+    image_shape: ImageShape, inputs: int, widths: Sequence[int], spread: float, bias: float
+) -> nn.Sequential:
+    """ReLU layers and a sigmoid, mapped from [0, 1] to [-1, 1]; weights uniform on (-spread, spread).
+
+    The sigmoid's inputs start around `bias`.
+    """
     layers: list[nn.Module] = []
     for before, after in pairwise((inputs, *widths)):
         layers += [nn.Linear(before, after), nn.ReLU()]
-    layers += [nn.Linear(widths[-1], prod(image_shape)), nn.Sigmoid(), Affine(2.0, -1.0)]
-    return uniform_weights(nn.Sequential(*layers, nn.Unflatten(1, image_shape)), spread)
+    last = nn.Linear(widths[-1], prod(image_shape))
+    body = nn.Sequential(*layers, last, nn.Sigmoid(), Affine(2.0, -1.0), nn.Unflatten(1, image_shape))
+    uniform_weights(body, spread)
+    nn.init.constant_(last.bias, bias)
+    return body
 
 
 def dcgan_generator(
