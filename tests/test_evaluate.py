@@ -3,15 +3,16 @@
 import json
 from dataclasses import replace
 
+import PIL.Image
 import pytest
-from conftest import TINY
-from helpers import make_job
 
+from conftest import TINY
 from ganexp import run
 from ganexp.errors import ConfigError, DirectoryError
 from ganexp.evaluate import evaluate
 from ganexp.record import is_cadence, read_metrics
 from ganexp.rundir import result_json
+from helpers import make_job
 
 SCORED = [override for override in TINY if override != "metrics=none"]
 
@@ -39,6 +40,17 @@ def test_scores_fill_the_cadence_and_the_result_has_the_last_epoch(job):
     assert result["best"]["half_a"] == min([row["cfd_half_a"] for row in rows[:2]] + [done.objective])
     assert set(result["floors"]) == {"cfd", "precision", "recall", "density", "coverage"}
     assert result["provenance"]["metrics"]["num_samples"] == 60
+
+
+def test_full_metrics_draw_closer_pictures(job):
+    done = run.execute(job("trainer.epochs=1", "metrics=full", "metrics.num_samples=60"))
+    final = json.loads(result_json(done.directory).read_text())["final"]
+    assert {"parzen_ll", "parzen_ll_se", "memorization"} <= set(final)
+    interpolation, neighbours = (
+        PIL.Image.open(done.directory / "samples" / f"{name}.png") for name in ("interpolation", "neighbours")
+    )
+    with interpolation, neighbours:
+        assert interpolation.size == neighbours.size
 
 
 def test_evaluating_again_gives_the_same_digits(job):
@@ -103,8 +115,6 @@ def test_a_finished_run_without_labels_of_its_own_is_refused_before_anything_is_
     assert not asked.directory.exists()
 
 
-@pytest.mark.parametrize(
-    ("every", "epochs"), [(None, [1, 2, 5, 10, 20, 50, 100, 200]), (3, [3, 6, 9]), (1, [1, 2, 3])]
-)
+@pytest.mark.parametrize(("every", "epochs"), [(None, [1, 2, 5, 10, 20, 50, 100, 200]), (3, [3, 6, 9]), (1, [1, 2, 3])])
 def test_cadence(every, epochs):
     assert [epoch for epoch in range(1, epochs[-1] + 1) if is_cadence(epoch, every)] == epochs

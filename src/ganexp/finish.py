@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from ganexp import state
+from ganexp.errors import DataError
 from ganexp.identity import NUMERICS_VERSION
 from ganexp.job import Job
 from ganexp.provenance import git_revision, versions
@@ -23,6 +27,16 @@ from ganexp.rundir import (
 )
 from ganexp.state import State, Status
 from ganexp.types import Scores
+
+if TYPE_CHECKING:
+    from ganexp.metrics import Evaluator
+    from ganexp.sampling import GeneratorSampler
+
+
+CLOSER_ROWS = 6
+"""Rows of the pictures that are drawn at the end where `metrics.pictures` is set."""
+
+log = logging.getLogger("ganexp")
 
 
 def result(
@@ -119,6 +133,26 @@ def draw_losses(job: Job, rows: Sequence[Row]) -> None:
 
     warmup = int(job.config.loss.params.get("warmup_epochs", 0))
     losses_figure(job.directory / "losses.png", rows, warmup)
+
+
+def draw_closer(job: Job, evaluator: Evaluator, sample: GeneratorSampler) -> None:
+    """samples/interpolation.png, and samples/neighbours.png: generated images, each left of its nearest training image.
+
+    Without a classifier and labels to train one the neighbours are left out.
+    """
+    from ganexp.metrics import nearest_neighbours
+    from ganexp.pictures import save_grid, to_uint8
+    from ganexp.sampling import STEPS, interpolations
+
+    folder = job.directory / "samples"
+    save_grid(folder / "interpolation.png", to_uint8(interpolations(sample, CLOSER_ROWS)), STEPS)
+    try:
+        generated, nearest = nearest_neighbours(evaluator, sample, CLOSER_ROWS * STEPS // 2)
+    except DataError as error:
+        log.info("no picture of nearest neighbours: %s", error)
+        return
+    pairs = np.stack((generated, nearest), axis=1).reshape(-1, *generated.shape[1:])
+    save_grid(folder / "neighbours.png", pairs, STEPS)
 
 
 def finished_result(directory: Path) -> dict[str, Any] | None:

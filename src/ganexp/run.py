@@ -17,7 +17,7 @@ import torch
 from ganexp import pictures, state
 from ganexp.build import build_batches, build_game, build_state, make_evaluator, settings
 from ganexp.errors import Diverged, LeaseLost
-from ganexp.finish import draw_losses, finished_result, objective_value
+from ganexp.finish import draw_closer, draw_losses, finished_result, objective_value
 from ganexp.job import Job
 from ganexp.logger import Logger
 from ganexp.progress import Progress, estimate_line
@@ -264,6 +264,8 @@ def _finish(session: Session, read_off: str | None = None) -> dict[str, Any]:
     if not samples_png(job.directory, epoch).exists():
         session.draw_samples(epoch)
     draw_losses(job, rows)
+    if job.config.metrics.pictures and session.evaluator is not None:
+        draw_closer(job, session.evaluator, session.sample)
     content = {**session.result(job, rows, session.scores(epoch)), "read_off": read_off}
     write_result(result_json(job.directory), content)
     return content

@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from ganexp.config import RunConfig
     from ganexp.types import GAN
 
-STEPS = 10
-"""Pictures in one row of an interpolation, its two ends among them."""
-
 
 def main(
     run_dir: Annotated[Path, typer.Argument(help="Directory of a run.")],
@@ -40,6 +37,8 @@ def main(
         images = sample(
             run_dir, num, checkpoint=checkpoint, interpolate=interpolate, label=label, seed=seed, trust=trust or []
         )
+        from ganexp.sampling import STEPS
+
         _write(out, images, STEPS if interpolate else 8 if num >= 8 else num)
     typer.echo(f"{len(images)} images of shape {tuple(images.shape[1:])}: {out}")
 
@@ -73,23 +72,18 @@ def sample(
     """
     import torch
 
-    from ganexp.pictures import slerp, to_uint8
+    from ganexp.pictures import to_uint8
     from ganexp.reopen import open_config, parse_checkpoint
-    from ganexp.sampling import decode, latents
+    from ganexp.sampling import decode, interpolations, latents, sampler
 
     epoch = parse_checkpoint(checkpoint)
     config, _ = open_config(run_dir, trust)
     gan, counts = load_gan(run_dir, config, epoch)
     labels = _labels(label, counts, num, seed)
-    latent, latent_dim = gan.latent, gan.latent_dim
+    cpu = torch.device("cpu")
     if interpolate:
-        ends = latents(latent, latent_dim, 2 * num, seed).view(num, 2, latent_dim)
-        points = [slerp(ends[:, 0], ends[:, 1], step / (STEPS - 1)) for step in range(STEPS)]
-        z = torch.stack(points, dim=1).reshape(num * STEPS, latent_dim)
-        labels = None if labels is None else labels.repeat_interleave(STEPS)
-    else:
-        z = latents(latent, latent_dim, num, seed)
-    return to_uint8(decode(gan.generator, z, torch.device("cpu"), labels))
+        return to_uint8(interpolations(sampler(gan.generator, gan.latent, gan.latent_dim, cpu, seed), num, labels))
+    return to_uint8(decode(gan.generator, latents(gan.latent, gan.latent_dim, num, seed), cpu, labels))
 
 
 def _labels(label: int | None, counts: Sequence[int] | None, num: int, seed: int) -> Tensor | None:

@@ -8,7 +8,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from ganexp.pictures import slerp
 from ganexp.rng import derive
+
+STEPS = 10
+"""Pictures in one row of an interpolation, its two ends among them."""
 
 BLOCK = 256
 """Images are generated in padded blocks of this many, so that the numbers do not depend on the count asked for."""
@@ -110,6 +114,25 @@ def sampler(
 ) -> GeneratorSampler:
     """A function n -> float32 (n, C, H, W) in [-1, 1] over fixed latent vectors (and labels)."""
     return GeneratorSampler(generator, latent, latent_dim, device, seed, label_counts)
+
+
+def interpolations(sample: GeneratorSampler, rows: int, labels: Tensor | None = None) -> Tensor:
+    """Images along great circles between pairs of latent vectors (White 2016), `STEPS` to a row, ends included.
+
+    Args:
+        sample: whose generator, latent vectors and labels.
+        rows: pairs.
+        labels: int64 (rows,), instead of those that `sample` draws.
+
+    Returns:
+        float32 (rows * STEPS, C, H, W) in [-1, 1], row after row.
+    """
+    ends = latents(sample.latent, sample.latent_dim, 2 * rows, sample.seed).view(rows, 2, sample.latent_dim)
+    points = [slerp(ends[:, 0], ends[:, 1], step / (STEPS - 1)) for step in range(STEPS)]
+    z = torch.stack(points, dim=1).reshape(rows * STEPS, sample.latent_dim)
+    labels = sample.labels(rows) if labels is None else labels
+    repeated = None if labels is None else labels.repeat_interleave(STEPS)
+    return decode(sample.generator, z, sample.device, repeated)
 
 
 def _padded(rows: Tensor) -> Tensor:

@@ -61,12 +61,14 @@ class MetricsConfig:
         num_samples: generated images to score, at most; the reference halves bound it too.
         objective: the column that settings are chosen by; null where nothing is measured.
         scores: column -> metric (`_target_` and its parameters).
+        pictures: at the end, also draw interpolations, and samples beside their nearest training images.
     """
 
     every_epochs: PositiveInt | None = None
     num_samples: Annotated[int, Ge(2)] = 10_000
     objective: str | None = None
     scores: dict[str, Any] = field(default_factory=dict)
+    pictures: bool = False
 
 
 @dataclass
