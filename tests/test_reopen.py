@@ -1,13 +1,13 @@
 """Run directories from elsewhere: damaged, foreign or hostile."""
 
 import pytest
-from conftest import TINY
-from helpers import make_job
 
+from conftest import TINY
 from ganexp import run
 from ganexp.errors import ConfigError, DirectoryError
 from ganexp.reopen import generator_weights, open_run, parse_checkpoint, run_dirs
 from ganexp.sample import sample
+from helpers import make_job
 
 
 @pytest.fixture
