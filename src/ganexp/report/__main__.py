@@ -17,7 +17,9 @@ def main(
     best: Annotated[bool, typer.Option("--best", help="Print the winning setting, and write it as a preset.")] = False,
 ) -> None:
     """(Re)write the report of sweeps from the files of their runs."""
-    from ganexp.report.summary import FILE, load_summary
+    import pandas as pd
+
+    from ganexp.report.summary import FILE
     from ganexp.report.write import home, write_report
 
     with reporting():
@@ -28,9 +30,9 @@ def main(
         else:
             page = write_report(sweeps, out)
             for sweep in sweeps:
-                table = load_summary(sweep)
-                counts = ", ".join(f"{n} {state}" for state, n in table["state"].value_counts().items() if n)
-                typer.echo(f"{sweep / FILE}: {len(table)} runs ({counts})")
+                states = pd.read_csv(sweep / FILE, usecols=["state"])["state"]
+                counts = ", ".join(f"{n} {state}" for state, n in states.value_counts().items())
+                typer.echo(f"{sweep / FILE}: {len(states)} runs ({counts})")
             typer.echo(page)
 
 

@@ -284,12 +284,12 @@ def _confirmed(study: Study, ranking: Ranking) -> tuple[list[Confirmed], Compari
 
 
 def _extra(ranking: Ranking, name: str) -> list[Picture]:
-    """Pictures of the best setting that `python -m ganexp.portrait` makes."""
+    """Pictures of the best setting that a run draws at its end where `metrics.pictures` asks for them."""
     if ranking.best is None:
         return []
     folder = ranking.best.lead.folder / "samples"
     words = {
-        "neighbours": "samples of the best setting (upper rows) above their nearest training images (lower rows)",
+        "neighbours": "samples of the best setting, each left of its nearest training image",
         "interpolation": "interpolations of the best setting between latent vectors, one a row",
     }
     found = [whole(folder / f"{kind}.png", f"{name}-{kind}", alt) for kind, alt in words.items()]

@@ -8,10 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
+
 from ganexp.atomic import write_bytes, write_text
 from ganexp.report.collect import collect
 from ganexp.report.page import Chapter, chapters, html, markdown
 from ganexp.report.strips import joined
+from ganexp.report.summary import FILE as SUMMARY
 from ganexp.report.summary import write_summary
 
 log = logging.getLogger("ganexp")
@@ -44,9 +47,13 @@ def write_report(sweep_dirs: Sequence[Path], out: Path | None = None) -> Path:
     Raises:
         DirectoryError: one holds no runs, or a damaged plan.
     """
-    for directory in sweep_dirs:
-        write_summary(directory)
+    tables = [write_summary(directory) for directory in sweep_dirs]
     folder = out or home(sweep_dirs)
+    folder.mkdir(parents=True, exist_ok=True)
+    if folder.resolve() not in {directory.resolve() for directory in sweep_dirs}:
+        named = [t.assign(sweep=d.resolve().name) for t, d in zip(tables, sweep_dirs, strict=True)]
+        table = tables[0] if len(tables) == 1 else pd.concat(named, ignore_index=True)
+        write_text(folder / SUMMARY, table.to_csv(index=False, lineterminator="\n"))
     report = make(sweep_dirs, folder)
     (folder / FIGURES).mkdir(parents=True, exist_ok=True)
     for stale in (folder / FIGURES).iterdir():
