@@ -17,6 +17,8 @@ from ganexp.types import ImageShape
 class Generator(nn.Module):
     """z, and with classes the label as one-hot units beside it, through a body (Mirza and Osindero 2014, section 3.2).
 
+    The units have a mean square of 1, as those of z have.
+
     Args:
         body: (B, latent_dim + num_classes or 0) -> images (B, C, H, W) in [-1, 1].
         num_classes: None: unconditional.
@@ -31,7 +33,7 @@ class Generator(nn.Module):
         """z (B, latent_dim) and labels (B,) -> images (B, C, H, W) in [-1, 1]."""
         if self.num_classes is not None:
             assert labels is not None, "a conditional generator takes labels"
-            z = torch.cat((z, one_hot(labels, self.num_classes).to(z.dtype)), dim=1)
+            z = torch.cat((z, one_hot(labels, self.num_classes).to(z.dtype) * self.num_classes**0.5), dim=1)
         images: Tensor = self.body(z)
         return images
 
