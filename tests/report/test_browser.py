@@ -98,5 +98,6 @@ def test_print_shows_whole_tables(browser: Browser, report: Path) -> None:
     clipped = """[...document.querySelectorAll('.scroll')].filter(e => getComputedStyle(e).overflowX !== 'visible'
         || e.scrollHeight > e.clientHeight + 1).length"""
     assert page.evaluate(clipped) == 0
+    assert page.evaluate("document.documentElement.scrollWidth") <= 780
     assert page.locator("nav").is_hidden()
     page.close()
