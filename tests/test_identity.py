@@ -1,4 +1,5 @@
 import dataclasses
+import inspect
 
 import pytest
 
@@ -8,7 +9,7 @@ from helpers import compose_config
 
 
 def ids(*overrides):
-    identity = canonical(load(compose_config("metrics=none", *overrides)), "digits", "f" * 16)
+    identity = canonical(load(compose_config("metrics=none", *overrides)), "digits", "f" * 16, defaults=False)
     return run_id(identity), trajectory_id(identity)
 
 
@@ -79,3 +80,31 @@ def test_difference_names_each_value():
     there = canonical(config, "digits", "a")
     asked = canonical(dataclasses.replace(config, seed=3), "digits", "b")
     assert difference(there, asked) == ["dataset.fingerprint: there 'a', asked 'b'", "seed: there 0, asked 3"]
+
+
+def test_a_default_written_out_is_the_same_run():
+    assert ids("model.dropout=0.3", "trainer.batch_size=32", "optim.betas=[0.9,0.999]") == ids()
+
+
+def test_a_new_parameter_with_a_neutral_default_leaves_runs_what_they_were(monkeypatch):
+    before = ids()
+    from ganexp import model
+
+    original = model.mlp
+
+    def mlp(image_shape, *, brand_new: float = 1.5, **known):
+        return original(image_shape, **known)
+
+    mlp.__annotations__ = {}
+    mlp.__module__ = "ganexp.model"
+    mlp.__qualname__ = "mlp"
+    mlp.__signature__ = _with_parameter(original, "brand_new", 1.5)
+    monkeypatch.setattr(model, "mlp", mlp)
+    assert ids() == before
+    assert ids("+model.brand_new=2.0") != before
+
+
+def _with_parameter(function, name, default):
+    signature = inspect.signature(function, eval_str=True)
+    extra = inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=float)
+    return signature.replace(parameters=[*signature.parameters.values(), extra])

@@ -64,7 +64,7 @@ def test_our_steps_use_the_scheduled_rate():
 
 
 def ids(*overrides):
-    identity = canonical(load(compose_config("metrics=none", *overrides)), "digits", "f" * 16)
+    identity = canonical(load(compose_config("metrics=none", *overrides)), "digits", "f" * 16, defaults=False)
     return run_id(identity), trajectory_id(identity)
 
 

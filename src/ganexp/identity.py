@@ -9,10 +9,11 @@ from dataclasses import asdict, is_dataclass
 from typing import Any
 
 from ganexp.config import RunConfig
+from ganexp.schema import TrainerConfig
 from ganexp.target import Target
 
 NUMERICS_VERSION = 1
-"""Raised whenever a change of the code changes the numbers that a configuration gives."""
+"""Raised whenever a change of the code changes the numbers that a configuration gives; a changed default does."""
 
 TRAINER_KEYS = (
     "batch_size",
@@ -27,26 +28,33 @@ TRAINER_KEYS = (
 """The trainer's keys that change the numbers; the others are about the machine, pictures or what is kept."""
 
 
-def canonical(config: RunConfig, dataset_name: str, fingerprint: str) -> dict[str, Any]:
+def canonical(config: RunConfig, dataset_name: str, fingerprint: str, *, defaults: bool = True) -> dict[str, Any]:
     """Everything that is meant to change a run's numbers, as plain JSON-able values.
 
     Args:
         config: the validated run.
         dataset_name: name of the loaded dataset.
         fingerprint: digest of its content (`Dataset.fingerprint`).
+        defaults: also what has its default. Hashes are made without, so that a run stays the same run when a function
+            gets a new parameter.
     """
+    optimizers = {
+        "generator": (config.optim_generator, config.schedules_generator),
+        "discriminator": (config.optim_discriminator, config.schedules_discriminator),
+    }
     return {
         "numerics_version": NUMERICS_VERSION,
         "seed": config.seed,
         "dataset": {"name": dataset_name, "fingerprint": fingerprint},
-        "model": _target(config.model),
-        "loss": _target(config.loss),
-        "penalty": _target(config.penalty),
-        "optim": {
-            "generator": _optimizer(config.optim_generator, config.schedules_generator),
-            "discriminator": _optimizer(config.optim_discriminator, config.schedules_discriminator),
+        "model": _target(config.model, defaults),
+        "loss": _target(config.loss, defaults),
+        "penalty": _target(config.penalty, defaults),
+        "optim": {net: _optimizer(target, moving, defaults) for net, (target, moving) in optimizers.items()},
+        "trainer": {
+            key: value
+            for key in TRAINER_KEYS
+            if (value := getattr(config.trainer, key)) != getattr(TrainerConfig, key) or defaults
         },
-        "trainer": {key: getattr(config.trainer, key) for key in TRAINER_KEYS},
     }
 
 
@@ -83,12 +91,17 @@ def difference(there: Mapping[str, Any], asked: Mapping[str, Any], prefix: str =
     return lines
 
 
-def _target(target: Target) -> dict[str, Any]:
-    return _plain({"_target_": target.path, **target.params})
+def _target(target: Target, defaults: bool) -> dict[str, Any]:
+    chosen = {name: value for name, value in target.params.items() if defaults or not _is_default(target, name)}
+    return _plain({"_target_": target.path, **chosen})
 
 
-def _optimizer(target: Target, schedules: Mapping[str, Any]) -> dict[str, Any]:
-    return _target(target) | (_plain({"schedule": dict(schedules)}) if schedules else {})
+def _is_default(target: Target, name: str) -> bool:
+    return name in target.defaults and _plain({"": target.defaults[name]}) == _plain({"": target.params[name]})
+
+
+def _optimizer(target: Target, schedules: Mapping[str, Any], defaults: bool) -> dict[str, Any]:
+    return _target(target, defaults) | (_plain({"schedule": dict(schedules)}) if schedules else {})
 
 
 def _plain(values: Mapping[str, Any]) -> dict[str, Any]:

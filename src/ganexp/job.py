@@ -89,15 +89,18 @@ def identify(config: RunConfig) -> Identified:
         )
     check_together(config, dataset)
     identity = canonical(config, dataset.name, dataset.fingerprint)
-    identifier = run_id(identity)
+    essential = canonical(config, dataset.name, dataset.fingerprint, defaults=False)
+    identifier = run_id(essential)
     name = run_name(config, dataset.name, identifier)
-    return Identified(dataset.name, identity, identifier, trajectory_id(identity), name)
+    return Identified(dataset.name, identity, identifier, trajectory_id(essential), name)
 
 
 def shorter(job: Job, epochs: int) -> Job:
     """The run of the same trajectory that ends after `epochs`, in a directory beside `job`'s."""
     config = job.config.with_epochs(epochs)
-    config = replace(config, trainer=replace(config.trainer, milestones=[]), sweep=replace(config.sweep, read_off=[]))
+    config = replace(
+        config, trainer=replace(config.trainer, milestones=[]), sweep=replace(config.sweep, read_off=[], run_id=None)
+    )
     who = identify(config)
     return replace(
         job, config=config, who=who, texts=_shorter_texts(job.texts, epochs), directory=job.directory.parent / who.name
@@ -109,9 +112,14 @@ def _shorter_texts(texts: Texts, epochs: int) -> Texts:
     from omegaconf import OmegaConf
 
     tree = OmegaConf.create(texts.config)
-    for key, value in (("trainer.epochs", epochs), ("trainer.milestones", []), ("sweep.read_off", [])):
+    for key, value in (
+        ("trainer.epochs", epochs),
+        ("trainer.milestones", []),
+        ("sweep.read_off", []),
+        ("sweep.run_id", None),
+    ):
         OmegaConf.update(tree, key, value)
-    dropped = ("trainer.epochs=", "trainer.milestones=", "sweep.read_off=")
+    dropped = ("trainer.epochs=", "trainer.milestones=", "sweep.read_off=", "sweep.run_id=")
     kept = [str(text) for text in OmegaConf.create(texts.overrides) if not str(text).startswith(dropped)]
     overrides = OmegaConf.to_yaml(OmegaConf.create([*kept, f"trainer.epochs={epochs}"]))
     return replace(texts, config=OmegaConf.to_yaml(tree), overrides=overrides)

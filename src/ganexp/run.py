@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
+from omegaconf import DictConfig, OmegaConf
 
 from ganexp import pictures, state
 from ganexp.build import build_batches, build_game, build_state, make_evaluator, settings
+from ganexp.config import plain_values
 from ganexp.errors import Diverged, LeaseLost
 from ganexp.finish import draw_closer, draw_losses, finished_result, objective_value
 from ganexp.job import Job
@@ -166,8 +168,10 @@ def _work(job: Job, lease: Lease, signals: Signals, evaluator: Evaluator | None,
 
 
 def _plain(job: Job) -> dict[str, Any]:
-    """The configuration for loggers: what the identity is made from, and how it is measured."""
-    return {**job.who.identity, "metrics": {"num_samples": job.config.metrics.num_samples}}
+    """The whole configuration for loggers, as composed."""
+    tree = OmegaConf.create(job.texts.config)
+    assert isinstance(tree, DictConfig)
+    return plain_values(tree)
 
 
 def _start_logger(session: Session, restored: Mapping[str, Any] | None) -> None:

@@ -33,10 +33,12 @@ class Target:
     Attributes:
         path: dotted path, e.g. "ganexp.loss.minimax".
         params: keyword -> validated value; every parameter of the function is there.
+        defaults: keyword -> the function's own default, of the parameters that have one.
     """
 
     path: str
     params: Mapping[str, Any] = field(default_factory=dict)
+    defaults: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def name(self) -> str:
@@ -76,7 +78,8 @@ def validated(group: str, node: Mapping[str, Any], trust: Sequence[str], runtime
     if not any(fnmatch.fnmatchcase(origin, pattern) for pattern in patterns):
         raise ConfigError(f"{group}._target_: {path!r} is defined elsewhere, as {origin!r}, which is not trusted")
     given = {key: value for key, value in node.items() if key != "_target_"}
-    return Target(path, _parameters(group, function, given, runtime))
+    defaults = {p.name: p.default for p in inspect.signature(function).parameters.values() if p.default is not p.empty}
+    return Target(path, _parameters(group, function, given, runtime), defaults)
 
 
 def validate_value(key: str, annotation: Any, value: Any) -> Any:
