@@ -90,10 +90,6 @@ def test_time_left_counts_each_trajectory_once() -> None:
     assert seconds_left(runs) == 10.0 * (10 + 20) / 2
 
 
-def test_durations() -> None:
-    assert [status.duration(seconds) for seconds in (3.4, 600, 9000, 200_000)] == ["3 s", "10 min", "2.5 h", "2.3 d"]
-
-
 def test_watching_ends_when_everything_is_over(sweep: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     naps = []
 

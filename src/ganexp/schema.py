@@ -80,14 +80,18 @@ class SweepConfig:
         dry_run: list the jobs and what they would cost, run nothing.
         retry: finished badly before: leave as it is ("none"), or run again ("failed").
         zip: groups of keys that are swept in pairs, not crossed.
+        report: write report.html and report.md at the end (summary.csv is written always).
         read_off: shorter epochs that a job writes run directories for (set by the sweep).
+        run_id: what the sweep planned (set by the sweep); a job that finds itself to be another run does nothing.
     """
 
     name: str = "grid"
     dry_run: bool = False
     retry: Literal["none", "failed"] = "none"
     zip: list[list[str]] = field(default_factory=list)
+    report: bool = True
     read_off: list[PositiveInt] = field(default_factory=list)
+    run_id: str | None = None
 
 
 @dataclass

@@ -22,6 +22,7 @@ from ganexp.errors import DirectoryError
 from ganexp.state import State, Status, heartbeat_age
 from ganexp.sweep import plan
 from ganexp.sweep.plan import PlannedRun
+from ganexp.terminal import console, duration, last_line
 
 ORDER = (
     *(State.RUNNING, State.STALE, State.FAILED, State.DIVERGED, State.INTERRUPTED),
@@ -139,34 +140,26 @@ def render(directory: Path, runs: Sequence[Look], rows: int | None = None) -> Gr
     )
 
 
-def duration(seconds: float) -> str:
-    """'45 s', '12 min', '3.4 h', '2.1 d'."""
-    for limit, unit, size in ((100, "s", 1), (6000, "min", 60), (48 * 3600, "h", 3600)):
-        if seconds < limit:
-            return f"{seconds / size:.0f} {unit}" if unit != "h" else f"{seconds / size:.1f} {unit}"
-    return f"{seconds / 86400:.1f} d"
-
-
 def main(
     directory: Annotated[Path, typer.Argument(help="A sweep directory, or a run directory.", metavar="DIR")],
     watch: Annotated[bool, typer.Option("--watch", help="Go on showing it until everything is over.")] = False,
 ) -> None:
     """Show what runs, what is done, what failed, and how much time is left."""
-    console = Console()
+    screen = console()
     with reporting():
         runs = look(directory)
         if not watch:
-            console.print(render(directory, runs))
+            screen.print(render(directory, runs))
             return
         try:
-            _watch(console, directory)
+            _watch(screen, directory)
         except KeyboardInterrupt:
             return
 
 
-def _watch(console: Console, directory: Path) -> None:
-    rows = max(5, console.height - 8)
-    with Live(console=console, auto_refresh=False) as live:
+def _watch(screen: Console, directory: Path) -> None:
+    rows = max(5, screen.height - 8)
+    with Live(console=screen, auto_refresh=False) as live:
         while True:
             runs = look(directory)
             live.update(render(directory, runs, rows), refresh=True)
@@ -201,13 +194,8 @@ def _cells(run: Look) -> tuple[str, ...]:
         age,
         "" if speed is None else f"{speed:,.0f}",
         "" if left is None else duration(left),
-        "" if not error else escape(f"{error.get('type')}: {_last_line(str(error.get('message', '')))}"),
+        "" if not error else escape(f"{error.get('type')}: {last_line(str(error.get('message', '')))}"),
     )
-
-
-def _last_line(text: str) -> str:
-    lines = [line for line in text.splitlines() if line.strip()]
-    return lines[-1].strip() if lines else ""
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from ganexp.errors import LeaseLost, Refused
+from ganexp.errors import ConfigError, LeaseLost, Refused
 
 if TYPE_CHECKING:
     from ganexp.job import Job
@@ -34,17 +34,19 @@ def task(cfg: DictConfig) -> float | None:
     """One job: returns `metrics.objective`'s final value (reference half A), or None.
 
     Raises:
-        Refused: in a single run, what is refused before work.
+        Refused: what is refused before work; a sweep writes it down as the failure of the job's runs.
         SystemExit: in a single run, 1 where it failed or diverged, 128 + n where signal n interrupted it.
     """
     hydra = HydraConfig.get()
+    job = make_job(cfg, hydra)
     if hydra.mode != RunMode.MULTIRUN:
-        return run_single(make_job(cfg, hydra))
-    try:
-        job = make_job(cfg, hydra)
-    except Refused as error:
-        log.error("a job of the sweep was refused: %s", error)
-        return None
+        return run_single(job)
+    planned = job.config.sweep.run_id
+    if planned not in (None, job.who.run_id):
+        raise ConfigError(
+            f"the configuration or the data changed since the sweep was planned: expected run {planned}, got "
+            f"{job.who.run_id}; the same command again makes a new plan"
+        )
     return run_in_sweep(job)
 
 

@@ -57,7 +57,3 @@ def test_the_kind_of_a_measured_run_is_that_of_a_point(tmp_path: Path, make_poin
 )
 def test_jobs_go_to_whoever_is_free_first(durations: list[float], workers: int, together: float) -> None:
     assert estimate.total_seconds(durations, workers) == together
-
-
-def test_durations_in_words() -> None:
-    assert [estimate.in_words(seconds) for seconds in (5, 99, 600, 7200)] == ["5 s", "99 s", "10 min", "2.0 h"]

@@ -11,8 +11,10 @@ from typing import Any
 from hydra._internal.core_plugins.basic_launcher import BasicLauncher
 from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.core.utils import JobReturn, JobStatus
+from hydra.errors import HydraException
 from hydra.plugins.launcher import Launcher
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from ganexp import state
 from ganexp.atomic import write_text
@@ -139,7 +141,8 @@ class Conductor:
             place = f"hydra.sweep.dir={QuotedString(str(self.directory.resolve()), Quote.double).with_quotes()}"
             if hasattr(self.launcher, "on_done"):
                 self.launcher.on_done = lambda number, done, batch=batch: self._ended(batch[number], done)
-            results = self.launcher.launch([[*job.overrides, place] for job in batch], first + start)
+            overrides = [[*job.overrides, f"sweep.run_id='{job.point.run_id}'", place] for job in batch]
+            results = self.launcher.launch(overrides, first + start)
             if not hasattr(self.launcher, "on_done"):
                 for job, done in zip(batch, results, strict=True):
                     self._ended(job, done)
@@ -162,7 +165,8 @@ class Conductor:
         if there is not None and (there.state.final or there.state is State.RUNNING):
             return
         folder.mkdir(parents=True, exist_ok=True)
-        told = {"type": type(error).__name__, "message": str(error)}
+        composing = isinstance(error, HydraException | OmegaConfBaseException)  # whose last line says nothing
+        told = {"type": type(error).__name__, "message": " ".join(str(error).split()) if composing else str(error)}
         epoch = there.epoch if there is not None else 0
         status = Status(State.FAILED, epoch, point.epochs, point.run_id, point.trajectory_id, error=told)
         try:

@@ -16,7 +16,7 @@ from ganexp.sweep.conduct import Conductor
 from ganexp.sweep.launcher import WorkersLauncher
 from ganexp.sweep.plan import short
 from ganexp.sweep.points import Point, telling
-from ganexp.sweep.show import console, count
+from ganexp.terminal import console, count, duration
 
 UNTOUCHED = {
     State.COMPLETED: "done",
@@ -39,10 +39,10 @@ def show(conductor: Conductor, keys: Sequence[str]) -> None:
     jobs = conductor.jobs(states)
     workers, threads = crew(conductor, len(jobs))
     speeds = estimate.measured(_measured_folders(conductor), threads)
-    durations = [estimate.seconds(job, speeds, _start(conductor, job.point)) for job in jobs]
+    seconds = [estimate.seconds(job, speeds, _start(conductor, job.point)) for job in jobs]
     plans = {
-        point.run_id: _plan(number, point is job.point, duration)
-        for number, (job, duration) in enumerate(zip(jobs, durations, strict=True), 1)
+        point.run_id: _plan(number, point is job.point, cost)
+        for number, (job, cost) in enumerate(zip(jobs, seconds, strict=True), 1)
         for point in job.points
     }
     table = Table("run directory", "setting", "state", "plan", "time")
@@ -54,7 +54,7 @@ def show(conductor: Conductor, keys: Sequence[str]) -> None:
     console().print(table)
     missing = f"{count(len(plans), 'run')} of {len(conductor.points)} missing"
     console().print(
-        f"{missing}, {count(len(jobs), 'job')}, {count(workers, 'worker')}: {_total(durations, workers)}. "
+        f"{missing}, {count(len(jobs), 'job')}, {count(workers, 'worker')}: {_total(seconds, workers)}. "
         "Nothing was started.",
         markup=False,
     )
@@ -74,17 +74,17 @@ def _start(conductor: Conductor, longest: Point) -> int:
     return max((status.epoch for status in statuses if status is not None), default=0)
 
 
-def _plan(number: int, longest: bool, duration: float | None) -> tuple[str, str]:
+def _plan(number: int, longest: bool, seconds: float | None) -> tuple[str, str]:
     if not longest:
         return f"read off job {number}, whose trajectory it shares", ""
-    return f"job {number}", "unknown" if duration is None else f"about {estimate.in_words(duration)}"
+    return f"job {number}", "unknown" if seconds is None else f"about {duration(seconds)}"
 
 
-def _total(durations: Sequence[float | None], workers: int) -> str:
-    known = [duration for duration in durations if duration is not None]
-    if len(known) < len(durations):
+def _total(seconds: Sequence[float | None], workers: int) -> str:
+    known = [each for each in seconds if each is not None]
+    if len(known) < len(seconds):
         return "time unknown, as no run like every one of them was measured here"
-    return f"about {estimate.in_words(estimate.total_seconds(known, workers))}"
+    return f"about {duration(estimate.total_seconds(known, workers))}"
 
 
 def _measured_folders(conductor: Conductor) -> Iterator[Path]:

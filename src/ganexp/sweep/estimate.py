@@ -58,13 +58,6 @@ def total_seconds(durations: Sequence[float], workers: int) -> float:
     return max(free)
 
 
-def in_words(duration: float) -> str:
-    """'40 s', '12 min', '3.5 h'."""
-    if duration < 100:
-        return f"{duration:.0f} s"
-    return f"{duration / 60:.0f} min" if duration < 6000 else f"{duration / 3600:.1f} h"
-
-
 def _speed(folder: Path, threads: int) -> Speed | None:
     content, identity = read_result(folder / "result.json"), read_identity(folder)
     try:

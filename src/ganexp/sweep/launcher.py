@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -76,10 +77,11 @@ class WorkersLauncher(JoblibLauncher):  # type: ignore[misc]
         call = _Call(self.hydra_context, self.config, self.task_function, Singleton.get_state())
         workers = Workers(call, self.environments(len(job_overrides)))
         results: dict[int, JobReturn] = {}
-        for number, answer in workers.run(_numbered(job_overrides, initial_job_idx)):
-            results[number] = _as_return(answer, job_overrides[number])
-            if self.on_done is not None:
-                self.on_done(number, results[number])
+        with closing(workers.run(_numbered(job_overrides, initial_job_idx))) as answers:
+            for number, answer in answers:
+                results[number] = _as_return(answer, job_overrides[number])
+                if self.on_done is not None:
+                    self.on_done(number, results[number])
         return [results[number] for number in range(len(job_overrides))]
 
 

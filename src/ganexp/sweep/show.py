@@ -7,17 +7,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from ganexp.report import try_report
 from ganexp.report.summary import FILE, write_summary
 from ganexp.state import State
-from ganexp.sweep import estimate
 from ganexp.sweep.conduct import BADLY_ENDED, Conductor
 from ganexp.sweep.jobs import SweepJob
 from ganexp.sweep.plan import short
 from ganexp.sweep.points import Point, telling
+from ganexp.terminal import console, count, duration, last_line
 
 TABLE_ROWS = 40
 """Runs that are listed one by one; of more, the summary tells."""
@@ -46,7 +46,7 @@ def follow(conductor: Conductor, keys: Sequence[str]) -> None:
     def told(job: SweepJob, states: dict[str, State]) -> None:
         words = ", ".join(f"epochs={p.epochs} {states[p.run_id]}" for p in job.points)
         name = short(telling(job.point.overrides, naming)) or job.point.name
-        elapsed = estimate.in_words(time.monotonic() - started)
+        elapsed = duration(time.monotonic() - started)
         console().print(
             f"[{conductor.ended}/{conductor.launched}] {name}: {words} ({elapsed} since the start)", markup=False
         )
@@ -54,7 +54,7 @@ def follow(conductor: Conductor, keys: Sequence[str]) -> None:
     conductor.told = told
 
 
-def closing(conductor: Conductor, keys: Sequence[str], *, interrupted: bool) -> bool:
+def closing(conductor: Conductor, keys: Sequence[str], *, interrupted: bool, report: bool) -> bool:
     """Write the summary and tell how the sweep stands.
 
     Returns:
@@ -69,17 +69,14 @@ def closing(conductor: Conductor, keys: Sequence[str], *, interrupted: bool) -> 
         screen.print(f"{row['state']} {row['run_dir']}: {last_line(str(row['error']))}", markup=False)
     words = ", ".join(f"{number} {name}" for name, number in asked["state"].value_counts().items() if number)
     screen.print(f"{words}; {conductor.directory / FILE}", markup=False)
+    stale = conductor.launched > 0 or not (conductor.directory / "report.html").exists()
+    if report and stale and not interrupted and (page := try_report([conductor.directory])) is not None:
+        screen.print(str(page), markup=False)
     if interrupted:
         screen.print("stopped; the same command goes on", markup=False)
     elif any(asked["state"].isin(BADLY_ENDED)):
         screen.print("what failed is left as it is; sweep.retry=failed tries again", markup=False)
     return bool(asked["state"].isin([State.COMPLETED, State.PRUNED]).all())
-
-
-def last_line(text: str) -> str:
-    """The last line of an error that says something."""
-    lines = [line for line in text.splitlines() if line.strip()]
-    return lines[-1].strip() if lines else ""
 
 
 def _results(points: Sequence[Point], rows: pd.DataFrame, keys: Sequence[str]) -> Table:
@@ -91,14 +88,3 @@ def _results(points: Sequence[Point], rows: pd.DataFrame, keys: Sequence[str]) -
         cells = ("" if pd.isna(row[name]) else f"{row[name]:.4g}" for name in columns)
         table.add_row(escape(short(telling(point.overrides, keys)) or point.name), str(row["state"]), *cells)
     return table
-
-
-def count(number: int, one: str, many: str | None = None) -> str:
-    """'1 job', '2 jobs'."""
-    return f"{number} {one if number == 1 else many or one + 's'}"
-
-
-def console() -> Console:
-    """The terminal; where there is none, lines of 160 columns."""
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=160)

@@ -58,11 +58,10 @@ class GridSweeper(BasicSweeper):
         preflight.check([point for job in conductor.jobs(conductor.states()) for point in job.points], keys)
         conductor.record(self.config, arguments, list(dict.fromkeys(override.key_or_group for override in overrides)))
         show.follow(conductor, keys)
-        return self._conduct(conductor, keys)
+        return self._conduct(conductor, keys, report=bool(options.report))
 
-    def _conduct(self, conductor: Any, keys: Sequence[str]) -> list[Any]:
+    def _conduct(self, conductor: Any, keys: Sequence[str], *, report: bool) -> list[Any]:
         """Launch, and whatever happens write the summary and say how it stands."""
-        from ganexp.report import try_report
         from ganexp.sweep import show
         from ganexp.sweep.stopping import stopped_by
 
@@ -72,12 +71,10 @@ class GridSweeper(BasicSweeper):
                 conductor.conduct()
         except (KeyboardInterrupt, SystemExit) as error:
             signal = stop.status(error)
-        complete = show.closing(conductor, keys, interrupted=signal is not None)
+        complete = show.closing(conductor, keys, interrupted=signal is not None, report=report)
         sys.stdout.flush()
         if signal is not None:
             raise SystemExit(signal)
-        if conductor.launched or not (conductor.directory / "report.html").exists():
-            try_report([conductor.directory])
         if not complete:
             raise SystemExit(1)
         results: list[Any] = conductor.results

@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
@@ -37,12 +37,18 @@ class _Slot:
         environment: variables that its processes get.
         process, connection: of the present worker, if there is one.
         task: number of the task it works on, if any.
+        waiting: that task, while its new process does not listen yet.
     """
 
     environment: Mapping[str, str]
     process: SpawnProcess | None = None
     connection: Connection | None = None
     task: int | None = None
+    waiting: bytes | None = None
+
+
+_LATER = object()
+"""In place of an answer: the task has only now been handed over."""
 
 
 class Workers:
@@ -59,7 +65,7 @@ class Workers:
         self._function: bytes = cloudpickle.dumps(function)
         self._slots = [_Slot(environment) for environment in environments]
 
-    def run(self, tasks: Iterator[tuple[Any, ...]]) -> Iterator[tuple[int, Any]]:
+    def run(self, tasks: Iterator[tuple[Any, ...]]) -> Generator[tuple[int, Any], None, None]:
         """Work on tasks; the next one is asked for only when a worker is free for it.
 
         Args:
@@ -69,7 +75,8 @@ class Workers:
             The number of a task (0, 1, ... as they came) and what the call returned; where it raised, or its worker
             died, the exception (`WorkerDied`). In the order they end.
 
-        Leaving early, by an exception or by closing the generator, asks all workers to stop with SIGTERM and waits.
+        Leaving early, by an exception or by closing the generator (`contextlib.closing`), asks all workers to stop with
+        SIGTERM and waits for them.
         """
         number = 0
         exhausted = False
@@ -85,28 +92,25 @@ class Workers:
                 if all(slot.task is None for slot in self._slots):
                     break
                 for slot in self._ready():
-                    done, slot.task = slot.task, None
-                    assert done is not None
-                    yield done, self._take(slot)
+                    answer = self._take(slot)
+                    if answer is not _LATER:
+                        done, slot.task = slot.task, None
+                        assert done is not None
+                        yield done, answer
         finally:
             self._stop()
 
     def _give(self, slot: _Slot, number: int, arguments: tuple[Any, ...]) -> None:
-        slot.task = number
-        payload = cloudpickle.dumps(arguments)
-        for _ in range(2):
-            if slot.process is None or not slot.process.is_alive():
-                self._start(slot)
-            assert slot.connection is not None
-            try:
+        slot.task, payload = number, cloudpickle.dumps(arguments)
+        if slot.process is not None and slot.process.is_alive() and slot.connection is not None:
+            with suppress(OSError):
                 slot.connection.send_bytes(payload)
-            except OSError:
-                self._discard(slot)
-            else:
                 return
+        self._discard(slot)
+        self._start(slot)
+        slot.waiting = payload
 
     def _start(self, slot: _Slot) -> None:
-        self._discard(slot)
         ours, theirs = multiprocessing.Pipe()
         context = multiprocessing.get_context("spawn")
         process = context.Process(target=_serve, args=(theirs, os.getpid()), name="ganexp-worker")
@@ -114,32 +118,35 @@ class Workers:
             process.start()
         theirs.close()
         slot.process, slot.connection = process, ours
-        with suppress(OSError):
-            ours.send_bytes(self._function)
 
     def _ready(self) -> list[_Slot]:
-        """The busy slots that have an answer, or whose worker is gone."""
-        busy = {slot.connection: slot for slot in self._slots if slot.task is not None and slot.connection is not None}
-        lost = [slot for slot in self._slots if slot.task is not None and slot.connection is None]
-        found = wait(list(busy), timeout=0 if lost else None)
-        return lost + [busy[connection] for connection in found if isinstance(connection, Connection)]
+        """The slots whose worker says something, or is gone."""
+        busy = {slot.connection: slot for slot in self._slots if slot.task is not None}
+        found = wait([connection for connection in busy if connection is not None])
+        return [busy[connection] for connection in found if isinstance(connection, Connection)]
 
     def _take(self, slot: _Slot) -> Any:
-        """The answer of a slot that is ready."""
+        """What a slot that is ready has to say; a new process says that it listens, and is given its task."""
+        assert slot.connection is not None
         try:
-            assert slot.connection is not None
-            return cloudpickle.loads(slot.connection.recv_bytes())
-        except (EOFError, OSError, AssertionError):
+            message = slot.connection.recv_bytes()
+            if slot.waiting is None:
+                return cloudpickle.loads(message)
+            slot.connection.send_bytes(self._function)
+            slot.connection.send_bytes(slot.waiting)
+        except (EOFError, OSError):
             return WorkerDied(self._discard(slot))
+        slot.waiting = None
+        return _LATER
 
     def _discard(self, slot: _Slot) -> str:
         """Make room for another process; tells how the present one ended."""
         process, connection = slot.process, slot.connection
-        slot.process = slot.connection = None
+        slot.process = slot.connection = slot.waiting = None
         if connection is not None:
             connection.close()
         if process is None:
-            return "its worker process could not be started"
+            return ""
         process.join(GRACE_SECONDS)
         if process.exitcode is None:
             process.kill()
@@ -168,13 +175,14 @@ class Workers:
                 if slot.process is not None:
                     slot.process.kill()
                     slot.process.join()
-                slot.process = slot.connection = slot.task = None
+                slot.process = slot.connection = slot.task = slot.waiting = None
 
 
 def _serve(connection: Connection, launcher: int) -> None:
     """A worker's life: take a task, answer, until the launcher closes the connection or is gone."""
     threading.Thread(target=_watch, args=(launcher,), daemon=True, name="ganexp-watch").start()
     with suppress(EOFError, OSError, KeyboardInterrupt):
+        connection.send_bytes(b"listening")
         function = cloudpickle.loads(connection.recv_bytes())
         while True:
             arguments = cloudpickle.loads(connection.recv_bytes())

@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import io
+from contextlib import redirect_stdout
+
+import pytest
+
+from ganexp import terminal
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0, "0 s"),
+        (99, "99 s"),
+        (100, "2 min"),
+        (5999, "100 min"),
+        (6000, "1.7 h"),
+        (172_799, "48.0 h"),
+        (200_000, "2.3 d"),
+    ],
+)
+def test_durations(seconds: float, words: str) -> None:
+    assert terminal.duration(seconds) == words
+
+
+def test_the_last_line_that_says_something() -> None:
+    assert terminal.last_line("one\n two \n\n  \n") == "two"
+    assert terminal.last_line("\n") == ""
+
+
+def test_counting() -> None:
+    assert [terminal.count(n, "job") for n in (0, 1, 2)] == ["0 jobs", "1 job", "2 jobs"]
+    assert terminal.count(2, "trajectory", "trajectories") == "2 trajectories"
+
+
+def test_tables_in_files_are_not_squeezed() -> None:
+    with redirect_stdout(io.StringIO()) as out:
+        terminal.console().print("x" * 150)
+    assert out.getvalue().splitlines() == ["x" * 150]
