@@ -99,7 +99,7 @@ def suggestion(key: str) -> str:
     known = known_keys()
     whole = difflib.get_close_matches(key, known, n=1, cutoff=0.75)
     last = key.rpartition(".")[2]
-    by_last = {name.rpartition(".")[2]: name for name in reversed(known)}
+    by_last = {name.rpartition(".")[2]: name for name in sorted(known, key=lambda n: n.count("."), reverse=True)}
     found = whole or [by_last[name] for name in difflib.get_close_matches(last, list(by_last), n=1, cutoff=0.6)]
     return f" Did you mean {found[0]!r}?" if found else ""
 
