@@ -81,13 +81,14 @@ class Conductor:
         missing = [p for p in self.points if self._wanted(p, states[p.run_id]) and p.run_id not in blocked]
         return jobs_for(missing, [p for p in self.points if states[p.run_id] is State.COMPLETED])
 
-    def record(self, config: DictConfig, command: Sequence[str], keys: Sequence[str]) -> None:
+    def record(self, config: DictConfig, keys: Sequence[str]) -> None:
         """Write plan.json and multirun.yaml.
 
         Raises:
             DirectoryError: the directory belongs to something else, or cannot be written.
         """
-        now = state.now()
+        now, typed = state.now(), config.hydra.overrides
+        command = [*typed.task, *(text for text in typed.hydra if not text.startswith("hydra.mode="))]
         request = plan.Request(
             tuple(command), now, now, tuple(point.run_id for point in self.points), tuple(keys), git_revision()
         )

@@ -45,7 +45,6 @@ class GridSweeper(BasicSweeper):
         overrides = self._parse(arguments)
         grid = axes(overrides, [list(keys) for keys in options.zip])
         keys = swept_keys(grid)
-        self.overrides = [list(points(grid))]
         asked = all_points(Composer(self.hydra_context.config_loader, self.config), list(points(grid)), keys)
         wanted = distinct(asked)
         directory = Path(str(self.config.hydra.sweep.dir))
@@ -56,7 +55,7 @@ class GridSweeper(BasicSweeper):
             dry_run.show(conductor, keys)
             return []
         preflight.check([point for job in conductor.jobs(conductor.states()) for point in job.points], keys)
-        conductor.record(self.config, arguments, list(dict.fromkeys(override.key_or_group for override in overrides)))
+        conductor.record(self.config, list(dict.fromkeys(override.key_or_group for override in overrides)))
         show.follow(conductor, keys)
         return self._conduct(conductor, keys, report=bool(options.report))
 
