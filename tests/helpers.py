@@ -13,6 +13,22 @@ from ganexp.config import conf_dir, load
 from ganexp.job import Job, identify, load_dataset
 from ganexp.rundir import Texts
 
+TINY = (
+    "dataset.num_images=48",
+    "model.latent_dim=8",
+    "model.generator_widths=[16]",
+    "model.discriminator_width=16",
+    "model.maxout_units=8",
+    "trainer.batch_size=20",
+    "trainer.epochs=4",
+    "trainer.d_steps=2",
+    "trainer.threads=1",
+    "trainer.sample_images=4",
+    "optim.lr=1e-3",
+    "metrics=none",
+)
+"""Overrides of a run of a second: 3 steps an epoch, the last batch smaller than the others."""
+
 _INITIALIZED: list[bool] = []
 
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from conftest import TINY
 from ganexp.checkpoint import load, weights_sha256
 from ganexp.record import read_metrics
 from ganexp.rundir import state_checkpoints
+from helpers import TINY
 
 
 def only_run(folder: Path) -> Path:

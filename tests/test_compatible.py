@@ -5,9 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from conftest import TINY
 from ganexp.errors import ConfigError, DataError
-from helpers import make_job
+from helpers import TINY, make_job
 
 NO_MLP_KEYS = ("dataset.num_images=48", "trainer.batch_size=20", "metrics=none")
 

@@ -6,13 +6,12 @@ from dataclasses import replace
 import PIL.Image
 import pytest
 
-from conftest import TINY
 from ganexp import run
 from ganexp.errors import ConfigError, DirectoryError
 from ganexp.evaluate import evaluate
 from ganexp.record import is_cadence, read_metrics
 from ganexp.rundir import result_json
-from helpers import make_job
+from helpers import TINY, make_job
 
 SCORED = [override for override in TINY if override != "metrics=none"]
 

@@ -2,12 +2,11 @@
 
 import pytest
 
-from conftest import TINY
 from ganexp import run
 from ganexp.errors import ConfigError, DirectoryError
 from ganexp.reopen import generator_weights, open_run, parse_checkpoint, run_dirs
 from ganexp.sample import sample
-from helpers import make_job
+from helpers import TINY, make_job
 
 
 @pytest.fixture

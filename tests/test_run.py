@@ -8,14 +8,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from conftest import TINY
 from ganexp import run, state
 from ganexp.checkpoint import load, weights_sha256
 from ganexp.errors import ConfigError, DataError, DirectoryError
 from ganexp.record import COLUMNS, read_metrics
 from ganexp.rundir import generator_checkpoint, state_checkpoints
 from ganexp.state import State
-from helpers import make_job
+from helpers import TINY, make_job
 
 
 @pytest.fixture

@@ -129,7 +129,6 @@ def test_every_option_file_is_in_a_known_group():
     known = {
         "dataset",
         "experiment",
-        "hydra",
         "logger",
         "loss",
         "metrics",
@@ -139,4 +138,4 @@ def test_every_option_file_is_in_a_known_group():
         "sweep",
         "trainer",
     }
-    assert {path.name for path in Path(conf_dir()).iterdir() if path.is_dir()} == known
+    assert {path.relative_to(conf_dir()).parts[0] for path in Path(conf_dir()).glob("*/**/*.yaml")} == known
