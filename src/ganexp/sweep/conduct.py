@@ -50,6 +50,7 @@ class Conductor:
         launched: jobs given to the launcher so far, or about to be.
         ended: jobs that have come back.
         told: called with each job as it ends, and the states of its runs.
+        waits: called with the runs of other processes that are waited for.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class Conductor:
         self.retry = retry
         self.results: list[Sequence[JobReturn]] = []
         self.told: Callable[[SweepJob, dict[str, State]], None] | None = None
+        self.waits: Callable[[Sequence[Point]], None] | None = None
         self._attempts: Counter[str] = Counter()
         self.launched = 0
         self.ended = 0
@@ -105,8 +107,8 @@ class Conductor:
             jobs = self.jobs(states)
             if jobs:
                 self._launch(jobs)
-            elif self._blocked(states):
-                time.sleep(WAIT_SECONDS)
+            elif held := [point for point in self.points if states[point.run_id] is State.RUNNING]:
+                self._wait(held)
             else:
                 return
 
@@ -130,6 +132,13 @@ class Conductor:
                 and self._wanted(point, states[point.run_id])
             }
         return blocked
+
+    def _wait(self, held: Sequence[Point]) -> None:
+        """Return when one of the runs that other processes hold has come to an end."""
+        if self.waits is not None:
+            self.waits(held)
+        while all(self.state_of(point) is State.RUNNING for point in held):
+            time.sleep(WAIT_SECONDS)
 
     def _launch(self, jobs: Sequence[SweepJob]) -> None:
         size = self.batch_size or len(jobs)

@@ -39,7 +39,7 @@ def opening(directory: Path, asked: Sequence[Point], wanted: Sequence[Point]) ->
 
 
 def follow(conductor: Conductor, keys: Sequence[str]) -> None:
-    """Have a line printed for each job as it ends."""
+    """Have a line printed for each job as it ends, and when other processes are waited for."""
     started = time.monotonic()
     naming = [key for key in keys if key != "trainer.epochs"]
 
@@ -51,7 +51,10 @@ def follow(conductor: Conductor, keys: Sequence[str]) -> None:
             f"[{conductor.ended}/{conductor.launched}] {name}: {words} ({elapsed} since the start)", markup=False
         )
 
-    conductor.told = told
+    def waits(held: Sequence[Point]) -> None:
+        console().print(f"waiting for {count(len(held), 'run')} that other processes are at work on", markup=False)
+
+    conductor.told, conductor.waits = told, waits
 
 
 def closing(conductor: Conductor, keys: Sequence[str], *, interrupted: bool, report: bool) -> bool:
