@@ -4,13 +4,16 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: run test lint test-cluster install mnist fashionmnist cifar10 all clean
+.PHONY: run test test-slow lint test-cluster install mnist fashionmnist cifar10 all clean
 
 run: $(READY) ## train on the embedded digits and say where the pictures are
 	$(BIN)/python -m ganexp experiment=quickstart
 
 test: $(READY) ## the test suite
 	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+test-slow: $(READY) ## tests that take a while
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m slow
 
 lint: $(READY) ## style and types
 	$(BIN)/ruff check .

@@ -26,5 +26,9 @@ class Diverged(Exception):
     """A loss or a weight became NaN or infinite (state DIVERGED, exit status 1)."""
 
 
+class Pruned(Exception):
+    """A search stopped this run, which does not promise (state PRUNED)."""
+
+
 class LeaseLost(Exception):
     """Another process took this run over; the present one must stop without writing."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -52,6 +52,7 @@ class Job:
         directory: its run directory.
         texts: what `.hydra/` is to hold.
         in_sweep: whether it is one of many (no progress bar, no waiting for another holder).
+        judge: told of each scored epoch and its objective (on reference half A); true where the run is to be pruned.
     """
 
     config: RunConfig
@@ -60,6 +61,7 @@ class Job:
     directory: Path
     texts: Texts
     in_sweep: bool
+    judge: Callable[[int, float], bool] | None = None
 
 
 def load_dataset(target: Target) -> Dataset:
@@ -99,7 +101,9 @@ def shorter(job: Job, epochs: int) -> Job:
     """The run of the same trajectory that ends after `epochs`, in a directory beside `job`'s."""
     config = job.config.with_epochs(epochs)
     config = replace(
-        config, trainer=replace(config.trainer, milestones=[]), sweep=replace(config.sweep, read_off=[], run_id=None)
+        config,
+        trainer=replace(config.trainer, milestones=[]),
+        sweep=replace(config.sweep, read_off=[], run_id=None, trial=None),
     )
     who = identify(config)
     return replace(
@@ -117,9 +121,10 @@ def _shorter_texts(texts: Texts, epochs: int) -> Texts:
         ("trainer.milestones", []),
         ("sweep.read_off", []),
         ("sweep.run_id", None),
+        ("sweep.trial", None),
     ):
         OmegaConf.update(tree, key, value)
-    dropped = ("trainer.epochs=", "trainer.milestones=", "sweep.read_off=", "sweep.run_id=")
+    dropped = ("trainer.epochs=", "trainer.milestones=", "sweep.read_off=", "sweep.run_id=", "sweep.trial=")
     kept = [str(text) for text in OmegaConf.create(texts.overrides) if not str(text).startswith(dropped)]
     overrides = OmegaConf.to_yaml(OmegaConf.create([*kept, f"trainer.epochs={epochs}"]))
     return replace(texts, config=OmegaConf.to_yaml(tree), overrides=overrides)

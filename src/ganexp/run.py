@@ -18,7 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 from ganexp import pictures, state
 from ganexp.build import build_batches, build_game, build_state, make_evaluator, settings
 from ganexp.config import plain_values
-from ganexp.errors import Diverged, LeaseLost
+from ganexp.errors import Diverged, LeaseLost, Pruned
 from ganexp.finish import draw_closer, draw_losses, finished_result, objective_value
 from ganexp.job import Job
 from ganexp.logger import Logger
@@ -125,6 +125,10 @@ def _hold(job: Job, lease: Lease, signals: Signals, evaluator: Evaluator | None,
         logger.finish(State.INTERRUPTED.value)
         message = "stopped between two steps; the same command goes on"
         return Outcome(State.INTERRUPTED, None, job.directory, message, signals.received)
+    except Pruned as error:
+        lease.update(state=State.PRUNED)
+        logger.finish(State.PRUNED.value)
+        return Outcome(State.PRUNED, None, job.directory, str(error))
     except Diverged as error:
         lease.update(state=State.DIVERGED, error={"type": "Diverged", "message": str(error)})
         logger.finish(State.DIVERGED.value)
@@ -164,6 +168,9 @@ def _work(job: Job, lease: Lease, signals: Signals, evaluator: Evaluator | None,
         except Interrupted:
             session.save()
             raise
+        except Pruned:
+            draw_losses(job, training.history)
+            raise
         return _finish(session)
 
 
@@ -188,6 +195,8 @@ def _go_on(session: Session, restored: Mapping[str, Any] | None, here: Mapping[s
     if restored is None:
         return
     session.earlier_seconds = float(restored.get("elapsed", 0.0))
+    for row in session.training.history:
+        session.judged(row)
     session.lease.update(epoch=len(session.training.history))
     origin = "" if restored["folder"] == session.job.directory else f" of {restored['folder'].name}"
     session.progress.note(f"going on after step {session.training.step:,}{origin}")
@@ -272,4 +281,5 @@ def _finish(session: Session, read_off: str | None = None) -> dict[str, Any]:
         draw_closer(job, session.evaluator, session.sample)
     content = {**session.result(job, rows, session.scores(epoch)), "read_off": read_off}
     write_result(result_json(job.directory), content)
+    session.judged(content["final"])
     return content

@@ -83,6 +83,7 @@ class SweepConfig:
         report: write report.html and report.md at the end (summary.csv is written always).
         read_off: shorter epochs that a job writes run directories for (set by the sweep).
         run_id: what the sweep planned (set by the sweep); a job that finds itself to be another run does nothing.
+        trial: number of the trial that a job is (set by a search); it is told what the job measures, and may prune it.
     """
 
     name: str = "grid"
@@ -92,6 +93,7 @@ class SweepConfig:
     report: bool = True
     read_off: list[PositiveInt] = field(default_factory=list)
     run_id: str | None = None
+    trial: Annotated[int, Ge(0)] | None = None
 
 
 @dataclass

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from ganexp import pictures, state
-from ganexp.errors import LeaseLost
+from ganexp.errors import LeaseLost, Pruned
 from ganexp.finish import finished_result, plain, result, write_read_off
 from ganexp.job import Job, shorter
 from ganexp.observe import observe
@@ -128,6 +128,14 @@ class Session:
         self._tell(epoch, row)
         if epoch in self.job.config.sweep.read_off:
             self.read_off(epoch)
+        if self.judged(row) and epoch < self.job.config.trainer.epochs:
+            raise Pruned(f"after epoch {epoch} of {self.job.config.trainer.epochs}")
+
+    def judged(self, row: Row) -> bool:
+        """Report a scored epoch to whom it concerns; whether the run is to be pruned for it."""
+        objective = self.job.config.metrics.objective
+        value = row.get(f"{objective}_half_a", row.get(str(objective)))
+        return self.job.judge is not None and value is not None and self.job.judge(int(row["epoch"] or 0), value)
 
     def scores(self, epoch: int) -> Scores:
         """The metrics of the sampling generator after `epoch`, computed once."""

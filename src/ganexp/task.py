@@ -6,6 +6,7 @@ import contextlib
 import logging
 import signal
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -63,7 +64,18 @@ def make_job(cfg: DictConfig, hydra: Any) -> Job:
     hydra_text = OmegaConf.to_yaml(OmegaConf.create({"hydra": OmegaConf.to_container(hydra, resolve=False)}))
     texts = Texts(OmegaConf.to_yaml(cfg), OmegaConf.to_yaml(hydra.overrides.task), hydra_text)
     run = directory / who.name if in_sweep else directory
-    return Job(config, load_dataset(config.dataset), who, run, texts, in_sweep)
+    return Job(config, load_dataset(config.dataset), who, run, texts, in_sweep, _judge(cfg, hydra))
+
+
+def _judge(cfg: DictConfig, hydra: Any) -> Callable[[int, float], bool] | None:
+    """Who decides whether a trial of a search is pruned; None for other runs, and where nothing prunes."""
+    if hydra.mode != RunMode.MULTIRUN or cfg.sweep.trial is None or len(hydra.sweeper.get("objectives") or [""]) > 1:
+        return None
+    from ganexp.sweep.search.address import address_of, make_pruner
+    from ganexp.sweep.search.judge import Judge
+
+    address = address_of(hydra.sweeper, Path(str(hydra.sweep.dir)))
+    return Judge(address, int(cfg.sweep.trial), make_pruner(hydra.sweeper.pruner))
 
 
 def run_single(job: Job) -> float | None:

@@ -20,6 +20,7 @@ from ganexp.report.findings import Ranking, Standing, rankings
 from ganexp.report.flags import Flag, flags
 from ganexp.report.importance import MIN_TRIALS, Importance, importance
 from ganexp.report.overview import overview
+from ganexp.report.search import searches
 from ganexp.report.statistics import MIN_SEEDS, Comparison, Estimate, compare
 from ganexp.report.strips import Picture, Strip, epochs_of, strips, whole
 
@@ -120,6 +121,7 @@ def _context(study: Study, parts: Sequence[Chapter], out: Path) -> dict[str, Any
         "study": study,
         "chapters": parts,
         "facts": overview(study),
+        "searches": searches(study),
         "anchors": anchors([part.ranking for part in parts]),
         "names": [sweep.directory.resolve().name for sweep in study.sweeps],
         "written": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),

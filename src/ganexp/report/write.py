@@ -12,7 +12,9 @@ import pandas as pd
 
 from ganexp.atomic import write_bytes, write_text
 from ganexp.report.collect import collect
+from ganexp.report.draw import Drawing
 from ganexp.report.page import Chapter, chapters, html, markdown
+from ganexp.report.search import searches
 from ganexp.report.strips import joined
 from ganexp.report.summary import FILE as SUMMARY
 from ganexp.report.summary import write_summary
@@ -79,7 +81,8 @@ def make(sweep_dirs: Sequence[Path], folder: Path) -> Report:
     """The report as it would be written into `folder`, from the files as they are now."""
     study = collect(sweep_dirs)
     parts = chapters(study)
-    return Report(html(study, parts, folder), markdown(study, parts, folder), _figures(parts))
+    drawings = [drawing for search in searches(study) for drawing in search.drawings]
+    return Report(html(study, parts, folder), markdown(study, parts, folder), _figures(parts, drawings))
 
 
 def home(sweep_dirs: Sequence[Path]) -> Path:
@@ -89,8 +92,9 @@ def home(sweep_dirs: Sequence[Path]) -> Path:
     return Path(os.path.commonpath([directory.resolve().parent for directory in sweep_dirs]))
 
 
-def _figures(parts: Sequence[Chapter]) -> dict[str, bytes]:
-    found: dict[str, bytes] = {}
+def _figures(parts: Sequence[Chapter], drawings: Sequence[Drawing]) -> dict[str, bytes]:
+    """Every figure by file name: of the chapters, and `drawings` besides."""
+    found = {f"{drawing.name}.svg": drawing.file.encode() for drawing in drawings}
     for part in parts:
         for drawing in (drawing for each in part.drawings.values() for drawing in each):
             found[f"{drawing.name}.svg"] = drawing.file.encode()

@@ -8,15 +8,17 @@ from typing import Any
 
 
 def register() -> None:
-    """Tell Hydra of the grid sweeper and of the launcher with worker processes. Does not import torch."""
+    """Tell Hydra of the sweepers and of the launcher with worker processes. Imports neither torch nor Optuna."""
     from hydra.core.plugins import Plugins
 
     from ganexp.sweep import conf
     from ganexp.sweep.launcher import WorkersLauncher
+    from ganexp.sweep.search.sweeper import SearchSweeper
     from ganexp.sweep.sweeper import GridSweeper
 
     plugins = Plugins.instance()
     plugins.register(GridSweeper)
+    plugins.register(SearchSweeper)
     plugins.register(WorkersLauncher)
     conf.register()
 

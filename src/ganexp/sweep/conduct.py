@@ -163,27 +163,34 @@ class Conductor:
         error = done._return_value if done.status is JobStatus.FAILED else None
         if isinstance(error, Exception):
             for point in job.points:
-                self._mark_failed(point, error)
+                mark_failed(self.directory, point, error)
         self.ended += 1
         if self.told is not None:
             self.told(job, {point.run_id: self.state_of(point) for point in job.points})
 
-    def _mark_failed(self, point: Point, error: Exception) -> None:
-        """Write FAILED for a run whose process is gone without a word."""
-        folder = self.directory / point.name
-        there = state.effective(folder)
-        if there is not None and (there.state.final or there.state is State.RUNNING):
-            return
-        folder.mkdir(parents=True, exist_ok=True)
-        composing = isinstance(error, HydraException | OmegaConfBaseException)  # whose last line says nothing
-        told = {"type": type(error).__name__, "message": " ".join(str(error).split()) if composing else str(error)}
-        epoch = there.epoch if there is not None else 0
-        status = Status(State.FAILED, epoch, point.epochs, point.run_id, point.trajectory_id, error=told)
-        try:
-            with Lease(folder) as lease:
-                lease.begin(status)
-        except state.HeldError:
-            return
+
+def mark_failed(directory: Path, point: Point, error: Exception) -> None:
+    """Write FAILED for a run whose process is gone without a word.
+
+    Args:
+        directory: of the sweep.
+        point: the run.
+        error: what its launcher knows.
+    """
+    folder = directory / point.name
+    there = state.effective(folder)
+    if there is not None and (there.state.final or there.state is State.RUNNING):
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    composing = isinstance(error, HydraException | OmegaConfBaseException)  # whose last line says nothing
+    told = {"type": type(error).__name__, "message": " ".join(str(error).split()) if composing else str(error)}
+    epoch = there.epoch if there is not None else 0
+    status = Status(State.FAILED, epoch, point.epochs, point.run_id, point.trajectory_id, error=told)
+    try:
+        with Lease(folder) as lease:
+            lease.begin(status)
+    except state.HeldError:
+        return
 
 
 def _being_read_off(run_dir: Path) -> set[int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from hydra_plugins.hydra_joblib_launcher.joblib_launcher import JoblibLauncher
 
 from ganexp.errors import ConfigError
 from ganexp.sweep.conf import WorkersConf
+from ganexp.sweep.workers import LATER, Workers
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
@@ -64,8 +65,25 @@ class WorkersLauncher(JoblibLauncher):  # type: ignore[misc]
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Run the jobs of one batch; a job that fails, or whose process dies, is a JobReturn that says so."""
-        from ganexp.sweep.workers import Workers
+        results: dict[int, JobReturn] = {}
+        with closing(self.stream(iter(job_overrides), len(job_overrides), initial_job_idx)) as answers:
+            for number, done in answers:
+                results[number] = done
+                if self.on_done is not None:
+                    self.on_done(number, done)
+        return [results[number] for number in range(len(job_overrides))]
 
+    def stream(self, jobs: Iterator[Any], most: int, first: int = 0) -> Generator[tuple[int, JobReturn], None, None]:
+        """Run jobs; the next one is asked for only when a process is free for it.
+
+        Args:
+            jobs: the overrides of each, or `workers.LATER` where there is none now but may be one again.
+            most: processes, at most.
+            first: number of the first job, as Hydra counts them.
+
+        Yields:
+            The number of a job (0, 1, ... as they came) and what became of it, in the order they end.
+        """
         setup_globals()
         assert self.config is not None and self.hydra_context is not None and self.task_function is not None
         configure_log(
@@ -75,14 +93,11 @@ class WorkersLauncher(JoblibLauncher):  # type: ignore[misc]
         )
         Path(str(self.config.hydra.sweep.dir)).mkdir(parents=True, exist_ok=True)
         call = _Call(self.hydra_context, self.config, self.task_function, Singleton.get_state())
-        workers = Workers(call, self.environments(len(job_overrides)))
-        results: dict[int, JobReturn] = {}
-        with closing(workers.run(_numbered(job_overrides, initial_job_idx))) as answers:
+        workers = Workers(call, self.environments(most))
+        given: list[Sequence[str]] = []
+        with closing(workers.run(_numbered(jobs, first, given))) as answers:
             for number, answer in answers:
-                results[number] = _as_return(answer, job_overrides[number])
-                if self.on_done is not None:
-                    self.on_done(number, results[number])
-        return [results[number] for number in range(len(job_overrides))]
+                yield number, _as_return(answer, given[number])
 
 
 class _Call:
@@ -134,9 +149,14 @@ def visible_gpus(device: str) -> list[str]:
     return named[:count] if named else [str(number) for number in range(count)]
 
 
-def _numbered(job_overrides: Sequence[Sequence[str]], first: int) -> Iterator[tuple[int, list[str]]]:
-    for number, overrides in enumerate(job_overrides):
-        yield first + number, list(overrides)
+def _numbered(jobs: Iterator[Any], first: int, given: list[Sequence[str]]) -> Iterator[Any]:
+    """The arguments of each call; what was given out is noted in `given`."""
+    for overrides in jobs:
+        if overrides is LATER:
+            yield LATER
+            continue
+        given.append(list(overrides))
+        yield first + len(given) - 1, given[-1]
 
 
 def _as_return(answer: object, overrides: Sequence[str]) -> JobReturn:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 
@@ -82,11 +83,19 @@ class GridSweeper(BasicSweeper):
     def _parse(self, arguments: Sequence[str]) -> list[Override]:
         """`hydra.sweeper.params` and the command line, which counts where both name a key."""
         assert self.hydra_context is not None
-        parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
-        overrides = parser.parse_overrides([*self._parse_config(), *arguments])
-        for override in overrides:
-            if override.is_sweep_override() and override.key_or_group.split(".")[0] in NOT_SWEPT:
-                raise ConfigError(
-                    f"{override.key_or_group}: expected one value for the whole sweep, got {override.input_line!r}"
-                )
-        return overrides
+        return parse_overrides(self.hydra_context.config_loader, [*self._parse_config(), *arguments])
+
+
+def parse_overrides(loader: ConfigLoader, texts: Sequence[str]) -> list[Override]:
+    """The overrides of a sweep.
+
+    Raises:
+        ConfigError: one sweeps a key that is about the sweep as a whole.
+    """
+    overrides = OverridesParser.create(config_loader=loader).parse_overrides(list(texts))
+    for override in overrides:
+        if override.is_sweep_override() and override.key_or_group.split(".")[0] in NOT_SWEPT:
+            raise ConfigError(
+                f"{override.key_or_group}: expected one value for the whole sweep, got {override.input_line!r}"
+            )
+    return overrides

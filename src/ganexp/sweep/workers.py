@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
-from typing import Any
+from typing import Any, Final
 
 import cloudpickle
 from hydra.core.utils import env_override
@@ -23,6 +23,13 @@ GRACE_SECONDS = 60.0
 
 WATCH_SECONDS = 1.0
 """A worker looks this often whether its launcher is still there."""
+
+
+LATER: Final = object()
+"""In place of a task: there is none now, but may be one again."""
+
+LATER_SECONDS = 1.0
+"""After that, the next one is asked for again, even where no worker has anything to say."""
 
 
 class WorkerDied(Exception):
@@ -47,7 +54,7 @@ class _Slot:
     waiting: bytes | None = None
 
 
-_LATER = object()
+_HANDED_OVER: Final = object()
 """In place of an answer: the task has only now been handed over."""
 
 
@@ -65,11 +72,11 @@ class Workers:
         self._function: bytes = cloudpickle.dumps(function)
         self._slots = [_Slot(environment) for environment in environments]
 
-    def run(self, tasks: Iterator[tuple[Any, ...]]) -> Generator[tuple[int, Any], None, None]:
+    def run(self, tasks: Iterator[Any]) -> Generator[tuple[int, Any], None, None]:
         """Work on tasks; the next one is asked for only when a worker is free for it.
 
         Args:
-            tasks: each the arguments of one call.
+            tasks: each a tuple, the arguments of one call, or LATER.
 
         Yields:
             The number of a task (0, 1, ... as they came) and what the call returned; where it raised, or its worker
@@ -82,18 +89,19 @@ class Workers:
         exhausted = False
         try:
             while True:
+                later = False
                 for slot in self._slots:
-                    if slot.task is None and not exhausted:
+                    if slot.task is None and not exhausted and not later:
                         arguments = next(tasks, None)
-                        exhausted = arguments is None
-                        if arguments is not None:
+                        exhausted, later = arguments is None, arguments is LATER
+                        if arguments is not None and not later:
                             self._give(slot, number, arguments)
                             number += 1
-                if all(slot.task is None for slot in self._slots):
+                if all(slot.task is None for slot in self._slots) and not later:
                     break
-                for slot in self._ready():
+                for slot in self._ready(LATER_SECONDS if later else None):
                     answer = self._take(slot)
-                    if answer is not _LATER:
+                    if answer is not _HANDED_OVER:
                         done, slot.task = slot.task, None
                         assert done is not None
                         yield done, answer
@@ -119,10 +127,10 @@ class Workers:
         theirs.close()
         slot.process, slot.connection = process, ours
 
-    def _ready(self) -> list[_Slot]:
-        """The slots whose worker says something, or is gone."""
+    def _ready(self, seconds: float | None) -> list[_Slot]:
+        """The slots whose worker says something, or is gone; waits for one, `seconds` at most."""
         busy = {slot.connection: slot for slot in self._slots if slot.task is not None}
-        found = wait([connection for connection in busy if connection is not None])
+        found = wait([connection for connection in busy if connection is not None], seconds)
         return [busy[connection] for connection in found if isinstance(connection, Connection)]
 
     def _take(self, slot: _Slot) -> Any:
@@ -137,7 +145,7 @@ class Workers:
         except (EOFError, OSError):
             return WorkerDied(self._discard(slot))
         slot.waiting = None
-        return _LATER
+        return _HANDED_OVER
 
     def _discard(self, slot: _Slot) -> str:
         """Make room for another process; tells how the present one ended."""

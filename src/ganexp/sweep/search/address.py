@@ -1,0 +1,167 @@
+"""Where a study is kept, and how it is opened. Does not import torch."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from ganexp.errors import ConfigError
+
+if TYPE_CHECKING:
+    from optuna.pruners import BasePruner
+    from optuna.samplers import BaseSampler
+    from optuna.storages import BaseStorage
+    from optuna.study import Study
+
+Direction = Literal["minimize", "maximize"]
+"""Of an objective, in Optuna's spelling."""
+
+FILE = "study.db"
+"""The default storage: an SQLite file in the sweep directory."""
+
+SQLITE_WAIT_SECONDS = 60.0
+"""How long a process waits while another one writes to an SQLite file."""
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a study is kept.
+
+    Attributes:
+        name: of the study.
+        url: of its storage, as SQLAlchemy takes it.
+    """
+
+    name: str
+    url: str
+
+    @property
+    def shown(self) -> str:
+        """The URL without its password."""
+        return hidden(self.url)
+
+
+def address_of(sweeper: Any, directory: Path) -> Address:
+    """The study of a sweep.
+
+    Args:
+        sweeper: the node `hydra.sweeper`.
+        directory: of the sweep.
+
+    Raises:
+        ConfigError: a storage that is no URL.
+    """
+    url = sweeper.storage
+    if url is None:
+        url = f"sqlite:///{directory.resolve() / FILE}"
+    if not isinstance(url, str) or "://" not in url:
+        raise ConfigError(
+            "hydra.sweeper.storage: expected an SQL URL such as sqlite:///study.db or "
+            f"postgresql://user@host/studies, or null ({FILE} in the sweep directory), got {url!r}"
+        )
+    return Address(str(sweeper.study_name or directory.resolve().name), url)
+
+
+def hidden(url: str) -> str:
+    """A URL without its password."""
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        return make_url(url).render_as_string(hide_password=True)
+    except ArgumentError:
+        return url.partition("://")[0] + "://..."
+
+
+def open_storage(address: Address) -> BaseStorage:
+    """Connect to the storage of a study; its tables are made where there are none.
+
+    Raises:
+        ConfigError: nothing answers there, or not as a database that Optuna can use.
+    """
+    from optuna.storages import RDBStorage
+
+    sqlite = address.url.startswith("sqlite")
+    engine = {"connect_args": {"timeout": SQLITE_WAIT_SECONDS}} if sqlite else {"pool_pre_ping": True}
+    try:
+        return RDBStorage(address.url, engine_kwargs=engine)
+    except Exception as error:
+        reason = " ".join(str(error.__cause__ or error).split())
+        raise ConfigError(
+            f"hydra.sweeper.storage: expected a database that answers, got {address.shown}: "
+            f"{type(error).__name__}: {reason.replace(address.url, address.shown)}"
+        ) from None
+
+
+def open_study(
+    address: Address, storage: BaseStorage, directions: Sequence[Direction], sampler: BaseSampler, pruner: BasePruner
+) -> Study:
+    """The study, made where there is none.
+
+    Raises:
+        ConfigError: it is there, with other directions.
+    """
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = optuna.create_study(
+        storage=storage,
+        study_name=address.name,
+        directions=directions,
+        sampler=sampler,
+        pruner=pruner,
+        load_if_exists=True,
+    )
+    there = [direction.name.lower() for direction in study.directions]
+    if there != list(directions):
+        raise ConfigError(
+            f"hydra.sweeper.study_name: the study {address.name!r} in {address.shown} was begun to "
+            f"{' and '.join(there)}; expected the same, got {' and '.join(directions)}; choose another name"
+        )
+    return study
+
+
+def make_sampler(node: Any, trials: int) -> Any:
+    """The sampler that a configuration describes, or a partial of the grid sampler, which needs the space first.
+
+    Args:
+        node: `hydra.sweeper.sampler`.
+        trials: how many trials the study has. A sampler that starts from a fixed seed again would propose the points
+            that it began with once more, so where there are trials its seed is taken further. (Not that of a
+            quasi-random sequence, which keeps its place in the storage.)
+    """
+    from hydra.utils import instantiate
+
+    from ganexp.rng import derive
+
+    seed = node.get("seed")
+    quasi = str(node.get("_target_")).endswith("QMCSampler")
+    kept = seed is None or trials == 0 or quasi
+    own: dict[str, Any] = {} if kept else {"seed": derive(int(seed), "sampler", trials) % 2**32}
+    with _quietly():
+        return instantiate(
+            node, **own, _execution_whitelist_=("hydra_plugins.hydra_optuna_sweeper.*", "optuna.samplers.*")
+        )
+
+
+def make_pruner(node: Any) -> BasePruner:
+    """The pruner that a configuration describes (`hydra.sweeper.pruner`)."""
+    from hydra.utils import instantiate
+
+    with _quietly():
+        pruner: BasePruner = instantiate(node, _execution_whitelist_=("optuna.pruners.*",))
+    return pruner
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Inside, Optuna does not warn that a sampler or pruner which the user chose is experimental."""
+    from optuna.exceptions import ExperimentalWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        yield

@@ -1,0 +1,144 @@
+"""The trials of a study: asking for the next one, taking over those whose launcher is gone, telling how they ended."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import optuna
+from filelock import FileLock, Timeout
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.study import Study
+from optuna.trial import FrozenTrial, Trial, TrialState
+
+from ganexp import state
+from ganexp.errors import DirectoryError
+from ganexp.state import Lease, State, Status
+
+LAUNCHER, RUN_ID, RUN_DIR, REASON, RETRY_OF = "launcher", "run_id", "run_dir", "reason", "retry_of"
+"""User attributes of a trial: who works on it, its run, why it failed, and which trial it repeats."""
+
+LAUNCHERS = ".launchers"
+"""Folder in the sweep directory: one lease for each launcher that works on the study."""
+
+LOCK_SECONDS = 600.0
+"""How long to wait for another launcher that is asking for a trial."""
+
+
+class Trials:
+    """The trials of one study, for one launcher of possibly several.
+
+    Args:
+        study: with the sampler that proposes points.
+        directory: the sweep directory.
+        total: how many trials the study is to have in all.
+    """
+
+    def __init__(self, study: Study, directory: Path, total: int) -> None:
+        self.study, self.directory, self.total = study, directory, total
+        self._lease: Lease | None = None
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Inside, this launcher is known to be at work; what it leaves undone when it is gone, others take over."""
+        folder = self.directory / LAUNCHERS / f"{state.now().replace(':', '')}-{id(self):x}"
+        folder.mkdir(parents=True)
+        try:
+            with Lease(folder) as lease:
+                lease.begin(Status(State.RUNNING, 0, 0, "", ""))
+                self._lease, self.name = lease, folder.name
+                yield
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def all(self) -> list[FrozenTrial]:
+        """Every trial, in order."""
+        return self.study.get_trials(deepcopy=False)
+
+    def ask(self, suggest: Callable[[Trial], Any]) -> tuple[Trial, Any] | None:
+        """The next trial and what `suggest` makes of it, or None where the study has its total.
+
+        First come trials that a launcher left when it died: they go on under their own number.
+
+        Raises:
+            DirectoryError: other launchers kept the study locked for too long.
+        """
+        with self._locked():
+            there = self.all()
+            left = next((trial for trial in there if self._is_left(trial)), None)
+            if left is None and len(counted(there)) >= self.total:
+                return None
+            trial = self.study.ask() if left is None else optuna.Trial(self.study, left._trial_id)
+            trial.set_user_attr(LAUNCHER, self.name)
+            return trial, suggest(trial)
+
+    def elsewhere(self) -> int:
+        """Trials that other launchers are at work on."""
+        return sum(t.state is TrialState.RUNNING and t.user_attrs.get(LAUNCHER) != self.name for t in self.all())
+
+    def tell(
+        self, trial: Trial, ended: State, values: Sequence[float] | None = None, reason: str | None = None
+    ) -> None:
+        """Record how a trial ended; one that another launcher has told of already stays as it is.
+
+        Args:
+            trial: one that `ask` gave.
+            ended: state of its run; all but COMPLETED and PRUNED are failures.
+            values: of the objectives, of a COMPLETED run.
+            reason: what went wrong.
+        """
+        known = {State.COMPLETED: TrialState.COMPLETE, State.PRUNED: TrialState.PRUNED}
+        try:
+            if reason is not None:
+                trial.set_user_attr(REASON, f"{ended}: {reason}")
+            self.study.tell(trial, values, known.get(ended, TrialState.FAIL), skip_if_finished=True)
+        except UpdateFinishedTrialError:
+            return
+        except RuntimeError as error:
+            if "Study.stop" not in str(error):  # the grid sampler's way of saying that the grid is exhausted
+                raise
+
+    def retry(self) -> int:
+        """Have every failed trial tried again, as new trials at the same points; they do not count against the total.
+
+        Returns:
+            How many there are.
+        """
+        with self._locked():
+            failed = [trial for trial in counted(self.all()) if trial.state is TrialState.FAIL]
+            for trial in failed:
+                self.study.enqueue_trial(trial.params, user_attrs={RETRY_OF: trial.number})
+        return len(failed)
+
+    def _is_left(self, trial: FrozenTrial) -> bool:
+        """Whether a trial is RUNNING, and nobody is there to end it."""
+        if trial.state is not TrialState.RUNNING:
+            return False
+        launcher = trial.user_attrs.get(LAUNCHER)
+        if launcher is None:
+            return True
+        status = state.effective(self.directory / LAUNCHERS / launcher)
+        gone = status is None or status.state is not State.RUNNING
+        if gone:
+            shutil.rmtree(self.directory / LAUNCHERS / launcher, ignore_errors=True)
+        return gone
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """One launcher at a time counts and asks, so that together they ask for exactly the total."""
+        try:
+            with FileLock(self.directory / ".study.lock", timeout=LOCK_SECONDS):
+                yield
+        except Timeout:
+            raise DirectoryError(
+                f"{self.directory}: another launcher held its study for {LOCK_SECONDS:.0f} s"
+            ) from None
+
+
+def counted(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+    """The trials that count against the total: begun, and not tried again by another one."""
+    repeated = {trial.user_attrs.get(RETRY_OF) for trial in trials}
+    return [trial for trial in trials if trial.state is not TrialState.WAITING and trial.number not in repeated]
