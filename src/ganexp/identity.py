@@ -15,6 +15,9 @@ from ganexp.target import Target
 NUMERICS_VERSION = 1
 """Raised whenever a change of the code changes the numbers that a configuration gives; a changed default does."""
 
+BF16_VERSION = 2
+"""Raised when only the numbers of runs in bfloat16 change (2: they see each update at once)."""
+
 TRAINER_KEYS = (
     "batch_size",
     "epochs",
@@ -44,6 +47,7 @@ def canonical(config: RunConfig, dataset_name: str, fingerprint: str, *, default
     }
     return {
         "numerics_version": NUMERICS_VERSION,
+        **({"bf16_version": BF16_VERSION} if config.trainer.precision == "bf16" else {}),
         "seed": config.seed,
         "dataset": {"name": dataset_name, "fingerprint": fingerprint},
         "model": _target(config.model, defaults),

@@ -1,6 +1,7 @@
 """The fast step (many fakes from one pass, one pass over real and fake, fused Adam) against the plain formula."""
 
 import copy
+from dataclasses import replace
 
 import pytest
 import torch
@@ -128,6 +129,21 @@ def test_noise_has_zero_mean_and_unit_variance(latent):
     assert float(z.var()) == pytest.approx(1.0, abs=0.01)
     if latent == "uniform":
         assert float(z.abs().max()) <= 3**0.5
+
+
+def test_bf16_sees_the_weights_of_the_step_before():
+    seen = []
+    sound = non_saturating()
+
+    def discriminator(real, fake):
+        seen.append(real.detach().clone())
+        return sound.discriminator(real, fake)
+
+    rules = Game(replace(sound, discriminator=discriminator), None, 3, None, bf16=True)
+    train_step(make_state(lr=0.1), batch([torch.rand(7, *SHAPE)]), rules)
+    assert len(seen) == 3
+    assert not torch.equal(seen[0], seen[1])
+    assert not torch.equal(seen[1], seen[2])
 
 
 def test_bf16_steps_are_finite_and_keep_fp32_weights():

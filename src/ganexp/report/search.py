@@ -114,7 +114,7 @@ def _searched(content: Mapping[str, Any], runs: Sequence[Run], name: str) -> Sea
     trials = tuple(_trial(raw) for raw in content["trials"])
     objectives, directions = tuple(content["objectives"]), tuple(content["directions"])
     done = [trial for trial in trials if trial.state == DONE]
-    best = pareto(np.array([trial.values for trial in done]).reshape(len(done), -1), directions)
+    best = pareto(np.array([trial.values for trial in done]).reshape(len(done), len(directions)), directions)
     front = tuple(trial for trial, kept in zip(done, best, strict=True) if kept)
     drawings = [
         _history(trials, objectives, directions, name) if len(objectives) == 1 else None,

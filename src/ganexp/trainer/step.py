@@ -49,7 +49,8 @@ def train_step(state: TrainState, batch: Minibatch, game: Game) -> None:
     generator, discriminator, loss, now = state.generator, state.discriminator, game.loss, batch.now
     reals, size = batch.reals, len(batch.reals[0])
     state.apply_schedules(now)
-    with torch.autocast(state.device.type, torch.bfloat16, enabled=game.bf16):
+    # Without autocast's cache, which would keep the weights as they were before the first update.
+    with torch.autocast(state.device.type, torch.bfloat16, enabled=game.bf16, cache_enabled=False):
         d_losses, judged = [], []
         for k, fake in enumerate(_fakes(state, batch, game.d_steps)):
             real, critic = reals[k % len(reals)], given(discriminator, batch.labels_of(k))
