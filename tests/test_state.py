@@ -1,3 +1,4 @@
+import errno
 import json
 import multiprocessing
 import os
@@ -8,6 +9,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from filelock import FileLock
 
 from ganexp import state
 from ganexp.errors import LeaseLost
@@ -37,8 +39,11 @@ def holder(tmp_path):
 
 
 def aged(run, seconds, **changes):
-    when = (datetime.now(UTC) - timedelta(seconds=seconds)).isoformat()
+    """As another host left it `seconds` ago; its clock is ten minutes late, which must not matter."""
+    when = (datetime.now(UTC) - timedelta(seconds=600)).isoformat()
     state.write(run, Status(**{**asdict(BEGIN), "heartbeat": when, **changes}))
+    written = time.time() - seconds
+    os.utime(run / "status.json", (written, written))
 
 
 def test_a_lease_writes_what_it_is_told(tmp_path):
@@ -79,6 +84,29 @@ def test_a_holder_on_another_host_is_judged_by_its_heartbeat(tmp_path, age, held
         with Lease(tmp_path) as lease:
             lease.begin(BEGIN)
         assert state.read(tmp_path).holder["host"] == socket.gethostname()
+
+
+def test_without_locks_the_heartbeat_alone_counts(tmp_path, monkeypatch):
+    def acquire(self, *args, **kwargs):
+        raise OSError(errno.ENOLCK, "no locks available")
+
+    monkeypatch.setattr(FileLock, "acquire", acquire)
+    with Lease(tmp_path) as one:
+        one.begin(BEGIN)
+        with pytest.raises(HeldError), Lease(tmp_path):
+            pass
+    aged(tmp_path, 65.0, holder={"host": socket.gethostname(), "pid": 1, "token": "x"})
+    with Lease(tmp_path) as two:
+        two.begin(BEGIN)
+
+
+def test_a_disk_that_cannot_be_written_is_no_filesystem_without_locks(tmp_path, monkeypatch):
+    def acquire(self, *args, **kwargs):
+        raise OSError(errno.EROFS, "read-only file system")
+
+    monkeypatch.setattr(FileLock, "acquire", acquire)
+    with pytest.raises(OSError, match="read-only"), Lease(tmp_path):
+        pass
 
 
 def test_a_holder_that_wakes_after_a_takeover_stops_writing(tmp_path):

@@ -129,6 +129,6 @@ def app() -> object:
 
 
 def test_a_stale_run_tells_how_long_it_has_been_silent(sweep: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(status, "heartbeat_age", lambda there: 7200.0)
+    monkeypatch.setattr(status, "heartbeat_age", lambda folder: 7200.0)
     assert "2.0 h" in next(line for line in text_of(sweep).splitlines() if "STALE" in line)
     assert state.State.STALE.value == "STALE"

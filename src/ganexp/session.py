@@ -33,19 +33,28 @@ OBSERVED_IMAGES = 512
 """Held-out, and generated, images that the discriminator is watched on after each epoch."""
 
 
+REQUEUEING = (signal.SIGUSR1, signal.SIGUSR2)
+"""Signals by which a cluster's engine tells a job to make room."""
+
+
 class Signals:
-    """Remembers SIGINT and SIGTERM instead of dying of them."""
+    """Remembers SIGINT and SIGTERM instead of dying of them, and whatever tells a cluster's job to make room.
+
+    A cluster's engine has a handler of its own for SIGUSR1 or SIGUSR2, which requeues the job: once the run is saved,
+    that signal is to be sent again.
+    """
 
     received: int | None = None
 
     def _remember(self, number: int, frame: FrameType | None) -> None:
-        self.received = number
+        if self.received not in REQUEUEING:
+            self.received = number
 
     @contextmanager
     def caught(self) -> Iterator[Signals]:
         """Catch both signals inside; outside the main thread, where Python allows no handlers, do nothing."""
         try:
-            before = {number: signal.signal(number, self._remember) for number in (signal.SIGINT, signal.SIGTERM)}
+            before = {number: signal.signal(number, self._remember) for number in _caught()}
         except ValueError:
             yield self
             return
@@ -54,6 +63,12 @@ class Signals:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+def _caught() -> list[signal.Signals]:
+    """The signals that ask a run to stop."""
+    cluster = [number for number in REQUEUEING if callable(signal.getsignal(number))]
+    return [signal.SIGINT, signal.SIGTERM, *cluster]
 
 
 class Session:
@@ -148,6 +163,7 @@ class Session:
     def save(self) -> None:
         """metrics.csv, then the full checkpoint that it belongs to; older checkpoints go."""
         run = self.job.directory
+        self.lease.check()
         write_metrics(metrics_csv(run), self.training.history, list(self.job.config.scores))
         meta = {"epoch": len(self.training.history), "machine": self.machine, **self._ids()}
         meta["elapsed"] = round(self.elapsed(), 3)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import secrets
 import socket
+import tempfile
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -24,6 +27,10 @@ BEAT_SECONDS = 5.0
 """A holder writes its heartbeat this often."""
 STALE_SECONDS = 60.0
 """On another host, a holder whose heartbeat is older than this is taken for gone."""
+
+
+NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
+"""What a filesystem says that knows no locks."""
 
 
 class State(StrEnum):
@@ -102,24 +109,40 @@ def write(run_dir: Path, status: Status) -> None:
     write_json(run_dir / "status.json", asdict(status))
 
 
-def heartbeat_age(status: Status) -> float:
-    """Seconds since the heartbeat, by this machine's clock."""
+def heartbeat_age(run_dir: Path) -> float:
+    """Seconds since status.json was written, by the clock of the filesystem that it lies on; infinite without one.
+
+    The clocks of hosts may differ by minutes. Both times that are compared here are those of files.
+    """
     try:
-        return (datetime.now(UTC) - datetime.fromisoformat(status.heartbeat)).total_seconds()
-    except ValueError:
+        written = (run_dir / "status.json").stat().st_mtime
+    except OSError:
         return float("inf")
+    return _filesystem_now(run_dir) - written
+
+
+def _filesystem_now(folder: Path) -> float:
+    """The time that a file gets which is written now; where none can be written, this host's."""
+    try:
+        with tempfile.TemporaryFile(dir=folder) as probe:
+            probe.write(b"now")
+            probe.flush()
+            os.fsync(probe.fileno())
+            return os.fstat(probe.fileno()).st_mtime
+    except OSError:
+        return time.time()
 
 
 def _holder_gone(run_dir: Path, status: Status) -> bool:
     if (status.holder or {}).get("host") != socket.gethostname():
-        return heartbeat_age(status) > STALE_SECONDS
+        return heartbeat_age(run_dir) > STALE_SECONDS
     try:
         with _file_lock(run_dir):
             return True
     except Timeout:
         return False
-    except OSError:
-        return heartbeat_age(status) > STALE_SECONDS
+    except (OSError, NotImplementedError):
+        return heartbeat_age(run_dir) > STALE_SECONDS
 
 
 def _file_lock(run_dir: Path) -> FileLock:
@@ -130,7 +153,9 @@ class Lease:
     """The right to work on a run directory, kept by a file lock and a heartbeat.
 
     A context manager: entering takes the lock and writes nothing, leaving gives it back. From `begin` on, a thread
-    refreshes the heartbeat; where it finds another holder's token it stops writing, and `lost` becomes true.
+    refreshes the heartbeat; where it finds another holder's token it stops writing, and `lost` becomes true. On a
+    filesystem that knows no locks the heartbeat alone counts: two processes that start within the same moment may both
+    work, until the next heartbeat of one of them finds the other's token.
 
     Args:
         run_dir: the run's directory; must exist.
@@ -152,10 +177,17 @@ class Lease:
     def __enter__(self) -> Lease:
         try:
             self._lock.acquire()
+            locked = True
         except Timeout:
             raise HeldError(_describe(read(self.run_dir))) from None
+        except (OSError, NotImplementedError) as error:
+            if isinstance(error, OSError) and error.errno not in NO_LOCKS:
+                raise
+            locked = False
         there = read(self.run_dir)
-        if there is not None and there.state is State.RUNNING and _elsewhere_and_alive(there):
+        judged = there is not None and (not locked or (there.holder or {}).get("host") != socket.gethostname())
+        running = there is not None and judged and there.state is State.RUNNING
+        if running and heartbeat_age(self.run_dir) <= STALE_SECONDS:
             self._lock.release()
             raise HeldError(_describe(there))
         return self
@@ -182,12 +214,20 @@ class Lease:
         """
         with self._guard:
             assert self._status is not None, "begin() comes first"
-            there = read(self.run_dir)
-            if there is not None and there.holder is not None and there.holder.get("token") != self.token:
-                self.lost = True
-            if self.lost:
-                raise LeaseLost(f"{self.run_dir}: taken over by {_describe(there)}")
+            self.check()
             self._write(Status(**{**asdict(self._status), **changes}))
+
+    def check(self) -> None:
+        """Make sure, before writing anything in the run directory, that it is still ours.
+
+        Raises:
+            LeaseLost: another process has taken the run over.
+        """
+        there = read(self.run_dir)
+        if there is not None and there.holder is not None and there.holder.get("token") != self.token:
+            self.lost = True
+        if self.lost:
+            raise LeaseLost(f"{self.run_dir}: taken over by {_describe(there)}")
 
     def _write(self, status: Status) -> None:
         self._status = Status(**{**asdict(status), "heartbeat": now()})
@@ -201,11 +241,6 @@ class Lease:
                 return
             except OSError:
                 continue
-
-
-def _elsewhere_and_alive(status: Status) -> bool:
-    host = (status.holder or {}).get("host")
-    return host != socket.gethostname() and heartbeat_age(status) <= STALE_SECONDS
 
 
 def _describe(status: Status | None) -> str:

@@ -55,6 +55,7 @@ class Look:
         epochs: asked for.
         state: its state.
         status: what its status.json says, if it is there.
+        age: seconds since its heartbeat; 0 where nobody works on it.
         done: epochs done.
     """
 
@@ -64,6 +65,7 @@ class Look:
     epochs: int
     state: State
     status: Status | None
+    age: float = 0.0
 
     @property
     def done(self) -> int:
@@ -171,10 +173,11 @@ def _watch(screen: Console, directory: Path) -> None:
 def _look(folder: Path, planned: PlannedRun | None = None, setting: str = "") -> Look:
     status = state.effective(folder)
     current = State.PENDING if status is None else status.state
+    age = heartbeat_age(folder) if current in (State.RUNNING, State.STALE) else 0.0
     if planned is not None:
-        return Look(planned.run_dir, setting, planned.trajectory_id, planned.epochs, current, status)
+        return Look(planned.run_dir, setting, planned.trajectory_id, planned.epochs, current, status, age)
     epochs, trajectory = (status.epochs, status.trajectory_id) if status is not None else (0, "")
-    return Look(folder.name, "", trajectory, epochs, current, status)
+    return Look(folder.name, "", trajectory, epochs, current, status, age)
 
 
 def _left(run: Look) -> float | None:
@@ -183,7 +186,7 @@ def _left(run: Look) -> float | None:
 
 def _cells(run: Look) -> tuple[str, ...]:
     running = run.state in (State.RUNNING, State.STALE) and run.status is not None
-    age = duration(max(0.0, heartbeat_age(run.status))) if running and run.status is not None else ""
+    age = duration(max(0.0, run.age)) if running else ""
     speed, left = run.number("images_per_second"), _left(run)
     error = run.status.error if run.status is not None and run.state is not State.COMPLETED else None
     return (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import signal
 import traceback
 from collections.abc import Callable
@@ -102,6 +103,7 @@ def run_in_sweep(job: Job) -> float | None:
         SystemExit: 128 + n where signal n told this process to stop.
     """
     from ganexp.run import execute
+    from ganexp.session import REQUEUEING
     from ganexp.state import State
 
     try:
@@ -114,6 +116,8 @@ def run_in_sweep(job: Job) -> float | None:
         _spread(job, State.FAILED, {"type": type(error).__name__, "message": str(error)})
         return None
     if outcome.state is State.INTERRUPTED and outcome.signal is not None:
+        if outcome.signal in REQUEUEING:
+            os.kill(os.getpid(), outcome.signal)  # to the engine's own handler, now that the run is saved
         raise SystemExit(128 + outcome.signal)
     if outcome.state in (State.FAILED, State.DIVERGED):
         _spread(job, outcome.state, {"type": outcome.state.title(), "message": outcome.message})

@@ -23,7 +23,7 @@ def address(folder: Path) -> Address:
 def trials(folder: Path, total: int) -> Trials:
     at = address(folder)
     sampler = optuna.samplers.RandomSampler(seed=0)
-    study = open_study(at, open_storage(at), ["minimize"], sampler, optuna.pruners.NopPruner())
+    study = open_study(at, open_storage(at), folder, ["minimize"], sampler, optuna.pruners.NopPruner())
     return Trials(study, folder, total)
 
 
@@ -136,7 +136,8 @@ class TestAddress:
         from omegaconf import OmegaConf
 
         found = address_of(OmegaConf.create({"storage": None, "study_name": None}), tmp_path / "mnist-tune")
-        assert found == Address("mnist-tune", f"sqlite:///{tmp_path}/mnist-tune/study.db")
+        assert found == Address("mnist-tune", f"sqlite:///{tmp_path}/mnist-tune/study.db", own=True)
+        assert found.shown == "study.db"
 
     def test_a_password_is_never_shown(self) -> None:
         assert hidden("postgresql://me:secret@host/db") == "postgresql://me:***@host/db"
@@ -152,9 +153,17 @@ class TestAddress:
     def test_another_direction_is_refused(self, tmp_path: Path) -> None:
         at = address(tmp_path)
         sampler, pruner = optuna.samplers.RandomSampler(), optuna.pruners.NopPruner()
-        open_study(at, open_storage(at), ["minimize"], sampler, pruner)
+        open_study(at, open_storage(at), tmp_path, ["minimize"], sampler, pruner)
         with pytest.raises(ConfigError, match="was begun to minimize; expected the same, got maximize"):
-            open_study(at, open_storage(at), ["maximize"], sampler, pruner)
+            open_study(at, open_storage(at), tmp_path, ["maximize"], sampler, pruner)
+
+    def test_a_study_that_another_sweep_directory_fills_is_refused(self, tmp_path: Path) -> None:
+        at = address(tmp_path)
+        sampler, pruner = optuna.samplers.RandomSampler(), optuna.pruners.NopPruner()
+        for _ in range(2):
+            open_study(at, open_storage(at), tmp_path / "one", ["minimize"], sampler, pruner)
+        with pytest.raises(ConfigError, match=r"is filled by .*one; expected that as hydra.sweep.dir, got .*two"):
+            open_study(at, open_storage(at), tmp_path / "two", ["minimize"], sampler, pruner)
 
 
 class TestJudge:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,21 @@ def register() -> None:
     plugins.register(GridSweeper)
     plugins.register(SearchSweeper)
     plugins.register(WorkersLauncher)
+    for launcher in _cluster_launchers():
+        plugins.register(launcher)
     conf.register()
+
+
+def _cluster_launchers() -> Iterator[type[Any]]:
+    """Launchers past one machine, whose plugins are extras."""
+    with suppress(ImportError):
+        from ganexp.sweep.slurm import LocalStream, SlurmStream
+
+        yield from (LocalStream, SlurmStream)
+    with suppress(ImportError):
+        from ganexp.sweep.ray_cluster import RayStream
+
+        yield RayStream
 
 
 def sweep_dir(root: Any) -> str:

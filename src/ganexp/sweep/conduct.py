@@ -24,6 +24,7 @@ from ganexp.state import Lease, State, Status
 from ganexp.sweep import plan
 from ganexp.sweep.jobs import SweepJob, jobs_for
 from ganexp.sweep.points import Point
+from ganexp.sweep.workers import WorkerDied
 
 ATTEMPTS = 3
 """How often one command launches a run that is left neither finished nor failed (say, because its worker was told to
@@ -161,8 +162,9 @@ class Conductor:
     def _ended(self, job: SweepJob, done: JobReturn) -> None:
         """After a job: where it could not say itself how it ended, say it, then tell the user."""
         error = done._return_value if done.status is JobStatus.FAILED else None
-        if isinstance(error, Exception):
-            for point in job.points:
+        lost = isinstance(error, WorkerDied) and getattr(self.launcher, "relaunches", False)
+        for point in job.points:
+            if isinstance(error, Exception) and not (lost and self._attempts[point.run_id] < ATTEMPTS):
                 mark_failed(self.directory, point, error)
         self.ended += 1
         if self.told is not None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, make_dataclass
 from typing import Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeperConf
@@ -107,6 +108,26 @@ PRUNERS = {
 """The options of hydra/sweeper/pruner."""
 
 
+def cluster_launchers() -> dict[str, Any]:
+    """The launchers past one machine that this installation has, by their names in hydra/launcher."""
+    found: dict[str, Any] = {}
+    with suppress(ImportError):
+        from hydra_plugins.hydra_submitit_launcher.config import LocalQueueConf, SlurmQueueConf
+
+        for name, base, kind in (
+            ("submitit_local", LocalQueueConf, "LocalStream"),
+            ("submitit_slurm", SlurmQueueConf, "SlurmStream"),
+        ):
+            keys = (("_target_", str, f"ganexp.sweep.slurm.{kind}"), ("runs_per_job", int, 1))
+            found[name] = make_dataclass(f"{kind}Conf", keys, bases=(base,))
+    with suppress(ImportError):
+        from hydra_plugins.hydra_ray_launcher._config import RayLauncherConf
+
+        target = ("_target_", str, "ganexp.sweep.ray_cluster.RayStream")
+        found["ray"] = make_dataclass("RayStreamConf", [target], bases=(RayLauncherConf,))
+    return found
+
+
 def register() -> None:
     """Put all of them into Hydra's ConfigStore, in the place of the basic, joblib and Optuna plugins' own."""
     from hydra.core.config_store import ConfigStore
@@ -116,5 +137,7 @@ def register() -> None:
         store.store(group="hydra/sweeper", name=name, node=GridSweeperConf, provider="ganexp", replace=True)
     store.store(group="hydra/launcher", name="joblib", node=WorkersConf, provider="ganexp", replace=True)
     store.store(group="hydra/sweeper", name="optuna", node=SearchConf, provider="ganexp", replace=True)
+    for name, node in cluster_launchers().items():
+        store.store(group="hydra/launcher", name=name, node=node, provider="ganexp", replace=True)
     for name, node in PRUNERS.items():
         store.store(group="hydra/sweeper/pruner", name=name, node=node, provider="ganexp", replace=True)

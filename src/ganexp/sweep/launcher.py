@@ -53,15 +53,16 @@ class WorkersLauncher(JoblibLauncher):  # type: ignore[misc]
         assert self.config is not None
         return int(self.joblib["inner_max_num_threads"] or self.config.trainer.threads or 1)
 
+    def at_once(self) -> int:
+        """How many jobs it runs at once."""
+        return len(self.environments(10**6))
+
     def environments(self, jobs: int) -> list[dict[str, str]]:
         """The environment of each process, no more of them than jobs."""
         assert self.config is not None
-        gpus = visible_gpus(str(self.config.trainer.device))
-        asked = int(self.joblib["n_jobs"])
-        count = asked if asked > 0 else len(gpus) or max(1, cores() // self.threads)
-        threads = dict.fromkeys(THREAD_VARIABLES, str(self.threads))
-        given = [{"CUDA_VISIBLE_DEVICES": gpus[number % len(gpus)]} if gpus else {} for number in range(count)]
-        return [{**threads, **gpu} for gpu in given][: max(1, jobs)]
+        asked, device = int(self.joblib["n_jobs"]), str(self.config.trainer.device)
+        count = asked if asked > 0 else len(visible_gpus(device)) or max(1, cores() // self.threads)
+        return environments(min(count, max(1, jobs)), self.threads, device)
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Run the jobs of one batch; a job that fails, or whose process dies, is a JobReturn that says so."""
@@ -97,7 +98,7 @@ class WorkersLauncher(JoblibLauncher):  # type: ignore[misc]
         given: list[Sequence[str]] = []
         with closing(workers.run(_numbered(jobs, first, given))) as answers:
             for number, answer in answers:
-                yield number, _as_return(answer, given[number])
+                yield number, as_return(answer, given[number])
 
 
 class _Call:
@@ -125,6 +126,20 @@ class _Call:
             # Hydra hangs a JobReturn on the exception which holds the exception: pickling that does not end.
             raise type(error)(*error.args) from None
         return done
+
+
+def environments(count: int, threads: int, device: str) -> list[dict[str, str]]:
+    """Variables for `count` processes that share a machine: threads of each, and its GPU where there are some.
+
+    Args:
+        count: processes.
+        threads: of each.
+        device: `trainer.device`.
+    """
+    gpus = visible_gpus(device)
+    limits = dict.fromkeys(THREAD_VARIABLES, str(threads))
+    given = [{"CUDA_VISIBLE_DEVICES": gpus[number % len(gpus)]} if gpus else {} for number in range(count)]
+    return [{**limits, **gpu} for gpu in given]
 
 
 def cores() -> int:
@@ -159,7 +174,8 @@ def _numbered(jobs: Iterator[Any], first: int, given: list[Sequence[str]]) -> It
         yield first + len(given) - 1, given[-1]
 
 
-def _as_return(answer: object, overrides: Sequence[str]) -> JobReturn:
+def as_return(answer: object, overrides: Sequence[str]) -> JobReturn:
+    """What a job gave as a JobReturn: itself, or a failure that holds what went wrong."""
     if isinstance(answer, JobReturn):
         return answer
     failed = JobReturn(overrides=list(overrides), status=JobStatus.FAILED)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import random
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -15,6 +17,9 @@ from ganexp.errors import DirectoryError
 
 FORMAT = 1
 FILE = "plan.json"
+WRITES = 10
+"""How often a plan is written that others overwrite."""
+
 LOCK_SECONDS = 60.0
 """How long to wait for another launcher that is writing the plan."""
 
@@ -147,13 +152,28 @@ def record(
             there = read(sweep_dir)
             asked = Plan(numerics_version, study, storage)
             check(sweep_dir, there, asked)
-            plan = _merged(there or asked, request, runs)
-            write_text(sweep_dir / FILE, json.dumps(_encode(plan), indent=1, allow_nan=False, default=str) + "\n")
+            plan = _written(sweep_dir, there or asked, request, runs)
     except Timeout:
         raise DirectoryError(f"{sweep_dir}: another launcher held its plan for {LOCK_SECONDS:.0f} s") from None
     except OSError as error:
         raise DirectoryError(f"{sweep_dir}: cannot be written ({error.strerror})") from None
     return plan
+
+
+def _written(sweep_dir: Path, there: Plan, request: Request, runs: Sequence[PlannedRun]) -> Plan:
+    """`there` with one more request, as it stands on disk afterwards.
+
+    On a filesystem whose locks do not work another launcher may have written in between: then once more.
+    """
+    for attempt in range(WRITES):
+        plan = _merged(there, request, runs)
+        write_text(sweep_dir / FILE, json.dumps(_encode(plan), indent=1, allow_nan=False, default=str) + "\n")
+        found = read(sweep_dir)
+        if found is not None and all(run.run_id in found.runs for run in runs):
+            return found
+        there = found or there
+        time.sleep(random.uniform(0.0, 0.1) * (attempt + 1))
+    raise DirectoryError(f"{sweep_dir}: other launchers overwrote its plan {WRITES} times")
 
 
 def check(sweep_dir: Path, there: Plan | None, asked: Plan) -> None:

@@ -23,6 +23,9 @@ Direction = Literal["minimize", "maximize"]
 FILE = "study.db"
 """The default storage: an SQLite file in the sweep directory."""
 
+DIRECTORY = "sweep_dir"
+"""User attribute of a study: the sweep directory whose runs are its trials."""
+
 SQLITE_WAIT_SECONDS = 60.0
 """How long a process waits while another one writes to an SQLite file."""
 
@@ -34,15 +37,17 @@ class Address:
     Attributes:
         name: of the study.
         url: of its storage, as SQLAlchemy takes it.
+        own: whether it is the sweep directory's own file, which moves with it.
     """
 
     name: str
     url: str
+    own: bool = False
 
     @property
     def shown(self) -> str:
-        """The URL without its password."""
-        return hidden(self.url)
+        """The URL without its password; of the sweep directory's own file its name."""
+        return FILE if self.own else hidden(self.url)
 
 
 def address_of(sweeper: Any, directory: Path) -> Address:
@@ -56,14 +61,15 @@ def address_of(sweeper: Any, directory: Path) -> Address:
         ConfigError: a storage that is no URL.
     """
     url = sweeper.storage
-    if url is None:
+    own = url is None
+    if own:
         url = f"sqlite:///{directory.resolve() / FILE}"
     if not isinstance(url, str) or "://" not in url:
         raise ConfigError(
             "hydra.sweeper.storage: expected an SQL URL such as sqlite:///study.db or "
             f"postgresql://user@host/studies, or null ({FILE} in the sweep directory), got {url!r}"
         )
-    return Address(str(sweeper.study_name or directory.resolve().name), url)
+    return Address(str(sweeper.study_name or directory.resolve().name), url, own)
 
 
 def hidden(url: str) -> str:
@@ -98,12 +104,17 @@ def open_storage(address: Address) -> BaseStorage:
 
 
 def open_study(
-    address: Address, storage: BaseStorage, directions: Sequence[Direction], sampler: BaseSampler, pruner: BasePruner
+    address: Address,
+    storage: BaseStorage,
+    directory: Path,
+    directions: Sequence[Direction],
+    sampler: BaseSampler,
+    pruner: BasePruner,
 ) -> Study:
     """The study, made where there is none.
 
     Raises:
-        ConfigError: it is there, with other directions.
+        ConfigError: it is there, with other directions, or filled by another sweep directory.
     """
     import optuna
 
@@ -122,6 +133,13 @@ def open_study(
             f"hydra.sweeper.study_name: the study {address.name!r} in {address.shown} was begun to "
             f"{' and '.join(there)}; expected the same, got {' and '.join(directions)}; choose another name"
         )
+    place = str(directory.resolve())
+    if not address.own and study.user_attrs.setdefault(DIRECTORY, place) != place:
+        raise ConfigError(
+            f"hydra.sweeper.study_name: the study {address.name!r} in {address.shown} is filled by "
+            f"{study.user_attrs[DIRECTORY]}; expected that as hydra.sweep.dir, got {place}; choose another name"
+        )
+    study.set_user_attr(DIRECTORY, place)
     return study
 
 

@@ -126,7 +126,7 @@ def _open(
     sampler = make_sampler(options.sampler, trials)
     if isinstance(sampler, functools.partial):  # the grid sampler, which wants its grid first
         sampler = sampler(_grid(space))
-    return open_study(address, storage, directions, sampler, pruner)
+    return open_study(address, storage, directory, directions, sampler, pruner)
 
 
 def _grid(space: Space) -> dict[str, list[Any]]:

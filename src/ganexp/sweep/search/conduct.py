@@ -22,7 +22,6 @@ from ganexp.record import read_metrics, read_result
 from ganexp.rundir import metrics_csv, result_json
 from ganexp.state import State
 from ganexp.sweep.conduct import ATTEMPTS, BADLY_ENDED, WAIT_SECONDS, mark_failed
-from ganexp.sweep.launcher import WorkersLauncher
 from ganexp.sweep.points import Point
 from ganexp.sweep.search.trials import RUN_DIR, RUN_ID, Trials
 from ganexp.sweep.workers import LATER, WorkerDied
@@ -88,9 +87,10 @@ class Search:
     def conduct(self) -> None:
         """Ask for trials and make them, until the study has its total and all of them have ended."""
         with self.trials.held():
-            if isinstance(self.launcher, WorkersLauncher):
-                crew = min(self.at_once or self.trials.total, self.trials.total)
-                for number, done in self.launcher.stream(self._tasks(), crew):
+            launcher: Any = self.launcher
+            if hasattr(launcher, "stream"):
+                crew = min(self.at_once or launcher.at_once(), self.trials.total)
+                for number, done in launcher.stream(self._tasks(), crew):
                     self._ended(number, done)
             else:
                 self._in_batches()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import secrets
 import shutil
+import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -44,7 +46,7 @@ class Trials:
     @contextmanager
     def held(self) -> Iterator[None]:
         """Inside, this launcher is known to be at work; what it leaves undone when it is gone, others take over."""
-        folder = self.directory / LAUNCHERS / f"{state.now().replace(':', '')}-{id(self):x}"
+        folder = self.directory / LAUNCHERS / f"{socket.gethostname()}-{secrets.token_hex(8)}"
         folder.mkdir(parents=True)
         try:
             with Lease(folder) as lease:
