@@ -68,6 +68,7 @@ def evaluator_for(config: RunConfig, dataset: Dataset) -> Evaluator | None:
         num_samples=config.metrics.num_samples,
         objective=config.metrics.objective,
         device=device(config.trainer.device),
+        conditional=config.conditional,
     )
     evaluator.prepare()
     return evaluator

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from ganexp.schedule import Moment, Schedule
 
@@ -19,6 +19,18 @@ ImageShape = tuple[int, int, int]
 
 Sampler = Callable[[int], "Tensor"]
 """n -> float32 (n, C, H, W) in [-1, 1]; deterministic and prefix-stable: sample(100) equals sample(200)[:100]."""
+
+
+@runtime_checkable
+class LabelledSampler(Protocol):
+    """A `Sampler` of a conditional generator."""
+
+    def __call__(self, count: int, /) -> Tensor:
+        """The first `count` images."""
+
+    def labels(self, count: int) -> Tensor | None:
+        """The labels that they were asked for, int64 (count,); None: unconditional."""
+
 
 Critic = Callable[["Tensor"], "Tensor"]
 """A discriminator whose labels, if it takes any, are settled: images (B, C, H, W) in [-1, 1] -> logits (B,)."""

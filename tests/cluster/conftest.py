@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -78,6 +80,7 @@ def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 CLUSTER = """
 import sys
+import tempfile
 from ray.cluster_utils import Cluster
 cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
 cluster.add_node(num_cpus=1)
@@ -102,3 +105,31 @@ def ray_cluster() -> Iterator[str]:
     yield process.stdout.readline().strip()
     process.stdin.close()
     process.wait(60)
+
+
+@pytest.fixture(scope="session")
+def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of an empty database of a PostgreSQL server of our own."""
+    if not list(Path("/usr/lib/postgresql").glob("*/bin/initdb")):
+        if os.geteuid() != 0:
+            pytest.skip("installing PostgreSQL needs root")
+        subprocess.run(["apt-get", "update", "-qq"], check=True)
+        quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+        subprocess.run(["apt-get", "install", "-y", "-qq", "postgresql"], check=True, env=quiet, capture_output=True)
+    programs = sorted(Path("/usr/lib/postgresql").glob("*/bin"))[-1]
+    folder = Path(tempfile.mkdtemp(prefix="postgresql"))  # short, for its socket, and not below root's own folders
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    shutil.chown(folder, "postgres")
+
+    def run(*command: str) -> None:
+        user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"] if os.geteuid() == 0 else []
+        subprocess.run([*user, *command], check=True, cwd=folder, stdout=subprocess.DEVNULL)
+
+    options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1"
+    run(str(programs / "initdb"), "-D", f"{folder}/data", "-A", "trust", "-U", "ganexp")
+    run(str(programs / "pg_ctl"), "-D", f"{folder}/data", "-o", options, "-l", f"{folder}/log", "-w", "start")
+    yield f"postgresql+psycopg://ganexp@127.0.0.1:{port}/postgres"
+    run(str(programs / "pg_ctl"), "-D", f"{folder}/data", "-m", "immediate", "stop")
+    shutil.rmtree(folder)

@@ -25,13 +25,15 @@ from ganexp.metrics.copies import memorization
 from ganexp.metrics.evaluator import Evaluator, check_objective
 from ganexp.metrics.frechet import cfd, fid
 from ganexp.metrics.inception import Inception, inception_score, kid
+from ganexp.metrics.labels import label_accuracy, precision_by_class, recall_by_class
 from ganexp.metrics.manifold import coverage, density, precision, recall
-from ganexp.metrics.metric import Estimate, ImageSet, Metric, ScoringContext
+from ganexp.metrics.metric import ByClass, Estimate, ImageSet, Metric, ScoringContext
 from ganexp.metrics.neighbours import nearest_neighbours
 from ganexp.metrics.parzen import parzen_ll
 from ganexp.metrics.protocol import same_protocol
 
 __all__ = [
+    "ByClass",
     "Estimate",
     "Evaluator",
     "ImageSet",
@@ -46,10 +48,13 @@ __all__ = [
     "fid",
     "inception_score",
     "kid",
+    "label_accuracy",
     "memorization",
     "nearest_neighbours",
     "parzen_ll",
     "precision",
+    "precision_by_class",
     "recall",
+    "recall_by_class",
     "same_protocol",
 ]

@@ -42,6 +42,19 @@ def classifier(dataset: Dataset, device: torch.device) -> Extractor:
     return Extractor("classifier", card["sha256"], moved.features, network.feature_dim, device=device, details=details)
 
 
+def class_logits(dataset: Dataset, device: torch.device) -> Extractor:
+    """The same classifier as an extractor of its logits, one for each label.
+
+    Raises:
+        DataError: as `classifier`.
+    """
+    network, card = _packaged(dataset) or _own(dataset)
+    moved = network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    details = {key: card[key] for key in ("origin", "sha256", "test_accuracy")}
+    digest = hashlib.sha256(f"logits of {card['sha256']}".encode()).hexdigest()
+    return Extractor("logits", digest, moved, int(card["classes"]), device=device, details=details)
+
+
 def write(network: ClassifierNetwork, card: dict[str, Any], folder: Path, stem: str) -> dict[str, Any]:
     """Write `stem`.safetensors, then `stem`.json with its hash beside it; return the card with the hash."""
     data = save({name: tensor.contiguous() for name, tensor in network.state_dict().items()})

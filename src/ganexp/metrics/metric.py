@@ -31,18 +31,34 @@ class Estimate(NamedTuple):
     standard_error: float
 
 
+class ByClass(NamedTuple):
+    """A value, and that of each label, which become the columns `<column>_<label>`."""
+
+    value: float
+    values: Mapping[int, float]
+
+
+Value = float | Estimate | ByClass
+"""What a metric gives."""
+
+
 class ImageSet:
     """Some images, and what was derived from them, each derived thing once.
 
     Args:
         images: uint8 (N, C, H, W).
         features: how features are had; by default the extractor is run.
+        labels: int64 (N,): of real images their own, of generated ones those that were asked for; None: there are none.
     """
 
     def __init__(
-        self, images: NDArray[np.uint8], features: Callable[[Extractor, NDArray[np.uint8]], Tensor] = Extractor.features
+        self,
+        images: NDArray[np.uint8],
+        features: Callable[[Extractor, NDArray[np.uint8]], Tensor] = Extractor.features,
+        labels: Tensor | None = None,
     ) -> None:
         self.images = images
+        self.labels = labels
         self._features = features
         self._derived: dict[Hashable, Any] = {}
 
@@ -102,19 +118,21 @@ class Metric:
         applies: dataset -> None, or why the metric is left out for it.
         floor: context with real images as `generated` -> the floor; None: as `compute`.
         may_choose: whether settings may be chosen by it (`metrics.objective`).
+        labelled: whether it asks for labels, and so is left out for models that take none.
     """
 
-    compute: Callable[[ScoringContext], float | Estimate]
+    compute: Callable[[ScoringContext], Value]
     direction: Direction
     extractor: ExtractorSource | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     applies: Callable[[Dataset], str | None] = lambda dataset: None
-    floor: Callable[[ScoringContext], float | Estimate] | None = None
+    floor: Callable[[ScoringContext], Value] | None = None
     may_choose: bool = True
+    labelled: bool = False
 
 
-def columns_of(name: str, value: float | Estimate) -> dict[str, float]:
-    """`value` under `name`, and its standard error, if it has one, under `<name>_se`.
+def columns_of(name: str, value: Value) -> dict[str, float]:
+    """`value` under `name`; its standard error, if it has one, under `<name>_se`, its parts under `<name>_<label>`.
 
     Raises:
         Diverged: either is not finite.
@@ -122,12 +140,14 @@ def columns_of(name: str, value: float | Estimate) -> dict[str, float]:
     found = {name: value_of(name, value)}
     if isinstance(value, Estimate):
         found[f"{name}_se"] = value_of(f"{name}_se", value.standard_error)
+    if isinstance(value, ByClass):
+        found |= {f"{name}_{label}": value_of(f"{name}_{label}", each) for label, each in value.values.items()}
     return found
 
 
-def value_of(name: str, value: float | Estimate) -> float:
+def value_of(name: str, value: Value) -> float:
     """The value alone, checked to be finite."""
-    number = float(value.value if isinstance(value, Estimate) else value)
+    number = float(value.value if isinstance(value, Estimate | ByClass) else value)
     if not math.isfinite(number):
         raise Diverged(f"metric {name}: expected a finite value, got {number}")
     return number

@@ -23,11 +23,14 @@ class Halves:
         a: uint8 (n, C, H, W): checkpoints and settings are chosen by this half.
         b: uint8 (n, C, H, W): results are reported on this half.
         training: uint8 (min(n, N), C, H, W): a random subset of the training images.
+        labels_a, labels_b: int64 (n,) of both halves, where the data has labels.
     """
 
     a: NDArray[np.uint8]
     b: NDArray[np.uint8]
     training: NDArray[np.uint8]
+    labels_a: NDArray[np.int64] | None = None
+    labels_b: NDArray[np.int64] | None = None
 
 
 def halve(dataset: Dataset, num_samples: int) -> Halves:
@@ -43,9 +46,13 @@ def halve(dataset: Dataset, num_samples: int) -> Halves:
             f"metrics, dataset {dataset.name}: expected at least 4 held-out images and metrics.num_samples of at least "
             f"2, got {count} ({dataset.reference_origin}) and {num_samples}; choose metrics=none"
         )
-    a, b = (dataset.reference[np.sort(indices[:n])] for indices in half_indices(dataset))
+    chosen = [np.sort(indices[:n]) for indices in half_indices(dataset)]
+    a, b = (dataset.reference[indices] for indices in chosen)
     training = dataset.train[np.sort(permutation(len(dataset.train))[:n])]
-    return Halves(a, b, training)
+    if dataset.reference_labels is None:
+        return Halves(a, b, training)
+    labels_a, labels_b = (np.asarray(dataset.reference_labels)[indices] for indices in chosen)
+    return Halves(a, b, training, labels_a, labels_b)
 
 
 def permutation(count: int) -> NDArray[np.int64]:

@@ -156,6 +156,8 @@ def _history(
     cut = [trial for trial in trials if trial.state == CUT and trial.reports]
     if not done:
         return None
+    from matplotlib.ticker import MaxNLocator
+
     drawn = figure(9, 3.2)
     axes = drawn.subplots()
     values = [trial.values[0] for trial in done]
@@ -178,6 +180,7 @@ def _history(
         linewidth=1.6,
         label="best so far",
     )
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     style(axes, x="trial", y=objectives[0])
     everything = [*values, *(trial.reports[-1][1] for trial in cut)]
     if min(everything) > 0 and max(everything) / min(everything) > 5:
@@ -194,6 +197,8 @@ def _pruned_curves(trials: Sequence[Trial], objectives: Sequence[str], name: str
     shown = [trial for trial in trials if trial.reports and trial.state in (DONE, CUT)]
     if not any(trial.state == CUT for trial in shown):
         return None
+    from matplotlib.ticker import MaxNLocator
+
     drawn = figure(9, 3.2)
     axes = drawn.subplots()
     for state, words, shade, mark in ((DONE, "complete", GREY, "o"), (CUT, "pruned", COLOURS[1], "x")):
@@ -209,6 +214,7 @@ def _pruned_curves(trials: Sequence[Trial], objectives: Sequence[str], name: str
                 alpha=0.8,
                 label=words if number == 0 else None,
             )
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     style(axes, x="epochs", y=objectives[0])
     if all(value > 0 for trial in shown for _, value in trial.reports):
         axes.set_yscale("log")
