@@ -111,6 +111,7 @@ def test_every_sampler_and_pruner_makes_its_trials(sampler: str, pruner: str, he
             assert trial.value == content["final"]["cfd_half_a"]
 
 
+@pytest.mark.slow
 def test_a_search_is_pruned_reported_and_read_when_asked_again(here: Here, tmp_path: Path) -> None:
     space = ("optim.lr=5e-3,1e-9", "seed=range(0,100)")  # what hardly learns is pruned
     asked = (*space, "hydra.sweeper.n_trials=8", "hydra.sweeper.pruner.n_startup_trials=2", "sweep.report=true")
@@ -160,6 +161,7 @@ def test_trials_that_differ_in_epochs_alone_share_a_trajectory(here: Here, tmp_p
     assert seconds_left_out[1][:2] == seconds_left_out[0]
 
 
+@pytest.mark.slow
 def test_several_objectives_have_a_pareto_front_and_no_pruner(here: Here, tmp_path: Path) -> None:
     several = (*SPACE, "hydra.sweeper.objectives=[cfd,train_seconds]", "hydra.sweeper.n_trials=5")
     status, told = here(*several)

@@ -188,6 +188,9 @@ class SlurmStream(SubmititStream, SlurmLauncher):  # type: ignore[misc]
 
     def _ended(self, jobs: dict[int, Any]) -> list[int]:
         queued = _queued({job.job_id.partition("_")[0] for job in jobs.values()})
+        for job in jobs.values():
+            if job.job_id in queued:
+                self._left.pop(job.job_id, None)
         return [number for number, job in jobs.items() if job.job_id not in queued and self._settled(job)]
 
     def _settled(self, job: Any) -> bool:

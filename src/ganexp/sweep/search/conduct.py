@@ -6,6 +6,7 @@ import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -90,8 +91,9 @@ class Search:
             launcher: Any = self.launcher
             if hasattr(launcher, "stream"):
                 crew = min(self.at_once or launcher.at_once(), self.trials.total)
-                for number, done in launcher.stream(self._tasks(), crew):
-                    self._ended(number, done)
+                with closing(launcher.stream(self._tasks(), crew)) as answers:
+                    for number, done in answers:
+                        self._ended(number, done)
             else:
                 self._in_batches()
 

@@ -117,9 +117,9 @@ class Trials:
 
     def _is_left(self, trial: FrozenTrial) -> bool:
         """Whether a trial is RUNNING, and nobody is there to end it."""
-        if trial.state is not TrialState.RUNNING:
-            return False
         launcher = trial.user_attrs.get(LAUNCHER)
+        if trial.state is not TrialState.RUNNING or launcher == self.name:
+            return False
         if launcher is None:
             return True
         status = state.effective(self.directory / LAUNCHERS / launcher)
