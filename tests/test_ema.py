@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from ganexp.ema import decay, update_ema
+from ganexp.ema import decay, half_life, update_ema
 
 
 def test_half_life_is_counted_in_images_whatever_the_batch():
@@ -27,3 +27,11 @@ def test_buffers_are_copied():
     model(torch.randn(8, 2))
     update_ema(average, model, 0.9)
     torch.testing.assert_close(average.running_mean, model.running_mean)
+
+
+@pytest.mark.parametrize(
+    ("rampup", "seen", "expected"),
+    [(None, 0, 20.0), (0.05, 0, 0.0), (0.05, 100_000, 5.0), (0.05, 400_000, 20.0), (0.05, 10**6, 20.0)],
+)
+def test_the_half_life_ramps_up_with_the_images_seen(rampup, seen, expected):
+    assert half_life(20.0, rampup, seen) == pytest.approx(expected)

@@ -162,7 +162,7 @@ def unfinish(job):
     "overrides",
     [
         ("trainer.real_batch=fresh",),
-        ("trainer.ema_kimg=0.05",),
+        ("trainer.ema_kimg=0.05", "trainer.ema_rampup=0.2"),
         ("trainer.precision=bf16",),
         ("loss=minimax", "loss.warmup_epochs=2"),
         ("optim=adamw",),

@@ -100,5 +100,8 @@ def build_batches(job: Job) -> Batches:
 def build_game(job: Job) -> Game:
     """The rules of a run."""
     config = job.config
-    bf16 = config.trainer.precision == "bf16"
-    return Game(config.loss.build(), config.penalty.build(), config.trainer.d_steps, config.trainer.ema_kimg, bf16)
+    trainer = config.trainer
+    bf16 = trainer.precision == "bf16"
+    return Game(
+        config.loss.build(), config.penalty.build(), trainer.d_steps, trainer.ema_kimg, bf16, trainer.ema_rampup
+    )

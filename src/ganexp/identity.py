@@ -24,6 +24,7 @@ TRAINER_KEYS = (
     "d_steps",
     "real_batch",
     "ema_kimg",
+    "ema_rampup",
     "precision",
     "max_steps",
     "max_seconds",

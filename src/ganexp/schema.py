@@ -25,6 +25,7 @@ class TrainerConfig:
         d_steps: discriminator steps for each generator step (k in Goodfellow 2014, Algorithm 1).
         real_batch: the d_steps steps see one real batch ("reuse") or a fresh one each ("fresh", Algorithm 1).
         ema_kimg: half-life of the generator's weight average in thousands of images_seen; null: no average.
+        ema_rampup: until then the half-life is this share of images_seen (0.05 is usual); null: the same all along.
         precision: arithmetic of the networks' matrix products.
         device: "auto" (a GPU where there is one), "cpu", "cuda", "cuda:1" ...
         threads: torch threads; null: all cores in a single run, one in a parallel sweep.
@@ -41,6 +42,7 @@ class TrainerConfig:
     d_steps: PositiveInt = 5
     real_batch: Literal["reuse", "fresh"] = "reuse"
     ema_kimg: Positive | None = None
+    ema_rampup: Positive | None = None
     precision: Literal["fp32", "bf16"] = "fp32"
     device: str = "auto"
     threads: PositiveInt | None = None

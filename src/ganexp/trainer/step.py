@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ganexp.ema import decay, update_ema
+from ganexp.ema import decay, half_life, update_ema
 from ganexp.schedule import Moment
 from ganexp.trainer.batches import Minibatch
 from ganexp.trainer.state import TrainState
@@ -27,6 +27,7 @@ class Game:
         d_steps: discriminator steps for each generator step.
         ema_kimg: half-life of the generator's average in thousands of images, or None.
         bf16: matrix products in bfloat16.
+        ema_rampup: bound of the half-life as a share of the images seen, or None.
     """
 
     loss: AdversarialLoss
@@ -34,6 +35,7 @@ class Game:
     d_steps: int
     ema_kimg: float | None
     bf16: bool
+    ema_rampup: float | None = None
 
 
 def train_step(state: TrainState, batch: Minibatch, game: Game) -> None:
@@ -69,7 +71,9 @@ def train_step(state: TrainState, batch: Minibatch, game: Game) -> None:
             g_loss = loss.generator_at(now.epoch)(beside, on_fake)
             _descend(state.optimizer_g, g_loss)
     if state.average is not None and game.ema_kimg is not None:
-        update_ema(state.average, generator, decay(size * len(reals), game.ema_kimg))
+        images = size * len(reals)
+        kimg = half_life(game.ema_kimg, game.ema_rampup, round(1000 * now.kimg) + images)
+        update_ema(state.average, generator, decay(images, kimg))
     d_mean = torch.stack(d_losses).mean()
     d_probability = torch.sigmoid(torch.stack(judged)).mean(dim=(0, 2))
     state.sums += size * torch.stack((d_mean, g_loss.detach(), *d_probability, torch.ones_like(d_mean)))
