@@ -129,6 +129,7 @@ def test_every_option_file_is_in_a_known_group():
     known = {
         "dataset",
         "experiment",
+        "hydra",
         "logger",
         "loss",
         "metrics",

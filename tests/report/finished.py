@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import math
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -118,6 +119,7 @@ def _write(folder: Path, number: int, run: PlannedRun, recipe: Recipe) -> None:
         place,
         Status(ended, done, run.epochs, run.run_id, run.trajectory_id, TIME, error, {"host": "h", "pid": 1}),
     )
+    os.utime(place / "status.json", (0, 0))  # whoever worked on it on host h is long gone
     rows = _rows(run, done, recipe)
     write_metrics(place / "metrics.csv", rows, ["cfd", "precision", "recall"] if recipe.metrics else [])
     if ended is State.COMPLETED:
