@@ -20,8 +20,9 @@ lint: $(READY) ## style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-test-cluster: ## tests that need a cluster
-	@echo "no cluster tests yet"
+test-cluster: $(READY) ## SLURM, Ray and PostgreSQL on this machine; needs root, installs Debian's packages
+	$(BIN)/python -m pip install --quiet --editable ".[slurm,ray,postgresql]"
+	$(BIN)/python -m pytest -o addopts="-ra --strict-markers --strict-config" tests/cluster
 
 install: $(READY) ## make .venv and install ganexp for development
 
