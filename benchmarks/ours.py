@@ -1,0 +1,65 @@
+"""ganexp's own training loop, as a run calls it, without scoring and without files."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+
+from ganexp.__main__ import register
+from ganexp.build import build_batches, build_game, build_state
+from ganexp.config import conf_dir, load
+from ganexp.job import Job, identify, load_dataset
+from ganexp.record import Row
+from ganexp.rundir import Texts
+from ganexp.trainer import Interrupted, train
+from ganexp.trainer.loop import Limits
+
+
+class Until:
+    """The loop's hooks: stop when time is up."""
+
+    end = 0.0
+
+    def interrupted(self) -> bool:
+        """Whether time is up."""
+        return time.perf_counter() >= self.end
+
+    def stepped(self, step: int) -> None:
+        """Nothing."""
+
+    def epoch_done(self, row: Row) -> None:
+        """Nothing."""
+
+
+def make_job(batch: int, root: str, precision: str, *overrides: str) -> Job:
+    """A run on MNIST, as a command line would compose it."""
+    from pathlib import Path
+
+    os.environ["GANEXP_DATA"] = root
+    if not GlobalHydra.instance().is_initialized():
+        register()
+        initialize_config_dir(str(conf_dir())).__enter__()
+    texts = ["dataset=mnist", f"trainer.batch_size={batch}", f"trainer.precision={precision}", "metrics=none"]
+    config = load(compose("config", [*texts, *overrides]))
+    return Job(config, load_dataset(config.dataset), identify(config), Path(), Texts("", "", ""), in_sweep=True)
+
+
+def prepare(batch: int, root: str, precision: str, *overrides: str) -> Callable[[float], float]:
+    """A function seconds -> images/s that trains for about so long."""
+    job = make_job(batch, root, precision, *overrides)
+    state, batches, game = build_state(job), build_batches(job), build_game(job)
+    hooks = Until()
+
+    def run(seconds: float) -> float:
+        before, started = batches.images_seen(state.step), time.perf_counter()
+        hooks.end = started + seconds
+        with suppress(Interrupted):
+            train(state, batches, game, Limits(epochs=1000), job.config.seed, hooks)
+        return (batches.images_seen(state.step) - before) / (time.perf_counter() - started)
+
+    return run
