@@ -86,7 +86,7 @@ class RayStream(RayLauncher):  # type: ignore[misc]
 
         self._connect()
         each = float(self.ray_cfg.remote.get("num_cpus") or 1)
-        there: Any = ray.cluster_resources()  # type: ignore[no-untyped-call]
+        there: Any = ray.cluster_resources()
         return max(1, int(there.get("CPU", cores()) / each))
 
     def _connect(self) -> Any:
@@ -103,8 +103,8 @@ class RayStream(RayLauncher):  # type: ignore[misc]
         )
         Path(str(self.config.hydra.sweep.dir)).mkdir(parents=True, exist_ok=True)
         start_ray(OmegaConf.create(OmegaConf.to_container(self.ray_cfg.init, resolve=True)))
-        asked = OmegaConf.to_container(self.ray_cfg.remote, resolve=True)
-        return ray.remote(**{"num_cpus": 1, **asked, "max_retries": 0})(_run_there)  # type: ignore[dict-item]
+        asked: Any = OmegaConf.to_container(self.ray_cfg.remote, resolve=True)
+        return ray.remote(**{"num_cpus": 1, **asked, "max_retries": 0})(_run_there)
 
     def _submit(self, remote: Any, number: int, overrides: Sequence[str]) -> Any:
         assert self.config is not None and self.hydra_context is not None
