@@ -87,11 +87,13 @@ def test_a_worker_stays_for_the_next_task_which_is_asked_for_only_then() -> None
 
 def test_leaving_early_asks_busy_workers_to_stop(tmp_path: Path) -> None:
     place = tmp_path / "pid"
-    tasks = [("sleep", str(place)), ("fast", "")]
+    tasks = [("sleep", str(place)), *[("fast", "")] * 100_000]
     started = time.monotonic()
     answers = Workers(act, [{}, {}]).run(iter(tasks))
     number, _ = next(answers)
     assert number == 1
+    while not place.exists():  # the first worker may still be starting; it is only handed its task while we listen
+        next(answers)
     pid = int(wait_for(place))
     answers.close()
     assert gone(pid)
