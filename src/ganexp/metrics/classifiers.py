@@ -36,10 +36,10 @@ def classifier(dataset: Dataset, device: torch.device) -> Extractor:
     Raises:
         DataError: there are no packaged weights for it, and no labels (or only one class) to train with.
     """
-    network, card = _packaged(dataset) or _own(dataset)
-    moved = network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    details = {key: card[key] for key in ("origin", "sha256", "test_accuracy")}
-    return Extractor("classifier", card["sha256"], moved.features, network.feature_dim, device=device, details=details)
+    network, card, details = _ready(dataset, device)
+    return Extractor(
+        "classifier", card["sha256"], network.features, network.feature_dim, device=device, details=details
+    )
 
 
 def class_logits(dataset: Dataset, device: torch.device) -> Extractor:
@@ -48,11 +48,9 @@ def class_logits(dataset: Dataset, device: torch.device) -> Extractor:
     Raises:
         DataError: as `classifier`.
     """
-    network, card = _packaged(dataset) or _own(dataset)
-    moved = network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    details = {key: card[key] for key in ("origin", "sha256", "test_accuracy")}
+    network, card, details = _ready(dataset, device)
     digest = hashlib.sha256(f"logits of {card['sha256']}".encode()).hexdigest()
-    return Extractor("logits", digest, moved, int(card["classes"]), device=device, details=details)
+    return Extractor("logits", digest, network, int(card["classes"]), device=device, details=details)
 
 
 def write(network: ClassifierNetwork, card: dict[str, Any], folder: Path, stem: str) -> dict[str, Any]:
@@ -96,6 +94,13 @@ def describe(network: ClassifierNetwork, dataset: Dataset, recipe: Recipe, origi
         "recipe": asdict(recipe),
         "torch": str(torch.__version__),
     }
+
+
+def _ready(dataset: Dataset, device: torch.device) -> tuple[ClassifierNetwork, dict[str, Any], dict[str, Any]]:
+    """The classifier of `dataset` on `device`, its card, and what provenance says of it."""
+    network, card = _packaged(dataset) or _own(dataset)
+    moved: ClassifierNetwork = network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return moved, card, {key: card[key] for key in ("origin", "sha256", "test_accuracy")}
 
 
 def _packaged(dataset: Dataset) -> tuple[ClassifierNetwork, dict[str, Any]] | None:

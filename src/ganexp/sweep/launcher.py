@@ -66,13 +66,7 @@ class WorkersLauncher(JoblibLauncher):  # type: ignore[misc]
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Run the jobs of one batch; a job that fails, or whose process dies, is a JobReturn that says so."""
-        results: dict[int, JobReturn] = {}
-        with closing(self.stream(iter(job_overrides), len(job_overrides), initial_job_idx)) as answers:
-            for number, done in answers:
-                results[number] = done
-                if self.on_done is not None:
-                    self.on_done(number, done)
-        return [results[number] for number in range(len(job_overrides))]
+        return collected(self, job_overrides, initial_job_idx)
 
     def stream(self, jobs: Iterator[Any], most: int, first: int = 0) -> Generator[tuple[int, JobReturn], None, None]:
         """Run jobs; the next one is asked for only when a process is free for it.
@@ -99,6 +93,23 @@ class WorkersLauncher(JoblibLauncher):  # type: ignore[misc]
         with closing(workers.run(_numbered(jobs, first, given))) as answers:
             for number, answer in answers:
                 yield number, as_return(answer, given[number])
+
+
+def collected(launcher: Any, job_overrides: Sequence[Sequence[str]], first: int) -> Sequence[JobReturn]:
+    """What became of each job of one batch, in the order given; `launcher.on_done` is told of each as it ends.
+
+    Args:
+        launcher: has `stream` and `on_done`, as `WorkersLauncher` does.
+        job_overrides: of each job.
+        first: number of the first job, as Hydra counts them.
+    """
+    results: dict[int, JobReturn] = {}
+    with closing(launcher.stream(iter(job_overrides), len(job_overrides), first)) as answers:
+        for number, done in answers:
+            results[number] = done
+            if launcher.on_done is not None:
+                launcher.on_done(number, done)
+    return [results[number] for number in range(len(job_overrides))]
 
 
 class _Call:

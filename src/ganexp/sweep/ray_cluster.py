@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from hydra.core.utils import JobReturn, configure_log, setup_globals
 from hydra_plugins.hydra_ray_launcher.ray_launcher import RayLauncher
 from omegaconf import OmegaConf, open_dict
 
-from ganexp.sweep.launcher import as_return, cores
+from ganexp.sweep.launcher import as_return, collected, cores
 from ganexp.sweep.workers import LATER, LATER_SECONDS, WorkerDied
 
 PASSED_ON = ("GANEXP_DATA",)
@@ -42,13 +41,7 @@ class RayStream(RayLauncher):  # type: ignore[misc]
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Run the jobs of one batch; Ray decides how many of them at once."""
-        results: dict[int, JobReturn] = {}
-        with closing(self.stream(iter(job_overrides), len(job_overrides), initial_job_idx)) as answers:
-            for number, done in answers:
-                results[number] = done
-                if self.on_done is not None:
-                    self.on_done(number, done)
-        return [results[number] for number in range(len(job_overrides))]
+        return collected(self, job_overrides, initial_job_idx)
 
     def stream(self, jobs: Iterator[Any], most: int, first: int = 0) -> Generator[tuple[int, JobReturn], None, None]:
         """Run jobs, `most` of them handed to Ray at once; the next one is asked for when one has ended.

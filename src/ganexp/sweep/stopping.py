@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -38,3 +38,13 @@ def stopped_by() -> Iterator[Stop]:
         yield stop
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def until_stopped(work: Callable[[], None]) -> int | None:
+    """Do `work`; the exit status that belongs to the signal which stopped it, or None where it came to its end."""
+    try:
+        with stopped_by() as stop:
+            work()
+    except (KeyboardInterrupt, SystemExit) as error:
+        return stop.status(error)
+    return None

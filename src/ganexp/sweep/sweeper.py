@@ -63,14 +63,9 @@ class GridSweeper(BasicSweeper):
     def _conduct(self, conductor: Any, keys: Sequence[str], *, report: bool) -> list[Any]:
         """Launch, and whatever happens write the summary and say how it stands."""
         from ganexp.sweep import show
-        from ganexp.sweep.stopping import stopped_by
+        from ganexp.sweep.stopping import until_stopped
 
-        signal = None
-        try:
-            with stopped_by() as stop:
-                conductor.conduct()
-        except (KeyboardInterrupt, SystemExit) as error:
-            signal = stop.status(error)
+        signal = until_stopped(conductor.conduct)
         complete = show.closing(conductor, keys, interrupted=signal is not None, report=report)
         sys.stdout.flush()
         if signal is not None:

@@ -36,7 +36,7 @@ from ganexp.sweep.search.conduct import Search
 from ganexp.sweep.search.objectives import directions_of, objectives_of
 from ganexp.sweep.search.space import Space, check, space_of
 from ganexp.sweep.search.trials import Trials
-from ganexp.sweep.stopping import stopped_by
+from ganexp.sweep.stopping import until_stopped
 
 if TYPE_CHECKING:
     from ganexp.sweep.search.sweeper import SearchSweeper
@@ -94,12 +94,7 @@ def run(sweeper: SearchSweeper, overrides: Sequence[Override]) -> list[Any]:
 
 def _conduct(search: Search, space: Space, *, report: bool) -> list[Any]:
     """Make the trials, and whatever happens write down how it stands, and say so."""
-    signal = None
-    try:
-        with stopped_by() as stop:
-            search.conduct()
-    except (KeyboardInterrupt, SystemExit) as error:
-        signal = stop.status(error)
+    signal = until_stopped(search.conduct)
     good = show.closing(search, space, interrupted=signal is not None, report=report)
     if signal is not None:
         raise SystemExit(signal)
