@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: run test test-slow lint test-cluster install mnist fashionmnist cifar10 all clean
+.PHONY: run test test-slow test-faults lint test-cluster install mnist fashionmnist cifar10 all clean
 
 run: $(READY) ## train on the embedded digits and say where the pictures are
 	$(BIN)/python -m ganexp experiment=quickstart
@@ -14,6 +14,9 @@ test: $(READY) ## the test suite
 
 test-slow: $(READY) ## tests that take a while
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m slow
+
+test-faults: $(READY) ## kills, full disks, bad input, strangers' files; FAULTS_ROUNDS=10 for ten times as much
+	$(BIN)/python -m pytest -n 2 --dist worksteal -o addopts="-ra --strict-markers --strict-config" tests/faults
 
 lint: $(READY) ## style and types
 	$(BIN)/ruff check .

@@ -74,6 +74,7 @@ def by_trap(folder: Path) -> dict[str, tuple[str, str]]:
     return dict(zip(longest["loss.trap"], zip(longest["state"], errors, strict=True), strict=True))
 
 
+@pytest.mark.slow
 def test_one_job_in_six_raises_one_diverges_one_is_killed(
     ganexp: Command, trapped: tuple[tuple[str, ...], dict[str, str]], tmp_path: Path
 ) -> None:

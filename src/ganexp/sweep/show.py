@@ -20,7 +20,7 @@ from ganexp.sweep.points import Point, telling
 from ganexp.terminal import console, count, duration, last_line
 
 TABLE_ROWS = 40
-"""Runs that are listed one by one; of more, the summary tells."""
+"""Runs or trials that are listed one by one; of more, files tell."""
 
 MEASURED = ("cfd", "precision", "recall", "d_loss", "g_loss", "train_seconds")
 """Columns of that list, where anything was measured."""
@@ -72,14 +72,20 @@ def closing(conductor: Conductor, keys: Sequence[str], *, interrupted: bool, rep
         screen.print(f"{row['state']} {row['run_dir']}: {last_line(str(row['error']))}", markup=False)
     words = ", ".join(f"{number} {name}" for name, number in asked["state"].value_counts().items() if number)
     screen.print(f"{words}; {conductor.directory / FILE}", markup=False)
-    stale = conductor.launched > 0 or not (conductor.directory / "report.html").exists()
-    if report and stale and not interrupted and (page := try_report([conductor.directory])) is not None:
-        screen.print(str(page), markup=False)
+    if report and not interrupted:
+        refresh_report(conductor.directory, changed=conductor.launched > 0)
     if interrupted:
         screen.print("stopped; the same command goes on", markup=False)
     elif any(asked["state"].isin(BADLY_ENDED)):
         screen.print("what failed is left as it is; sweep.retry=failed tries again", markup=False)
     return bool(asked["state"].isin([State.COMPLETED, State.PRUNED]).all())
+
+
+def refresh_report(directory: Path, *, changed: bool) -> None:
+    """Write a sweep directory's report where something has changed, or where there is none yet, and say where it is."""
+    stale = changed or not (directory / "report.html").exists()
+    if stale and (page := try_report([directory])) is not None:
+        console().print(str(page), markup=False, soft_wrap=True)
 
 
 def _results(points: Sequence[Point], rows: pd.DataFrame, keys: Sequence[str]) -> Table:

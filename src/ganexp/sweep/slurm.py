@@ -8,6 +8,8 @@ can share one allocation.
 from __future__ import annotations
 
 import os
+import re
+import secrets
 import subprocess
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -38,39 +40,53 @@ SHARED_KEYS = (
 """Keys that submitit has for all of its executors; the others belong to one of them."""
 
 
-class Allocation:
-    """What one submitted job does: one run, or several side by side.
+class Run:
+    """A run, as the plugin makes it; what all jobs of a launcher share.
 
     Args:
         launcher: knows the configuration and what a run is.
-        jobs: (number, overrides) of each run.
     """
 
-    def __init__(self, launcher: SubmititStream, jobs: Sequence[tuple[int, Sequence[str]]]) -> None:
-        self.launcher, self.jobs, self.singletons = launcher, list(jobs), Singleton.get_state()
+    def __init__(self, launcher: SubmititStream) -> None:
+        self.launcher, self.singletons = launcher, Singleton.get_state()
 
-    def __call__(self) -> list[JobReturn]:
-        """Run them; a run that fails, or whose process dies, is a JobReturn that says so."""
-        if len(self.jobs) == 1:
-            return [self.run(*self.jobs[0])]
-        Singleton.set_state(self.singletons)
-        setup_globals()
-        threads, asked = self.launcher.threads, os.environ.get("SLURM_CPUS_PER_TASK")
-        count = max(1, (int(asked) if asked else cores()) // threads)
-        assert self.launcher.config is not None
-        where = environments(min(count, len(self.jobs)), threads, str(self.launcher.config.trainer.device))
-        found: dict[int, JobReturn] = {}
-        with closing(Workers(self.run, where).run(iter(self.jobs))) as answers:
-            for number, answer in answers:
-                found[number] = as_return(answer, self.jobs[number][1])
-        return [found[number] for number in range(len(self.jobs))]
-
-    def run(self, number: int, overrides: Sequence[str]) -> JobReturn:
-        """One run, as the plugin makes it."""
+    def __call__(self, number: int, overrides: Sequence[str]) -> JobReturn:
+        """Make it."""
         done: JobReturn = BaseSubmititLauncher.__call__(
             self.launcher, list(overrides), "hydra.sweep.dir", number, f"job_id_for_{number}", self.singletons
         )
         return done
+
+
+class Allocation:
+    """What one submitted job does: one run, or several side by side.
+
+    Args:
+        shared: file with the `Run` of all jobs.
+        jobs: (number, overrides) of each run.
+    """
+
+    def __init__(self, shared: Path, jobs: Sequence[tuple[int, Sequence[str]]]) -> None:
+        self.shared, self.jobs = shared, list(jobs)
+
+    def __call__(self) -> list[JobReturn]:
+        """Make them; a run that fails, or whose process dies, is a JobReturn that says so."""
+        from submitit.core.utils import pickle_load
+
+        run: Run = pickle_load(self.shared)
+        if len(self.jobs) == 1:
+            return [run(*self.jobs[0])]
+        Singleton.set_state(run.singletons)
+        setup_globals()
+        threads, asked = run.launcher.threads, os.environ.get("SLURM_CPUS_PER_TASK")
+        count = max(1, (int(asked) if asked else cores()) // threads)
+        assert run.launcher.config is not None
+        where = environments(min(count, len(self.jobs)), threads, str(run.launcher.config.trainer.device))
+        found: dict[int, JobReturn] = {}
+        with closing(Workers(run, where).run(iter(self.jobs))) as answers:
+            for number, answer in answers:
+                found[number] = as_return(answer, self.jobs[number][1])
+        return [found[number] for number in range(len(self.jobs))]
 
     def checkpoint(self) -> Any:
         """For submitit, when the job is about to lose its node: the same again, which goes on from the checkpoints."""
@@ -96,6 +112,9 @@ class SubmititStream(BaseSubmititLauncher):  # type: ignore[misc]
         self.runs_per_job = runs_per_job
         self.on_done: Callable[[int, JobReturn], None] | None = None
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "on_done": None}  # which holds the whole sweep
+
     @property
     def threads(self) -> int:
         """Threads of each run."""
@@ -103,13 +122,22 @@ class SubmititStream(BaseSubmititLauncher):  # type: ignore[misc]
         return int(self.config.trainer.threads or 1)
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-        """Run the jobs of one batch: one array, or several where it is longer than the cluster allows."""
+        """Run the jobs of one batch, in arrays no longer than the cluster allows.
+
+        The next array is submitted when fewer jobs of the ones before are left than may run at once.
+        """
         numbered = [(initial_job_idx + index, overrides) for index, overrides in enumerate(job_overrides)]
         size = self.runs_per_job
-        units = [Allocation(self, numbered[start : start + size]) for start in range(0, len(numbered), size)]
-        jobs = dict(enumerate(self._executor().map_array(Allocation.__call__, units)))
+        executor, shared = self._executor()
+        units = [Allocation(shared, numbered[start : start + size]) for start in range(0, len(numbered), size)]
+        submitted, jobs = 0, dict[int, Any]()
+        longest, most = self._longest_array() or len(units), self.at_once()
         results: dict[int, JobReturn] = {}
-        while jobs:
+        while jobs or submitted < len(units):
+            if submitted < len(units) and len(jobs) < most:
+                array = units[submitted : submitted + longest]
+                jobs |= enumerate(executor.map_array(Allocation.__call__, array), submitted)
+                submitted += len(array)
             for place in self._ended(jobs):
                 for index, done in enumerate(self._answer(jobs.pop(place), units[place]), place * size):
                     results[index] = done
@@ -123,14 +151,15 @@ class SubmititStream(BaseSubmititLauncher):  # type: ignore[misc]
 
         As `ganexp.sweep.launcher.WorkersLauncher.stream`; each is a job of its own.
         """
-        executor, running, units, exhausted = self._executor(), dict[int, Any](), list[Allocation](), False
+        executor, shared = self._executor()
+        running, units, exhausted = dict[int, Any](), list[Allocation](), False
         while True:
             while not exhausted and len(running) < most:
                 overrides = next(jobs, None)
                 exhausted = overrides is None
                 if overrides is None or overrides is LATER:
                     break
-                units.append(Allocation(self, [(first + len(units), list(overrides))]))
+                units.append(Allocation(shared, [(first + len(units), list(overrides))]))
                 running[len(units) - 1] = executor.submit(units[-1])
             if exhausted and not running:
                 return
@@ -142,18 +171,27 @@ class SubmititStream(BaseSubmititLauncher):  # type: ignore[misc]
         """How many jobs the launcher would run at once, as far as it knows."""
         return int(self.params.get("array_parallelism") or cores())
 
-    def _executor(self) -> Any:
+    def _executor(self) -> tuple[Any, Path]:
+        """What submits jobs, and the file that they share."""
         import submitit
+        from submitit.core.utils import cloudpickle_dump
 
         assert self.config is not None
-        Path(str(self.config.hydra.sweep.dir)).mkdir(parents=True, exist_ok=True)
+        folder = Path(str(self.config.hydra.sweep.dir)).resolve() / ".submitit"
+        folder.mkdir(parents=True, exist_ok=True)
+        shared = folder / f"shared_{secrets.token_hex(8)}.pkl"
+        cloudpickle_dump(Run(self), shared)
         own = {f"{self._EXECUTOR}_{key}": value for key, value in self.params.items() if key in EXECUTOR_KEYS}
         executor = submitit.AutoExecutor(folder=self.params["submitit_folder"], cluster=self._EXECUTOR, **own)
         rest = {key: value for key, value in self.params.items() if key not in OWN_KEYS}
         executor.update_parameters(
             **{key if key in SHARED_KEYS else f"{self._EXECUTOR}_{key}": value for key, value in rest.items()}
         )
-        return executor
+        return executor, shared
+
+    def _longest_array(self) -> int | None:
+        """How many jobs one array may have; None: any number."""
+        return None
 
     def _ended(self, jobs: dict[int, Any]) -> list[int]:
         """The jobs that have an answer, or will never have one."""
@@ -185,6 +223,11 @@ class SlurmStream(SubmititStream, SlurmLauncher):  # type: ignore[misc]
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
         self._left: dict[str, float] = {}
+
+    def _longest_array(self) -> int | None:
+        told = subprocess.run(["scontrol", "show", "config"], capture_output=True, text=True).stdout
+        found = re.search(r"^MaxArraySize\s*=\s*(\d+)", told, re.MULTILINE)
+        return max(1, int(found.group(1)) - 1) if found else None
 
     def _ended(self, jobs: dict[int, Any]) -> list[int]:
         queued = _queued({job.job_id.partition("_")[0] for job in jobs.values()})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +15,29 @@ from ganexp.sweep.search.conduct import Search
 
 FILE = "trials.json"
 FORMAT = 1
+
+SHARE = 0.02
+"""Of a search's time that goes into writing its journal, at most."""
+
+
+class Journal:
+    """Keeps trials.json up to date, in a long study not after each trial.
+
+    Args:
+        search: whose trials it lists.
+    """
+
+    def __init__(self, search: Search) -> None:
+        self.search = search
+        self._due = 0.0
+
+    def update(self) -> None:
+        """Write it, unless too much of the time would go into that; `write` does in any case."""
+        began = time.monotonic()
+        if began >= self._due:
+            write(self.search)
+            ended = time.monotonic()
+            self._due = ended + (ended - began) / SHARE
 
 
 def write(search: Search) -> None:

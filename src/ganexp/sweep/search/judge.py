@@ -57,6 +57,6 @@ class Judge:
             sampler=RandomSampler(),
             pruner=self.pruner,
         )
-        found = next(trial for trial in study.get_trials(deepcopy=False) if trial.number == self.number)
-        self._trial = optuna.Trial(study, found._trial_id)
+        found = study._storage.get_trial_id_from_study_id_trial_number(study._study_id, self.number)
+        self._trial = optuna.Trial(study, found)
         return self._trial

@@ -14,7 +14,6 @@ from rich.markup import escape
 from rich.table import Table
 
 from ganexp.atomic import write_text
-from ganexp.report import try_report
 from ganexp.report.summary import FILE, write_summary
 from ganexp.state import State
 from ganexp.sweep.plan import short
@@ -23,13 +22,8 @@ from ganexp.sweep.search.address import Address
 from ganexp.sweep.search.conduct import Search
 from ganexp.sweep.search.space import Space
 from ganexp.sweep.search.trials import REASON, RUN_DIR
+from ganexp.sweep.show import FAILURES, TABLE_ROWS, refresh_report
 from ganexp.terminal import console, count, duration, last_line
-
-TABLE_ROWS = 40
-"""Trials that are listed one by one; of more, the journal tells."""
-
-FAILURES = 10
-"""Failures that are told in full."""
 
 
 def opening(
@@ -50,7 +44,7 @@ def opening(
 
 def follow(search: Search, keys: Sequence[str]) -> None:
     """Have a line printed for each trial as it ends, and when others are waited for."""
-    started = time.monotonic()
+    started, listed = time.monotonic(), journal.Journal(search)
 
     def told(trial: Trial, ended: State, words: str) -> None:
         number = trial.number
@@ -59,7 +53,7 @@ def follow(search: Search, keys: Sequence[str]) -> None:
         console().print(
             f"trial {number}: {setting}: {ended} {last_line(words)} ({elapsed} since the start)", markup=False
         )
-        journal.write(search)
+        listed.update()
 
     def waits(number: int) -> None:
         console().print(
@@ -92,9 +86,8 @@ def closing(search: Search, space: Space, *, interrupted: bool, report: bool) ->
         ", ".join(f"{number} {name}" for name, number in states.items()) + f"; {search.directory / FILE}", markup=False
     )
     _best(search, trials)
-    stale = search.launched > 0 or not (search.directory / "report.html").exists()
-    if report and stale and not interrupted and (page := try_report([search.directory])) is not None:
-        screen.print(str(page), markup=False, soft_wrap=True)
+    if report and not interrupted:
+        refresh_report(search.directory, changed=search.launched > 0)
     if interrupted:
         screen.print("stopped; the same command goes on", markup=False, soft_wrap=True)
     elif failed:
