@@ -1,6 +1,6 @@
 """What a launcher costs at 10,000 jobs: a simulated SLURM, and a simulated search.
 
-    python benchmarks/scheduler_scaling.py [JOBS]
+    python benchmarks/scheduler_scaling.py [JOBS [TRIALS]]
 
 Nothing trains. The jobs of the grid go through the real launcher to commands named sbatch, squeue and scontrol that
 stand in for those of SLURM: behind them, one process ends the jobs in the order of the queue, RATE a second, and leaves
@@ -116,7 +116,7 @@ def grid(jobs: int, place: Path) -> None:
     cluster.wait()
     again = watched(command, environment, place / "log")
     print(f"grid of {jobs} jobs by SLURM arrays: {wall:.0f} s, of which {seconds:.0f} s of processor time, or")
-    print(f"  {1000 * seconds / jobs:.1f} ms a job, {megabytes:.0f} MB; the finished grid again: {again[0]:.0f} s")
+    print(f"  {1000 * seconds / jobs:.1f} ms a job, {megabytes:.0f} MB; the finished grid again: {again[1]:.0f} s")
     held = sum(1 for folder in (sweep / ".submitit").rglob("*") if folder.is_file())
     print(f"  files of submitit: {held / jobs:.2f} a job, {size(sweep / '.submitit') / jobs / 1000:.1f} kB")
 
@@ -199,16 +199,16 @@ def search(trials: int, place: Path, sampler: str) -> None:
     print("  " + " ".join(f"{tenth:.1f}" for tenth in tenths), flush=True)
 
 
-def main(jobs: int) -> None:
+def main(jobs: int = 10_000, trials: int = 2_000) -> None:
     """Print all of it."""
     with tempfile.TemporaryDirectory() as place:
         grid(jobs, Path(place))
         for sampler in ("RandomSampler", "TPESampler"):
-            search(jobs, Path(place), sampler)
+            search(trials, Path(place), sampler)
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--simulate"]:
         simulate(Path(sys.argv[2]), Path(sys.argv[3]))
     else:
-        main(int(sys.argv[1]) if sys.argv[1:] else 10_000)
+        main(*map(int, sys.argv[1:3]))

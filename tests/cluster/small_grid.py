@@ -6,6 +6,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import pandas as pd
 
@@ -21,6 +22,8 @@ GRID = (*BASE, "trainer.epochs=2,3", "trainer.batch_size=12,20")
 SLOW = (*BASE, "trainer.epochs=20,300", "trainer.batch_size=12,20", "trainer.samples_every_epochs=null")
 """The same with runs that take long enough to be disturbed."""
 
+T = TypeVar("T")
+
 Sweep = Callable[..., "subprocess.Popen[str]"]
 
 
@@ -33,7 +36,7 @@ def ended(place: Path, name: str, process: subprocess.Popen[str], seconds: float
     return table
 
 
-def wait_for(found: Callable[[], object], seconds: float = 120.0) -> object:
+def wait_for(found: Callable[[], T | None], seconds: float = 120.0) -> T:
     """What `found` gives once it gives something."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
