@@ -105,6 +105,7 @@ def ray_cluster() -> Iterator[str]:
     yield process.stdout.readline().strip()
     process.stdin.close()
     process.wait(60)
+    process.stdout.close()
 
 
 @pytest.fixture(scope="session")

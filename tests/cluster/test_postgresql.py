@@ -30,7 +30,9 @@ def test_two_launchers_make_exactly_the_trials_though_one_is_killed(place: Path,
     again = sweep("shared", *search)
     for launcher in (two, again):
         assert launcher.wait(300) == 0, (place / "shared.log").read_text()
-    trials = optuna.load_study(study_name="shared", storage=postgresql).trials
+    storage = optuna.storages.RDBStorage(postgresql)
+    trials = optuna.load_study(study_name="shared", storage=storage).trials
+    storage.engine.dispose()
     assert len(trials) == TRIALS
     assert {trial.state for trial in trials} <= {TrialState.COMPLETE, TrialState.PRUNED}
     assert len({trial.user_attrs["run_dir"] for trial in trials}) == TRIALS

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import optuna
 import pytest
+from optuna.storages import BaseStorage
 from optuna.trial import Trial, TrialState
+from sqlalchemy.exc import IntegrityError
 
 from ganexp import state
 from ganexp.errors import ConfigError
@@ -164,6 +167,23 @@ class TestAddress:
             open_study(at, open_storage(at), tmp_path / "one", ["minimize"], sampler, pruner)
         with pytest.raises(ConfigError, match=r"is filled by .*one; expected that as hydra.sweep.dir, got .*two"):
             open_study(at, open_storage(at), tmp_path / "two", ["minimize"], sampler, pruner)
+
+    @pytest.mark.parametrize("losses", [0, 1, 3])
+    def test_a_launcher_that_loses_the_race_for_an_empty_database_connects_again(
+        self, losses: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        made, real = [], optuna.storages.RDBStorage
+
+        def storage(*given: Any, **options: Any) -> BaseStorage:
+            made.append(given)
+            if len(made) <= losses:
+                raise IntegrityError("CREATE TABLE studies", {}, Exception("key already exists"))
+            return real(*given, **options)
+
+        monkeypatch.setattr("ganexp.sweep.search.address.CONNECT_AGAIN_SECONDS", 0.0)
+        monkeypatch.setattr(optuna.storages, "RDBStorage", storage)
+        open_storage(address(tmp_path))
+        assert len(made) == losses + 1
 
 
 class TestJudge:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,12 @@ DIRECTORY = "sweep_dir"
 
 SQLITE_WAIT_SECONDS = 60.0
 """How long a process waits while another one writes to an SQLite file."""
+
+CONNECTIONS = 5
+"""How often a launcher tries to make the tables of a database in which others are making them."""
+
+CONNECT_AGAIN_SECONDS = 0.5
+"""Between two of these."""
 
 
 @dataclass(frozen=True)
@@ -94,13 +101,25 @@ def open_storage(address: Address) -> BaseStorage:
     sqlite = address.url.startswith("sqlite")
     engine = {"connect_args": {"timeout": SQLITE_WAIT_SECONDS}} if sqlite else {"pool_pre_ping": True}
     try:
-        return RDBStorage(address.url, engine_kwargs=engine)
+        return _first_of_several(lambda: RDBStorage(address.url, engine_kwargs=engine))
     except Exception as error:
         reason = " ".join(str(error.__cause__ or error).split())
         raise ConfigError(
             f"hydra.sweeper.storage: expected a database that answers, got {address.shown}: "
             f"{type(error).__name__}: {reason.replace(address.url, address.shown)}"
         ) from None
+
+
+def _first_of_several(connect: Callable[[], BaseStorage]) -> BaseStorage:
+    """Connect again where another launcher has made the tables of an empty database in the same moment."""
+    for _ in range(CONNECTIONS - 1):
+        try:
+            return connect()
+        except Exception as error:
+            if "already exists" not in str(error):
+                raise
+        time.sleep(CONNECT_AGAIN_SECONDS)
+    return connect()
 
 
 def open_study(
