@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: run test test-slow test-faults lint test-cluster install mnist fashionmnist cifar10 all clean
+.PHONY: run test test-slow test-faults lint test-cluster bench install mnist fashionmnist cifar10 all clean
 
 run: $(READY) ## train on the embedded digits and say where the pictures are
 	$(BIN)/python -m ganexp experiment=quickstart
@@ -26,6 +26,9 @@ lint: $(READY) ## style and types
 test-cluster: $(READY) ## SLURM, Ray and PostgreSQL on this machine; needs root, installs Debian's packages
 	$(BIN)/python -m pip install --quiet --editable ".[slurm,ray,postgresql]"
 	$(BIN)/python -m pytest -o addopts="-ra --strict-markers --strict-config" tests/cluster
+
+bench: $(READY) ## throughput against the original's way and the machine's limit; half an hour on an idle machine
+	$(BIN)/python benchmarks/throughput.py
 
 install: $(READY) ## make .venv and install ganexp for development
 
