@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,13 +12,15 @@ from rich.markup import escape
 from rich.table import Table
 
 from ganexp.report import try_report
-from ganexp.report.summary import FILE, write_summary
+from ganexp.report.summary import FILE, summarise, write_summary
 from ganexp.state import State
 from ganexp.sweep.conduct import BADLY_ENDED, Conductor
 from ganexp.sweep.jobs import SweepJob
 from ganexp.sweep.plan import short
 from ganexp.sweep.points import Point, telling
 from ganexp.terminal import console, count, duration, last_line
+
+log = logging.getLogger("ganexp")
 
 TABLE_ROWS = 40
 """Runs that are listed one by one; of more, the summary tells."""
@@ -63,7 +66,7 @@ def closing(conductor: Conductor, keys: Sequence[str], *, interrupted: bool, rep
     Returns:
         Whether every run that was asked for is COMPLETED (or was pruned).
     """
-    table = write_summary(conductor.directory).set_index("run_id")
+    table = _summary(conductor).set_index("run_id")
     asked = table.loc[[point.run_id for point in conductor.points]]
     screen = console()
     if len(asked) <= TABLE_ROWS:
@@ -80,6 +83,16 @@ def closing(conductor: Conductor, keys: Sequence[str], *, interrupted: bool, rep
     elif any(asked["state"].isin(BADLY_ENDED)):
         screen.print("what failed is left as it is; sweep.retry=failed tries again", markup=False)
     return bool(asked["state"].isin([State.COMPLETED, State.PRUNED]).all())
+
+
+def _summary(conductor: Conductor) -> pd.DataFrame:
+    """The summary as it is now, also where it cannot be written: a full disk must not hide how the sweep stands."""
+    try:
+        conductor.record_again()
+        return write_summary(conductor.directory)
+    except OSError as error:
+        log.error("%s: cannot be written (%s)", conductor.directory / FILE, error.strerror or error)
+        return summarise(conductor.directory)
 
 
 def _results(points: Sequence[Point], rows: pd.DataFrame, keys: Sequence[str]) -> Table:

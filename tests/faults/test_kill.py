@@ -1,0 +1,121 @@
+"""SIGKILL at any moment of a sweep's life: after a restart everything is as if nothing had happened."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import time
+from collections import Counter
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from children import SWEEP, Child, die_before_write, note_writes, run
+from compare import content
+from ganexp import state
+from ganexp.state import State
+from reader import Reader
+from rounds import ROUNDS
+
+KILLS = 5 * ROUNDS
+"""Of each of the two kinds."""
+
+ASKED = (*SWEEP, "trainer.epochs=1,3")
+"""One training, one run read off it, a summary and a report."""
+
+
+class Undisturbed:
+    """A sweep that nothing happened to.
+
+    Attributes:
+        folder: where it ran.
+        content: what it left.
+        seconds: how long it took.
+        writes: how often it changed something in its directory.
+        opened: its files that were opened for writing, links included.
+    """
+
+    def __init__(self, folder: Path, data: Path) -> None:
+        self.folder, notes = folder, folder / "writes"
+        folder.mkdir()
+        started = time.monotonic()
+        child = Child(folder, data, *ASKED, prepare=partial(note_writes, str(notes), f"{folder}/sweep/"))
+        assert child.wait(240) == 0, child.output
+        self.seconds = time.monotonic() - started
+        self.content = content(folder / "sweep")
+        events = [line.split(" ", 1) for line in notes.read_text().splitlines()]
+        self.writes = len(events)
+        self.opened = [Path(path) for event, path in events if event in ("open", "os.link", "os.truncate")]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory, data_root: Path) -> Undisturbed:
+    run(tmp_path_factory.mktemp("first"), data_root, *ASKED)  # prepares the data
+    return Undisturbed(tmp_path_factory.mktemp("undisturbed") / "life", data_root)
+
+
+def phase(sweep: Path) -> str:
+    """What a process that is gone was about to do, by its files."""
+    statuses = [found for path in sweep.glob("*/status.json") if (found := state.read(path.parent)) is not None]
+    if not statuses:
+        return "starting"
+    if running := [status for status in statuses if status.state is State.RUNNING]:
+        return "ending a run" if any(status.epoch == status.epochs for status in running) else "training"
+    return "reporting" if (sweep / "summary.csv").exists() else "summarising"
+
+
+def any_time(undisturbed: Undisturbed, chance: random.Random, folder: Path, data: Path) -> int | None:
+    """Start the sweep and kill it from outside at a random moment; its exit status."""
+    child = Child(folder, data, *ASKED)
+    child.wait(chance.uniform(0.0, undisturbed.seconds))
+    return child.kill()
+
+
+def at_a_write(undisturbed: Undisturbed, chance: random.Random, folder: Path, data: Path) -> int | None:
+    """Start the sweep, which kills itself just before a random change on disk; its exit status."""
+    moment = chance.randint(1, undisturbed.writes)
+    return Child(folder, data, *ASKED, prepare=partial(die_before_write, moment, f"{folder}/sweep/")).wait(240)
+
+
+@pytest.mark.parametrize("strike", [any_time, at_a_write])
+def test_killed_and_started_again_until_it_ends_as_if_never_disturbed(
+    strike: Callable[..., int | None], undisturbed: Undisturbed, tmp_path: Path, data_root: Path
+) -> None:
+    chance, kills, looks, lives = random.Random(strike.__name__), Counter[str](), Counter[str](), 0
+    while kills.total() < KILLS:
+        folder = tmp_path / f"life{lives}"
+        with Reader(folder) as reader:
+            while kills.total() < KILLS and strike(undisturbed, chance, folder, data_root) == -9:
+                kills[phase(folder / "sweep")] += 1
+            run(folder, data_root, *ASKED)
+        assert content(folder / "sweep") == undisturbed.content
+        looks += reader.looks
+        lives += 1
+    print(f"{strike.__name__}: {kills.total()} kills in {lives} lives: {dict(kills)}; read: {dict(looks)}")
+    assert looks[".json"] > 10 * lives
+
+
+def test_no_file_is_written_under_its_own_name(undisturbed: Undisturbed) -> None:
+    assert len(undisturbed.opened) > 40
+    bare = {path.name for path in undisturbed.opened if not path.name.startswith(".")}
+    assert bare == {"real.png", "epoch_0001.png"}, "only the pictures of the run that is read off, as links"
+
+
+@pytest.mark.parametrize("module", ["ganexp.evaluate", "ganexp.report"])
+def test_killed_while_scoring_or_reporting_what_was_there_stays(
+    module: str, undisturbed: Undisturbed, tmp_path: Path, data_root: Path
+) -> None:
+    shutil.copytree(undisturbed.folder / "sweep", tmp_path / "sweep")
+    chance = random.Random(module)
+    started = time.monotonic()
+    run(tmp_path, data_root, "sweep", module=module)
+    whole = time.monotonic() - started
+    with Reader(tmp_path):
+        for _ in range(max(1, KILLS // 3)):
+            child = Child(tmp_path, data_root, "sweep", module=module)
+            child.wait(chance.uniform(0.0, whole))
+            child.kill()
+            kept = {name: value for name, value in content(tmp_path / "sweep").items() if ".tmp" not in name}
+            assert kept == undisturbed.content
