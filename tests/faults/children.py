@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import multiprocessing
 import os
@@ -9,6 +10,7 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(
@@ -28,6 +30,9 @@ SMALL = (
 
 SWEEP = ("--multirun", *SMALL, "hydra/launcher=basic", "hydra.sweep.dir=sweep")
 """A sweep that one process makes from beginning to end, in the folder `sweep`."""
+
+ASKED = (*SWEEP, "trainer.epochs=1,3")
+"""One training, one run read off it, a summary and a report."""
 
 WRITING = ("open", "os.rename", "os.link", "os.remove", "os.mkdir", "os.truncate")
 """Audit events that precede a change on disk (an `open` only where it is for writing)."""
@@ -81,42 +86,53 @@ def run(folder: Path, data: Path, *arguments: str, module: str = "ganexp", statu
     return child.output
 
 
-def on_writes(act: Callable[[str, str], None]) -> None:
-    """From now on call `act(event, path)` in this process before each change on disk."""
+def on_writes(below: str, act: Callable[[int, str, str], None]) -> None:
+    """From now on call `act(number, event, path)` before each change (1, 2, ...) of a file whose path has `below`.
 
-    def hook(event: str, arguments: tuple[object, ...]) -> None:
-        if event not in WRITING:
+    What it raises stops that change; changes that it makes itself do not count.
+    """
+    count, acting = 0, False
+
+    def hook(event: str, arguments: tuple[Any, ...]) -> None:
+        nonlocal count, acting
+        if event not in WRITING or acting or isinstance(arguments[0], int):
             return
         flags = arguments[2] if event == "open" else os.O_WRONLY
-        if isinstance(flags, int) and flags & (os.O_WRONLY | os.O_RDWR):
-            act(event, os.fsdecode(arguments[1 if event in ("os.rename", "os.link") else 0]))  # type: ignore[arg-type]
+        path = str(Path(os.fsdecode(arguments[1 if event in ("os.rename", "os.link") else 0])).absolute())
+        if flags & (os.O_WRONLY | os.O_RDWR) and below in path:
+            count, acting = count + 1, True
+            try:
+                act(count, event, path)
+            finally:
+                acting = False
 
     sys.addaudithook(hook)
-
-
-def die_before_write(number: int, below: str) -> None:
-    """Have this process kill itself just before its `number`th change of a file whose path contains `below`."""
-    left = [number]
-
-    def act(event: str, path: str) -> None:
-        if below in str(Path(path).absolute()):
-            left[0] -= 1
-            if left[0] == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-
-    on_writes(act)
 
 
 def note_writes(notes: str, below: str) -> None:
     """Have this process note each change of a file whose path contains `below`: a line "event path" each."""
     descriptor = os.open(notes, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    on_writes(below, lambda number, event, path: os.write(descriptor, f"{event} {path}\n".encode()) and None)
 
-    def act(event: str, path: str) -> None:
-        absolute = str(Path(path).absolute())
-        if below in absolute:
-            os.write(descriptor, f"{event} {absolute}\n".encode())
 
-    on_writes(act)
+def die_at_write(number: int, below: str) -> None:
+    """Have this process kill itself just before its `number`th change of a file whose path contains `below`."""
+    on_writes(below, lambda n, event, path: os.kill(os.getpid(), signal.SIGKILL) if n == number else None)
+
+
+def full_at_write(number: int, below: str) -> None:
+    """From the `number`th change on, let this process find the disk full; removing goes on working."""
+
+    def act(n: int, event: str, path: str) -> None:
+        if n >= number and event != "os.remove":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
+
+    on_writes(below, act)
+
+
+def move_at_write(number: int, below: str, source: Path, target: Path) -> None:
+    """Just before the `number`th change, move a folder away."""
+    on_writes(below, lambda n, event, path: source.rename(target) and None if n == number else None)
 
 
 def _live(

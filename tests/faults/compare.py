@@ -20,7 +20,8 @@ def content(sweep: Path) -> dict[str, Any]:
         with (sweep / "summary.csv").open(newline="") as file:
             found["summary.csv"] = [_timeless(row) for row in csv.DictReader(file)]
     if (sweep / "plan.json").exists():
-        found["plan.json"] = json.loads((sweep / "plan.json").read_text())["runs"]
+        runs_asked = json.loads((sweep / "plan.json").read_text())["runs"]
+        found["plan.json"] = [(run["run_id"], run["run_dir"], run["epochs"]) for run in runs_asked]
     found |= {name: (sweep / name).exists() for name in ("report.html", "report.md", "figures")}
     return found
 

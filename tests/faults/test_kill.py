@@ -12,48 +12,21 @@ from pathlib import Path
 
 import pytest
 
-from children import SWEEP, Child, die_before_write, note_writes, run
+from children import ASKED, Child, die_at_write, run
 from compare import content
 from ganexp import state
 from ganexp.state import State
 from reader import Reader
 from rounds import ROUNDS
+from undisturbed import Undisturbed, undisturbed_sweep
 
 KILLS = 5 * ROUNDS
 """Of each of the two kinds."""
 
-ASKED = (*SWEEP, "trainer.epochs=1,3")
-"""One training, one run read off it, a summary and a report."""
 
-
-class Undisturbed:
-    """A sweep that nothing happened to.
-
-    Attributes:
-        folder: where it ran.
-        content: what it left.
-        seconds: how long it took.
-        writes: how often it changed something in its directory.
-        opened: its files that were opened for writing, links included.
-    """
-
-    def __init__(self, folder: Path, data: Path) -> None:
-        self.folder, notes = folder, folder / "writes"
-        folder.mkdir()
-        started = time.monotonic()
-        child = Child(folder, data, *ASKED, prepare=partial(note_writes, str(notes), f"{folder}/sweep/"))
-        assert child.wait(240) == 0, child.output
-        self.seconds = time.monotonic() - started
-        self.content = content(folder / "sweep")
-        events = [line.split(" ", 1) for line in notes.read_text().splitlines()]
-        self.writes = len(events)
-        self.opened = [Path(path) for event, path in events if event in ("open", "os.link", "os.truncate")]
-
-
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory, data_root: Path) -> Undisturbed:
-    run(tmp_path_factory.mktemp("first"), data_root, *ASKED)  # prepares the data
-    return Undisturbed(tmp_path_factory.mktemp("undisturbed") / "life", data_root)
+@pytest.fixture
+def undisturbed(data_root: Path) -> Undisturbed:
+    return undisturbed_sweep(data_root)
 
 
 def phase(sweep: Path) -> str:
@@ -76,7 +49,7 @@ def any_time(undisturbed: Undisturbed, chance: random.Random, folder: Path, data
 def at_a_write(undisturbed: Undisturbed, chance: random.Random, folder: Path, data: Path) -> int | None:
     """Start the sweep, which kills itself just before a random change on disk; its exit status."""
     moment = chance.randint(1, undisturbed.writes)
-    return Child(folder, data, *ASKED, prepare=partial(die_before_write, moment, f"{folder}/sweep/")).wait(240)
+    return Child(folder, data, *ASKED, prepare=partial(die_at_write, moment, f"{folder}/sweep/")).wait(240)
 
 
 @pytest.mark.parametrize("strike", [any_time, at_a_write])
