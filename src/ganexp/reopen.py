@@ -18,7 +18,7 @@ from ganexp import checkpoint, state
 from ganexp.config import RunConfig, load
 from ganexp.errors import DirectoryError
 from ganexp.job import Job, identify, load_dataset
-from ganexp.rundir import Texts, generator_checkpoint, generator_checkpoints, state_checkpoints
+from ganexp.rundir import Texts, generator_checkpoints, state_checkpoints
 
 if TYPE_CHECKING:
     from torch import Tensor

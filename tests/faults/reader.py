@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 
-PAUSE_SECONDS = 0.0005
+PAUSE_SECONDS = 0.002
 
 LASTING = ("status.json", "metrics.csv", "result.json", "plan.json", "summary.csv", "report.html", "losses.png")
 """Files that, once there, are there for good."""

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 import torch
-
 from children import ASKED, run
 from compare import content
+from rounds import ROUNDS
+from undisturbed import undisturbed_sweep
+
 from ganexp import checkpoint, state
 from ganexp.errors import DirectoryError
 from ganexp.job import Job
@@ -22,9 +24,7 @@ from ganexp.rundir import generator_checkpoint, state_checkpoints
 from ganexp.sample import sample
 from ganexp.state import State
 from helpers import TINY, make_job
-from rounds import ROUNDS
 from synthetic import planned, write_plan, write_run
-from undisturbed import undisturbed_sweep
 
 
 @pytest.fixture

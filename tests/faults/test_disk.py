@@ -11,13 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from children import ASKED, SMALL, SWEEP, Child, full_at_write, move_at_write, run
 from compare import content
-from ganexp import load_summary, state
-from ganexp.state import State
 from rounds import ROUNDS
 from undisturbed import Undisturbed, undisturbed_sweep
+
+from ganexp import load_summary, state
+from ganexp.state import State
 
 Mount = Callable[[str], None]
 

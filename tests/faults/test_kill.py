@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import random
 import shutil
 import time
@@ -11,14 +13,15 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-
 from children import ASKED, Child, die_at_write, run
 from compare import content
-from ganexp import state
-from ganexp.state import State
 from reader import Reader
 from rounds import ROUNDS
 from undisturbed import Undisturbed, undisturbed_sweep
+
+from ganexp import state
+from ganexp.rundir import link_samples
+from ganexp.state import State
 
 KILLS = 5 * ROUNDS
 """Of each of the two kinds."""
@@ -92,3 +95,29 @@ def test_killed_while_scoring_or_reporting_what_was_there_stays(
             child.kill()
             kept = {name: value for name, value in content(tmp_path / "sweep").items() if ".tmp" not in name}
             assert kept == undisturbed.content
+
+
+def test_where_links_are_not_possible_pictures_are_copied_whole(
+    undisturbed: Undisturbed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_dir = max((undisturbed.folder / "sweep").glob("*/samples"), key=lambda path: len(list(path.iterdir()))).parent
+    targets: list[str] = []
+    copyfile = shutil.copyfile
+
+    def no_links(source: Path, target: Path) -> None:
+        raise PermissionError(errno.EPERM, "no links here")
+
+    def noting(source: Path, target: Path) -> None:
+        targets.append(Path(target).name)
+        copyfile(source, target)
+
+    monkeypatch.setattr(os, "link", no_links)
+    monkeypatch.setattr(shutil, "copyfile", noting)
+    link_samples(run_dir, tmp_path, 2)
+    assert sorted(path.name for path in (tmp_path / "samples").iterdir()) == [
+        "epoch_0001.png",
+        "epoch_0002.png",
+        "real.png",
+    ]
+    assert len(targets) == 3
+    assert all(name.startswith(".") for name in targets)

@@ -12,15 +12,15 @@ from pathlib import Path
 from statistics import median
 
 import psutil
-
 from children import SMALL
-from ganexp import load_summary
 from rounds import ROUNDS
+
+from ganexp import load_summary
 
 JOBS = 100 * ROUNDS
 WORKERS = 2
 
-LOOK_SECONDS = 0.3
+LOOK_SECONDS = 0.7
 
 GROWTH_MB = 12.0
 """Memory of its own that a process may gain from the second to the last fifth of the jobs."""

@@ -15,13 +15,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-
 from children import CONTEXT, SMALL, SWEEP, Child, note_writes, run
 from compare import content, of_run
+from reader import Reader
+
 from ganexp import state
 from ganexp.errors import DirectoryError
+from ganexp.report import write_report
 from ganexp.state import HeldError, Lease, State, Status
-from reader import Reader
+from synthetic import planned, write_plan, write_run
 
 CROWD = 8
 """Processes that ask for the same dataset and classifier."""
@@ -32,7 +34,7 @@ def wait_for(condition: Callable[[], Any], seconds: float = 240.0) -> Any:
     until = time.monotonic() + seconds
     while not (found := condition()):
         assert time.monotonic() < until, "it did not come"
-        time.sleep(0.01)
+        time.sleep(0.05)
     return found
 
 
@@ -44,7 +46,7 @@ def holder(folder: Path, least_epoch: int = 0) -> int | None:
     return int(status.holder["pid"])
 
 
-def test_of_three_processes_on_one_run_one_works_and_one_more_when_it_is_killed(tmp_path: Path, data_root: Path) -> None:
+def test_of_three_processes_on_one_run_one_works_at_a_time(tmp_path: Path, data_root: Path) -> None:
     asked = (*SMALL, "trainer.epochs=12", "metrics=none", "hydra.run.dir=run")
     run(tmp_path / "alone", data_root, *asked)
     with Reader(tmp_path):
@@ -189,3 +191,18 @@ def test_two_evaluations_of_one_run_keep_each_others_scores(
     monkeypatch.setattr(evaluate, "_update_result", write)
     with Lease(tmp_path / "run"), pytest.raises(DirectoryError, match="being worked on by process"):
         evaluate.evaluate(tmp_path / "run")
+
+
+def test_two_reports_at_once_leave_each_others_figures_alone(tmp_path: Path) -> None:
+    runs = [planned(number, seed=number) for number in range(2)]
+    write_plan(tmp_path, runs, ["seed"])
+    for each in runs:
+        write_run(tmp_path, each, State.COMPLETED)
+    figures = tmp_path / "figures"
+    figures.mkdir()
+    being_written, stale = figures / ".r0-curves.0123abcd.tmp.svg", figures / "r9-curves.svg"
+    for path in (being_written, stale):
+        path.touch()
+    write_report([tmp_path])
+    assert being_written.exists()
+    assert not stale.exists()

@@ -51,7 +51,7 @@ class Conductor:
         retry: also make runs again that failed or diverged before.
 
     Attributes:
-        results: what the launcher returned, batch by batch.
+        results: what the launcher returned, batch by batch, without the configurations.
         launched: jobs given to the launcher so far, or about to be.
         ended: jobs that have come back.
         told: called with each job as it ends, and the states of its runs.
@@ -185,6 +185,7 @@ class Conductor:
                     mark_failed(self.directory, point, error)
                 except OSError as second:  # a full disk, say, must not end the other jobs
                     log.error("%s: that it failed cannot be written (%s)", self.directory / point.name, second)
+        done.cfg = done.hydra_cfg = None  # a quarter of a megabyte for each job of a long sweep
         self.ended += 1
         if self.told is not None:
             self.told(job, {point.run_id: self.state_of(point) for point in job.points})
