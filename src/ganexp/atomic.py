@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+_TEMPORARY = re.compile(r"^\.(.+\.[0-9a-f]{8}\.tmp(\..+)?|tmp[0-9A-Za-z]{6})$")
+"""Names that `replacing` gives, and those that safetensors writes under."""
 
 
 @contextmanager
@@ -45,6 +50,19 @@ def write_text(path: Path | str, text: str) -> None:
 def write_json(path: Path | str, value: Any) -> None:
     """Write `value` to `path` as indented JSON, atomically. NaN and infinities are refused (ValueError)."""
     write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
+
+
+def copy(source: Path | str, target: Path | str) -> None:
+    """Copy a file's content to `target` atomically."""
+    with replacing(target) as temporary:
+        shutil.copyfile(source, temporary)
+
+
+def left_over(folder: Path) -> list[Path]:
+    """The temporary files in a folder: those of writers that were killed, if nobody writes there now."""
+    if not folder.is_dir() or folder.is_symlink():
+        return []
+    return [path for path in folder.iterdir() if _TEMPORARY.match(path.name)]
 
 
 def _flush(path: Path) -> None:

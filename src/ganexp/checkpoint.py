@@ -30,13 +30,19 @@ def save(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> 
         path: file to write.
         tensors: name -> tensor, on any device.
         meta: JSON-able metadata.
+
+    Raises:
+        OSError: the disk is full, or cannot be written for another reason.
     """
     kept = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     text = json.dumps(meta)
-    header = {"format": str(FORMAT), "meta": text, "digest": _digest(kept, text)}
+    header = {"format": str(FORMAT), "meta": text, "digest": _digest(kept, text), "layout": _layout(kept)}
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:
-        save_file(kept, temporary, metadata=header)
+        try:
+            save_file(kept, temporary, metadata=header)
+        except SafetensorError as error:
+            raise OSError(f"{path}: cannot be written ({error})") from None
 
 
 def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -57,7 +63,8 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise CorruptCheckpointError(f"{path}: not a readable checkpoint ({error})") from None
     if header.get("format") != str(FORMAT):
         raise CorruptCheckpointError(f"{path}: expected checkpoint format {FORMAT}, got {header.get('format')!r}")
-    if header.get("digest") != _digest(tensors, header.get("meta", "")):
+    layout = _layout(tensors)  # files of earlier versions do not tell theirs
+    if header.get("digest") != _digest(tensors, header.get("meta", "")) or header.get("layout", layout) != layout:
         raise CorruptCheckpointError(f"{path}: the content does not match its digest")
     return tensors, json.loads(header["meta"])
 
@@ -113,6 +120,12 @@ def _digest(tensors: Mapping[str, Tensor], text: str) -> str:
     digest = hashlib.sha256(text.encode())
     digest.update(weights_sha256(tensors).encode())
     return digest.hexdigest()
+
+
+def _layout(tensors: Mapping[str, Tensor]) -> str:
+    """Digest of types and shapes: the same bytes could be read as other numbers."""
+    described = {name: [str(tensor.dtype), list(tensor.shape)] for name, tensor in tensors.items()}
+    return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
 
 
 def _buffer(tensor: Tensor) -> memoryview:

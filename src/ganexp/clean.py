@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -11,12 +10,9 @@ from typing import Annotated
 import typer
 
 from ganexp.cli import reporting
-from ganexp.rundir import state_checkpoints
+from ganexp.rundir import left_over_files, state_checkpoints
 from ganexp.state import State
 from ganexp.status import look
-
-LEFT_OVER = re.compile(r"^\..+\.[0-9a-f]{8}\.tmp(\..+)?$")
-"""Names of files that a killed process was still writing (see `ganexp.atomic.replacing`)."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +51,7 @@ def plan_cleaning(directory: Path) -> Cleaning:
         folder = directory if single else directory / run.name
         if run.state is State.RUNNING or folder.is_symlink():
             continue
-        files |= _sizes(_left_over(folder))
+        files |= _sizes(left_over_files(folder))
         if run.state is State.COMPLETED:
             states = _sizes(state_checkpoints(folder))
             if run.trajectory_id not in unfinished:
@@ -96,12 +92,6 @@ def main(
         typer.echo(f"{directory}: {verb} {len(found.files)} files, {in_units(found.size)}")
         if found.kept_for:
             typer.echo(f"kept what unfinished runs may start from: {', '.join(found.kept_for)}")
-
-
-def _left_over(folder: Path) -> Iterator[Path]:
-    for place in (folder, folder / "checkpoints", folder / "samples"):
-        if place.is_dir() and not place.is_symlink():
-            yield from (path for path in place.iterdir() if LEFT_OVER.match(path.name))
 
 
 def _sizes(paths: Iterable[Path]) -> dict[Path, int]:

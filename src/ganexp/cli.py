@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NoReturn
@@ -16,11 +17,14 @@ FAILED, REFUSED, INTERRUPTED = 1, 2, 130
 
 @contextmanager
 def reporting() -> Iterator[None]:
-    """Inside, what is refused ends the process with status 2 and one message on standard error."""
+    """Inside, what is refused ends the process with status 2 and one message on standard error, a full disk with 1."""
     try:
         yield
     except Refused as error:
         refuse(str(error))
+    except OSError as error:
+        sys.stderr.write(f"ganexp: {os_message(error)}\n")
+        raise SystemExit(FAILED) from None
 
 
 def refuse(message: str) -> NoReturn:
@@ -51,6 +55,9 @@ def run_reported(program: Callable[[], None], wants_traceback: bool) -> None:
             refuse(str(refusal))
         if isinstance(error, HydraException | OmegaConfBaseException):
             refuse(composition_message(error))
+        if isinstance(error, OSError):
+            refuse(os_message(error))
+        traceback.print_exception(error)
         raise SystemExit(FAILED) from error
 
 
@@ -61,6 +68,13 @@ def _refusal(error: BaseException | None) -> Refused | None:
             return error
         error = error.__cause__ or error.__context__
     return None
+
+
+def os_message(error: OSError) -> str:
+    """One message for a file that cannot be read or written."""
+    if error.filename is None or error.strerror is None:
+        return str(error)
+    return f"{error.filename}: {error.strerror}"
 
 
 def composition_message(error: BaseException) -> str:

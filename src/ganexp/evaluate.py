@@ -78,7 +78,7 @@ def evaluate(
     evaluator = make_evaluator(job)
     if evaluator is None:
         raise ConfigError(f"{run}: the run's configuration measures nothing; name metrics, e.g. --metrics default")
-    weights, meta = generator_weights(run, epoch)
+    weights, meta = generator_weights(run, content["epoch"] if content is not None and epoch is None else epoch)
     training = build_state(job)
     training.generator.load_state_dict(weights)
     gan = training.gan
@@ -88,7 +88,7 @@ def evaluate(
     )
     if content is not None and epoch in (None, content["epoch"]):
         directions = {name: str(metric.direction) for name, metric in evaluator.metrics.items()}
-        _update_result(run, content, scores, job.config.metrics.objective, directions)
+        _update_result(run, scores, job.config.metrics.objective, directions)
     else:
         _write_evaluation(run, epoch, scores)
     return scores
@@ -133,14 +133,27 @@ def _compose_metrics(option: str) -> Any:
         raise ConfigError(f"--metrics: {error}") from None
 
 
-def _update_result(
-    run: Path, content: dict[str, Any], scores: Scores, objective: str | None, directions: Mapping[str, str]
-) -> None:
-    """Lay new scores over those of result.json, under the run's lock."""
+def _update_result(run: Path, scores: Scores, objective: str | None, directions: Mapping[str, str]) -> None:
+    """Lay new scores over those of result.json as it is now: others may have added theirs in the meantime."""
     from ganexp import state
+    from ganexp.finish import finished_result
     from ganexp.record import write_result
     from ganexp.rundir import result_json
 
+    try:
+        with state.Lease(run):
+            content = finished_result(run)
+            if content is None:
+                raise DirectoryError(f"{run}: expected a finished run, got one that is finished no more")
+            write_result(result_json(run), _with_scores(content, scores, objective, directions))
+    except state.HeldError as error:
+        raise DirectoryError(f"{run}: being worked on by {error}") from None
+
+
+def _with_scores(
+    content: dict[str, Any], scores: Scores, objective: str | None, directions: Mapping[str, str]
+) -> dict[str, Any]:
+    """result.json with new scores over those that it holds."""
     final = {**content["final"], **scores.values}
     provenance = {**content["provenance"]["metrics"], **scores.provenance}
     if objective is not None and not content.get("objective"):
@@ -152,11 +165,7 @@ def _update_result(
         content["objective"]["value"] = final.get(f"{name}_half_a", content["objective"]["value"])
     content |= {"final": final, "floors": {**content["floors"], **scores.floors}}
     content["provenance"]["metrics"] = provenance
-    try:
-        with state.Lease(run):
-            write_result(result_json(run), content)
-    except state.HeldError as error:
-        raise DirectoryError(f"{run}: being worked on by {error}") from None
+    return content
 
 
 def _write_evaluation(run: Path, epoch: int | None, scores: Scores) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ganexp import state
+from ganexp.atomic import copy
 from ganexp.errors import DataError
 from ganexp.identity import NUMERICS_VERSION
 from ganexp.job import Job
@@ -19,6 +19,7 @@ from ganexp.provenance import git_revision, versions
 from ganexp.record import Row, best_row, read_result, write_metrics, write_result
 from ganexp.rundir import (
     check_unclaimed,
+    drop_left_over,
     generator_checkpoint,
     link_samples,
     metrics_csv,
@@ -113,13 +114,15 @@ def write_read_off(short: Job, source: Path, rows: Sequence[Row], content: Mappi
             there = state.read(short.directory)
             if there is not None and there.state is State.COMPLETED:
                 return
+            if lease.locked:
+                drop_left_over(short.directory)
             lease.begin(Status(State.RUNNING, epoch, epoch, short.who.run_id, short.who.trajectory_id))
             write_record(short.directory, short.texts, short.who.identity)
             write_metrics(metrics_csv(short.directory), rows, list(short.config.scores))
             link_samples(source, short.directory, epoch)
             target = generator_checkpoint(short.directory, epoch)
             target.parent.mkdir(exist_ok=True)
-            shutil.copyfile(generator_checkpoint(source, epoch), target)
+            copy(generator_checkpoint(source, epoch), target)
             draw_losses(short, rows)
             write_result(result_json(short.directory), {**content, "read_off": source.name})
             lease.update(state=State.COMPLETED)

@@ -51,9 +51,24 @@ def write_metrics(path: Path, rows: Sequence[Row], scores: Sequence[str]) -> Non
 
 
 def read_metrics(path: Path) -> list[Row]:
-    """The rows of a metrics.csv; empty cells are None."""
+    """The rows of a metrics.csv; empty cells are None.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is not whole, or holds something else than numbers.
+    """
     with path.open(newline="") as file:
-        return [{key: _number(key, value) for key, value in row.items()} for row in csv.DictReader(file)]
+        text = file.read()
+    try:
+        names, *rows = csv.reader(io.StringIO(text))
+    except (csv.Error, ValueError) as error:
+        raise ValueError(f"{path}: expected a table, got something else ({error})") from None
+    for number, cells in enumerate(rows, 1):
+        if len(cells) != len(names):
+            raise ValueError(f"{path}: row {number}: expected {len(names)} cells, got {len(cells)}")
+    if not text.endswith("\n") or names[: len(COLUMNS)] != list(COLUMNS):
+        raise ValueError(f"{path}: expected the columns {', '.join(COLUMNS)} and whole rows, got a part of them")
+    return [{key: _number(key, value) for key, value in zip(names, cells, strict=True)} for cells in rows]
 
 
 def is_cadence(epoch: int, every: int | None) -> bool:

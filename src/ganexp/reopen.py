@@ -18,7 +18,7 @@ from ganexp import checkpoint, state
 from ganexp.config import RunConfig, load
 from ganexp.errors import DirectoryError
 from ganexp.job import Job, identify, load_dataset
-from ganexp.rundir import Texts, generator_checkpoint, generator_checkpoints, state_checkpoints
+from ganexp.rundir import Texts, generator_checkpoints, state_checkpoints
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -90,30 +90,29 @@ def parse_checkpoint(text: str | None) -> int | None:
 def generator_weights(run: Path, epoch: int | None) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Weights and metadata of the sampling generator of a run, at `epoch` or the newest there is.
 
+    Where the file of that epoch's generator is damaged, the full checkpoint of the same epoch stands in for it, and
+    never another epoch.
+
     Raises:
-        DirectoryError: there is none, naming the epochs that there are.
+        DirectoryError: there is none, naming the epochs that there are, and what is damaged.
     """
-    if epoch is None:
-        paths = generator_checkpoints(run)
-    else:
-        paths = [generator_checkpoint(run, epoch)] if generator_checkpoint(run, epoch).exists() else []
-    for path in paths:
-        try:
-            return checkpoint.load(path)
-        except checkpoint.CorruptCheckpointError:
-            continue
-    for path in state_checkpoints(run):
+    kept = {int(n): p for p in generator_checkpoints(run) if (n := p.stem.removeprefix("generator_")).isdigit()}
+    wanted = max(kept, default=None) if epoch is None else epoch
+    damaged: list[str] = []
+    for path in [*([kept[wanted]] if wanted in kept else []), *state_checkpoints(run)]:
         try:
             tensors, meta = checkpoint.load(path)
-        except checkpoint.CorruptCheckpointError:
+        except checkpoint.CorruptCheckpointError as error:
+            damaged.append(str(error))
             continue
-        if epoch in (None, meta["epoch"]):
+        if path in kept.values():
+            return tensors, meta
+        if wanted in (None, meta["epoch"]):
             average = checkpoint.without_prefix("average", tensors)
             return average or checkpoint.without_prefix("generator", tensors), meta
-    kept = sorted(int(p.stem.removeprefix("generator_")) for p in generator_checkpoints(run))
+    asked = "of some epoch" if wanted is None else f"of epoch {wanted}"
     raise DirectoryError(
-        f"{run}: expected a generator {'of some epoch' if epoch is None else f'of epoch {epoch}'}, "
-        f"found those of epochs {kept}"
+        "\n  ".join([f"{run}: expected a generator {asked}, found those of epochs {sorted(kept)}", *damaged])
     )
 
 

@@ -7,6 +7,7 @@ import logging
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -18,7 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 from ganexp import pictures, state
 from ganexp.build import build_batches, build_game, build_state, make_evaluator, settings
 from ganexp.config import plain_values
-from ganexp.errors import Diverged, LeaseLost, Pruned
+from ganexp.errors import DirectoryError, Diverged, LeaseLost, Pruned
 from ganexp.finish import draw_closer, draw_losses, finished_result, objective_value
 from ganexp.job import Job
 from ganexp.logger import Logger
@@ -27,6 +28,7 @@ from ganexp.provenance import machine
 from ganexp.record import write_metrics, write_result
 from ganexp.rundir import (
     check_unclaimed,
+    drop_left_over,
     generator_checkpoint,
     link_samples,
     metrics_csv,
@@ -86,16 +88,30 @@ def execute(job: Job) -> Outcome:
     settings(job)
     evaluator = make_evaluator(job)
     logger = job.config.logger.build()
-    job.directory.mkdir(parents=True, exist_ok=True)
     while True:
         try:
-            with Signals().caught() as signals, Lease(job.directory) as lease:
+            with Signals().caught() as signals, ExitStack() as stack:
+                lease = _enter(stack, job.directory)
                 return _already(job) or _hold(job, lease, signals, evaluator, logger)
         except state.HeldError as held:
             if job.in_sweep:
                 return Outcome(State.RUNNING, None, job.directory, f"left to {held}")
             log.warning("%s is being worked on by %s; waiting", job.directory, held)
             time.sleep(WAIT_SECONDS)
+
+
+def _enter(stack: ExitStack, directory: Path) -> Lease:
+    """The lease of a run directory, which is made where it is missing; given back with `stack`.
+
+    Raises:
+        DirectoryError: it cannot be written.
+        HeldError: another process holds the run.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        return stack.enter_context(Lease(directory))
+    except OSError as error:
+        raise DirectoryError(f"{directory}: cannot be written ({error.strerror or error})") from None
 
 
 def _already(job: Job) -> Outcome | None:
@@ -116,6 +132,8 @@ def _already(job: Job) -> Outcome | None:
 
 def _hold(job: Job, lease: Lease, signals: Signals, evaluator: Evaluator | None, logger: Logger) -> Outcome:
     """Work on a run that is ours now, and write what became of it."""
+    if lease.locked:
+        drop_left_over(job.directory)
     lease.begin(Status(State.RUNNING, 0, job.config.trainer.epochs, job.who.run_id, job.who.trajectory_id))
     write_record(job.directory, job.texts, job.who.identity)
     try:
@@ -136,7 +154,10 @@ def _hold(job: Job, lease: Lease, signals: Signals, evaluator: Evaluator | None,
     except LeaseLost:
         raise
     except BaseException as error:
-        lease.update(state=State.FAILED, error={"type": type(error).__name__, "message": str(error)})
+        try:
+            lease.update(state=State.FAILED, error={"type": type(error).__name__, "message": str(error)})
+        except OSError as second:  # a full disk, say; who looks at the run finds its holder gone
+            log.error("%s: that it failed cannot be written either (%s)", job.directory, second)
         logger.finish(State.FAILED.value)
         raise
     lease.update(state=State.COMPLETED, error=None)

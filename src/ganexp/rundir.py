@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ganexp import state
-from ganexp.atomic import write_json, write_text
+from ganexp.atomic import copy, left_over, write_json, write_text
 from ganexp.errors import DirectoryError
 from ganexp.identity import difference
 
+FOLDERS = (".", ".hydra", "checkpoints", "samples", "evaluations")
 CONTENT = ("metrics.csv", "result.json", "losses.png", "samples", "checkpoints")
 
 
@@ -105,9 +105,25 @@ def write_record(run: Path, texts: Texts, identity: Mapping[str, Any]) -> None:
     write_json(folder / "identity.json", identity)
 
 
-def prune_states(run: Path, keep: int) -> None:
-    """Remove all but the newest `keep` full checkpoints."""
-    for path in state_checkpoints(run)[keep:]:
+def prune_states(run: Path, keep: int, step: int) -> None:
+    """Remove all full checkpoints but the newest `keep` up to `step`, which was just written.
+
+    Those of later steps go too: a run that is back at `step` was started from an earlier one because they are damaged.
+    """
+    kept = [path for path in state_checkpoints(run) if path <= state_checkpoint(run, step)][:keep]
+    for path in state_checkpoints(run):
+        if path not in kept:
+            path.unlink(missing_ok=True)
+
+
+def left_over_files(run: Path) -> list[Path]:
+    """Temporary files in a run directory: of processes that were killed, if nobody works on the run now."""
+    return [path for folder in FOLDERS for path in left_over(run / folder)]
+
+
+def drop_left_over(run: Path) -> None:
+    """Remove what killed processes left half-written; for whoever holds the run, before writing anything."""
+    for path in left_over_files(run):
         path.unlink(missing_ok=True)
 
 
@@ -127,4 +143,4 @@ def _link(source: Path, target: Path) -> None:
     try:
         os.link(source, target)
     except OSError:
-        shutil.copyfile(source, target)
+        copy(source, target)

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from ganexp import pictures, state
+from ganexp.checkpoint import CorruptCheckpointError
 from ganexp.errors import LeaseLost, Pruned
 from ganexp.finish import finished_result, plain, result, write_read_off
 from ganexp.job import Job, shorter
@@ -168,7 +169,7 @@ class Session:
         meta = {"epoch": len(self.training.history), "machine": self.machine, **self._ids()}
         meta["elapsed"] = round(self.elapsed(), 3)
         self.training.save(state_checkpoint(run, self.training.step), meta)
-        prune_states(run, self.job.config.trainer.keep_checkpoints)
+        prune_states(run, self.job.config.trainer.keep_checkpoints, self.training.step)
 
     def save_generator(self, epoch: int) -> None:
         """Keep the sampling generator of an epoch."""
@@ -185,7 +186,8 @@ class Session:
     def read_off(self, epoch: int) -> None:
         """Write the directory of the run of this trajectory that ends at `epoch`, whose generator is kept.
 
-        Where that run is held or finished already, or its generator was never kept, nothing happens.
+        Where that run is held or finished already, or its generator was never kept or is damaged, nothing happens: that
+        run is trained by itself.
         """
         kept = generator_checkpoint(self.job.directory, epoch)
         short = shorter(self.job, epoch)
@@ -195,7 +197,12 @@ class Session:
         if len(self.training.history) == epoch:
             scores = self.scores(epoch)
         else:
-            scores = self.scores_of(load_generator(self.training.sampling_generator, kept))
+            try:
+                generator = load_generator(self.training.sampling_generator, kept)
+            except CorruptCheckpointError as error:
+                self.progress.note(f"{error}; {short.directory.name} is not read off")
+                return
+            scores = self.scores_of(generator)
         write_read_off(short, self.job.directory, rows, self.result(short, rows, scores))
 
     def scores_of(self, generator: torch.nn.Module) -> Scores:

@@ -22,11 +22,14 @@ from filelock import FileLock, Timeout
 
 from ganexp.atomic import write_json
 from ganexp.errors import LeaseLost
+from ganexp.record import read_result
 
 BEAT_SECONDS = 5.0
 """A holder writes its heartbeat this often."""
 STALE_SECONDS = 60.0
 """On another host, a holder whose heartbeat is older than this is taken for gone."""
+LOCK_SECONDS = 0.2
+"""A lock that stays taken for so long belongs to a holder; readers that look for one take it for much less."""
 
 
 NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
@@ -97,8 +100,14 @@ def read(run_dir: Path) -> Status | None:
 
 
 def effective(run_dir: Path) -> Status | None:
-    """The status with STALE in place of a RUNNING whose holder is gone."""
+    """The status with STALE in place of a RUNNING whose holder is gone, and INTERRUPTED of a COMPLETED without result.
+
+    A result.json that is gone or damaged is made again by the same command, from the run's checkpoints.
+    """
     status = read(run_dir)
+    if status is not None and status.state is State.COMPLETED and read_result(run_dir / "result.json") is None:
+        error = {"type": "NoResult", "message": "result.json is gone or damaged; the same command makes it again"}
+        return Status(**{**asdict(status), "state": State.INTERRUPTED, "error": error})
     if status is None or status.state is not State.RUNNING or not _holder_gone(run_dir, status):
         return status
     return Status(**{**asdict(status), "state": State.STALE})
@@ -160,6 +169,10 @@ class Lease:
     Args:
         run_dir: the run's directory; must exist.
 
+    Attributes:
+        locked: whether the file lock is ours: nobody else writes in the directory, whatever the heartbeat says.
+        lost: whether another process has taken the run over.
+
     Raises:
         HeldError: another process holds the run (on entering).
     """
@@ -168,24 +181,24 @@ class Lease:
         self.run_dir = run_dir
         self.token = secrets.token_hex(8)
         self.lost = False
+        self.locked = False
         self._status: Status | None = None
-        self._lock = _file_lock(run_dir)
+        self._lock = FileLock(run_dir / ".lock", is_singleton=False, thread_local=False)
         self._guard = threading.Lock()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._beat, daemon=True, name="ganexp-heartbeat")
 
     def __enter__(self) -> Lease:
         try:
-            self._lock.acquire()
-            locked = True
+            self._lock.acquire(timeout=LOCK_SECONDS, poll_interval=LOCK_SECONDS / 20)
+            self.locked = True
         except Timeout:
             raise HeldError(_describe(read(self.run_dir))) from None
         except (OSError, NotImplementedError) as error:
             if isinstance(error, OSError) and error.errno not in NO_LOCKS:
                 raise
-            locked = False
         there = read(self.run_dir)
-        judged = there is not None and (not locked or (there.holder or {}).get("host") != socket.gethostname())
+        judged = there is not None and (not self.locked or (there.holder or {}).get("host") != socket.gethostname())
         running = there is not None and judged and there.state is State.RUNNING
         if running and heartbeat_age(self.run_dir) <= STALE_SECONDS:
             self._lock.release()

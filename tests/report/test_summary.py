@@ -91,7 +91,8 @@ def test_damaged_files_do_not_stop_the_summary(sweep: Path) -> None:
     (sweep / second / "status.json").write_text("")
     (sweep / third / "metrics.csv").write_text("epoch,step\nx,")
     table = load_summary(sweep)
-    assert table["state"].tolist()[:3] == ["COMPLETED", "PENDING", "FAILED"]
+    assert table["state"].tolist()[:3] == ["INTERRUPTED", "PENDING", "FAILED"]
+    assert "result.json is gone or damaged" in table["error"][0]
     assert table["cfd"].isna().all()
 
 

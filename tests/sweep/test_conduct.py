@@ -18,8 +18,10 @@ Make = Callable[..., list[Point]]
 
 
 def write(folder: Path, point: Point, current: State, **more: object) -> None:
-    """status.json of a run, without a holder."""
+    """status.json of a run, without a holder, and result.json where it is finished."""
     (folder / point.name).mkdir(parents=True, exist_ok=True)
+    if current is State.COMPLETED:
+        (folder / point.name / "result.json").write_text("{}")
     status = Status(current, 1, point.epochs, point.run_id, point.trajectory_id, heartbeat=state.now(), **more)  # type: ignore[arg-type]
     state.write(folder / point.name, status)
 

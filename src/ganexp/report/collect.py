@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,12 +14,14 @@ from typing import Any
 import pandas as pd
 
 from ganexp import state
-from ganexp.record import read_result
+from ganexp.record import read_metrics, read_result
 from ganexp.report.runs import planned_runs
 from ganexp.rundir import metrics_csv, result_json
 from ganexp.state import State
 from ganexp.sweep import plan
 from ganexp.sweep.plan import PlannedRun, Request
+
+log = logging.getLogger("ganexp")
 
 CONFIRM = "confirm"
 """Folder of a sweep directory in which its winners are trained again, on other seeds."""
@@ -267,6 +270,10 @@ def _run(directory: Path, run: PlannedRun, keys: Sequence[str]) -> Run:
 
 def _rows(path: Path) -> pd.DataFrame:
     try:
+        read_metrics(path)  # which refuses one that is not whole
         return pd.read_csv(path)
-    except (OSError, ValueError):
+    except FileNotFoundError:
+        return pd.DataFrame()
+    except (OSError, ValueError) as error:
+        log.warning("%s; its epochs are left out", error)
         return pd.DataFrame()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ from ganexp.rundir import metrics_csv, result_json
 from ganexp.state import State
 from ganexp.sweep import plan
 from ganexp.sweep.plan import PlannedRun
+
+log = logging.getLogger("ganexp")
 
 FILE = "summary.csv"
 TEXT = ("run_id", "trajectory_id", "run_dir")
@@ -174,7 +177,10 @@ def _unfinished(folder: Path, current: State) -> dict[str, Any]:
 def _rows(folder: Path) -> list[dict[str, Any]]:
     try:
         return read_metrics(metrics_csv(folder))
-    except (OSError, ValueError):
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError) as error:
+        log.warning("%s; its epochs are left out", error)
         return []
 
 

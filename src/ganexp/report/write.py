@@ -17,7 +17,7 @@ from ganexp.report.page import Chapter, chapters, html, markdown
 from ganexp.report.search import searches
 from ganexp.report.strips import joined
 from ganexp.report.summary import FILE as SUMMARY
-from ganexp.report.summary import write_summary
+from ganexp.report.summary import summarise, write_summary
 
 log = logging.getLogger("ganexp")
 
@@ -49,8 +49,8 @@ def write_report(sweep_dirs: Sequence[Path], out: Path | None = None) -> Path:
     Raises:
         DirectoryError: one holds no runs, or a damaged plan.
     """
-    tables = [write_summary(directory) for directory in sweep_dirs]
     folder = out or home(sweep_dirs)
+    tables = [_summary(directory, needed=directory.resolve() == folder.resolve()) for directory in sweep_dirs]
     folder.mkdir(parents=True, exist_ok=True)
     if folder.resolve() not in {directory.resolve() for directory in sweep_dirs}:
         named = [t.assign(sweep=d.resolve().name) for t, d in zip(tables, sweep_dirs, strict=True)]
@@ -59,8 +59,9 @@ def write_report(sweep_dirs: Sequence[Path], out: Path | None = None) -> Path:
     report = make(sweep_dirs, folder)
     (folder / FIGURES).mkdir(parents=True, exist_ok=True)
     for stale in (folder / FIGURES).iterdir():
-        if stale.name not in report.figures and stale.suffix in (".svg", ".png"):
-            stale.unlink()
+        # not those that another process is writing at the same time, whose names begin with a dot
+        if stale.name not in report.figures and stale.suffix in (".svg", ".png") and not stale.name.startswith("."):
+            stale.unlink(missing_ok=True)
     for name, content in report.figures.items():
         write_bytes(folder / FIGURES / name, content)
     write_text(folder / MARKDOWN, report.markdown)
@@ -83,6 +84,17 @@ def make(sweep_dirs: Sequence[Path], folder: Path) -> Report:
     parts = chapters(study)
     drawings = [drawing for search in searches(study) for drawing in search.drawings]
     return Report(html(study, parts, folder), markdown(study, parts, folder), _figures(parts, drawings))
+
+
+def _summary(directory: Path, *, needed: bool) -> pd.DataFrame:
+    """The summary of a sweep, written into its directory; where that is read-only, only if it `needed` to be."""
+    try:
+        return write_summary(directory)
+    except OSError as error:
+        if needed:
+            raise
+        log.warning("%s: cannot be written (%s)", directory / SUMMARY, error.strerror or error)
+        return summarise(directory)
 
 
 def home(sweep_dirs: Sequence[Path]) -> Path:

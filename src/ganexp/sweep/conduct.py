@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -18,6 +19,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from ganexp import state
 from ganexp.atomic import write_text
+from ganexp.errors import DirectoryError
 from ganexp.identity import NUMERICS_VERSION
 from ganexp.provenance import git_revision
 from ganexp.state import Lease, State, Status
@@ -25,6 +27,8 @@ from ganexp.sweep import plan
 from ganexp.sweep.jobs import SweepJob, jobs_for
 from ganexp.sweep.points import Point
 from ganexp.sweep.workers import WorkerDied
+
+log = logging.getLogger("ganexp")
 
 ATTEMPTS = 3
 """How often one command launches a run that is left neither finished nor failed (say, because its worker was told to
@@ -47,7 +51,7 @@ class Conductor:
         retry: also make runs again that failed or diverged before.
 
     Attributes:
-        results: what the launcher returned, batch by batch.
+        results: what the launcher returned, batch by batch, without the configurations.
         launched: jobs given to the launcher so far, or about to be.
         ended: jobs that have come back.
         told: called with each job as it ends, and the states of its runs.
@@ -66,6 +70,7 @@ class Conductor:
         self.told: Callable[[SweepJob, dict[str, State]], None] | None = None
         self.waits: Callable[[Sequence[Point]], None] | None = None
         self._attempts: Counter[str] = Counter()
+        self._recorded: tuple[DictConfig, Sequence[str]] | None = None
         self.launched = 0
         self.ended = 0
 
@@ -85,7 +90,7 @@ class Conductor:
         return jobs_for(missing, [p for p in self.points if states[p.run_id] is State.COMPLETED])
 
     def record(self, config: DictConfig, keys: Sequence[str]) -> None:
-        """Write plan.json and multirun.yaml.
+        """Write plan.json and multirun.yaml; `record_again` can do so later.
 
         Raises:
             DirectoryError: the directory belongs to something else, or cannot be written.
@@ -99,7 +104,18 @@ class Conductor:
             plan.PlannedRun(p.run_id, p.trajectory_id, p.name, p.epochs, p.overrides, p.values) for p in self.points
         ]
         plan.record(self.directory, request, runs, numerics_version=NUMERICS_VERSION)
-        write_text(self.directory / "multirun.yaml", OmegaConf.to_yaml(config))
+        try:
+            write_text(self.directory / "multirun.yaml", OmegaConf.to_yaml(config))
+        except OSError as error:
+            raise DirectoryError(f"{self.directory}: cannot be written ({error.strerror or error})") from None
+
+        self._recorded = (config, keys)
+
+    def record_again(self) -> None:
+        """Where somebody removed the plan while the sweep ran, write it once more, so that no run is forgotten."""
+        if self._recorded is not None and not (self.directory / plan.FILE).exists():
+            log.warning("%s was removed while the sweep ran; it is written again", self.directory / plan.FILE)
+            self.record(*self._recorded)
 
     def conduct(self) -> None:
         """Make what is missing; returns when nothing more can be done."""
@@ -165,7 +181,11 @@ class Conductor:
         lost = isinstance(error, WorkerDied) and getattr(self.launcher, "relaunches", False)
         for point in job.points:
             if isinstance(error, Exception) and not (lost and self._attempts[point.run_id] < ATTEMPTS):
-                mark_failed(self.directory, point, error)
+                try:
+                    mark_failed(self.directory, point, error)
+                except OSError as second:  # a full disk, say, must not end the other jobs
+                    log.error("%s: that it failed cannot be written (%s)", self.directory / point.name, second)
+        done.cfg = done.hydra_cfg = None  # a quarter of a megabyte for each job of a long sweep
         self.ended += 1
         if self.told is not None:
             self.told(job, {point.run_id: self.state_of(point) for point in job.points})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,13 +12,15 @@ from rich.markup import escape
 from rich.table import Table
 
 from ganexp.report import try_report
-from ganexp.report.summary import FILE, write_summary
+from ganexp.report.summary import FILE, summarise, write_summary
 from ganexp.state import State
 from ganexp.sweep.conduct import BADLY_ENDED, Conductor
 from ganexp.sweep.jobs import SweepJob
 from ganexp.sweep.plan import short
 from ganexp.sweep.points import Point, telling
 from ganexp.terminal import console, count, duration, last_line
+
+log = logging.getLogger("ganexp")
 
 TABLE_ROWS = 40
 """Runs or trials that are listed one by one; of more, files tell."""
@@ -63,7 +66,7 @@ def closing(conductor: Conductor, keys: Sequence[str], *, interrupted: bool, rep
     Returns:
         Whether every run that was asked for is COMPLETED (or was pruned).
     """
-    table = write_summary(conductor.directory).set_index("run_id")
+    table = _summary(conductor).set_index("run_id")
     asked = table.loc[[point.run_id for point in conductor.points]]
     screen = console()
     if len(asked) <= TABLE_ROWS:
@@ -86,6 +89,16 @@ def refresh_report(directory: Path, *, changed: bool) -> None:
     stale = changed or not (directory / "report.html").exists()
     if stale and (page := try_report([directory])) is not None:
         console().print(str(page), markup=False, soft_wrap=True)
+
+
+def _summary(conductor: Conductor) -> pd.DataFrame:
+    """The summary as it is now, also where it cannot be written: a full disk must not hide how the sweep stands."""
+    try:
+        conductor.record_again()
+        return write_summary(conductor.directory)
+    except OSError as error:
+        log.error("%s: cannot be written (%s)", conductor.directory / FILE, error.strerror or error)
+        return summarise(conductor.directory)
 
 
 def _results(points: Sequence[Point], rows: pd.DataFrame, keys: Sequence[str]) -> Table:

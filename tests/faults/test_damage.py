@@ -1,0 +1,181 @@
+"""Files that are damaged from outside: bytes that flip, rows that are cut, files that are empty."""
+
+from __future__ import annotations
+
+import random
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from children import ASKED, run
+from compare import content
+from rounds import ROUNDS
+from undisturbed import undisturbed_sweep
+
+from ganexp import checkpoint, state
+from ganexp.errors import DirectoryError
+from ganexp.job import Job
+from ganexp.record import read_metrics
+from ganexp.report.write import write_report
+from ganexp.run import execute
+from ganexp.rundir import generator_checkpoint, state_checkpoints
+from ganexp.sample import sample
+from ganexp.state import State
+from helpers import TINY, make_job
+from synthetic import planned, write_plan, write_run
+
+
+@pytest.fixture
+def job(tmp_path: Path, data_root: Path, monkeypatch: pytest.MonkeyPatch) -> Job:
+    """A run of four epochs, and of the generator of its second one besides."""
+    monkeypatch.setenv("GANEXP_DATA", str(data_root))
+    return make_job(tmp_path, *TINY, "trainer.milestones=[2]")
+
+
+def flip(path: Path, chance: random.Random) -> None:
+    """Change one byte, anywhere."""
+    data = bytearray(path.read_bytes())
+    data[chance.randrange(len(data))] ^= chance.randint(1, 255)
+    path.write_bytes(data)
+
+
+def unfinish(job: Job) -> None:
+    """Make a finished run look like one whose process died."""
+    status = state.read(job.directory)
+    assert status is not None
+    state.write(job.directory, replace(status, state=State.RUNNING))
+
+
+def weights(job: Job) -> tuple[str, object]:
+    tensors, meta = checkpoint.load(state_checkpoints(job.directory)[0])
+    rows = [{k: v for k, v in row.items() if k != "train_seconds"} for row in meta["history"]]
+    return checkpoint.weights_sha256(tensors), rows
+
+
+def test_no_flipped_byte_of_a_checkpoint_goes_unnoticed(tmp_path: Path) -> None:
+    path, damaged, chance = tmp_path / "a.safetensors", tmp_path / "b.safetensors", random.Random(5)
+    tensors = {"a.weight": torch.randn(5, 3), "b": torch.randn(4, dtype=torch.float64), "c": torch.tensor(7)}
+    checkpoint.save(path, tensors, {"step": 7, "history": [{"epoch": 1, "d_loss": 0.5}]})
+    wanted, noticed = checkpoint.load(path), 0
+    whole = path.read_bytes()
+    other_types = [whole.replace(b'"F32"', b'"I32"'), whole.replace(b'"F64"', b'"U64"')]
+    assert all(len(data) == len(whole) and data != whole for data in other_types)
+    for number in range(1000 * ROUNDS):
+        if number < len(other_types):
+            damaged.write_bytes(other_types[number])
+        else:
+            damaged.write_bytes(whole)
+            flip(damaged, chance)
+        try:
+            found = checkpoint.load(damaged)
+        except checkpoint.CorruptCheckpointError:
+            noticed += 1
+            continue
+        assert found[1] == wanted[1]
+        for name, tensor in found[0].items():
+            assert tensor.dtype == tensors[name].dtype and torch.equal(tensor, tensors[name])
+    assert noticed > 900 * ROUNDS
+
+
+def test_where_all_checkpoints_are_damaged_what_is_trained_anew_is_kept(
+    job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ganexp.trainer import loop
+
+    execute(job)
+    wanted, chance = weights(job), random.Random(6)
+    unfinish(job)
+    for path in state_checkpoints(job.directory):
+        flip(path, chance)
+    steps, train_step = [], loop.train_step
+
+    def failing(*arguments: object) -> None:
+        steps.append(1)
+        if len(steps) in (5, 9):  # in the second epoch, and in the third
+            raise KeyboardInterrupt
+        train_step(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(loop, "train_step", failing)
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            execute(job)
+        unfinish(job)
+    execute(job)
+    assert len(steps) == 12 + 2 + 1, "of the epochs that were broken off, the steps that were lost, and no more"
+    assert weights(job) == wanted
+
+
+def test_another_epoch_never_stands_in_for_a_damaged_generator(job: Job) -> None:
+    execute(job)
+    wanted = sample(job.directory, 4)
+    damaged = generator_checkpoint(job.directory, 4)
+    damaged.write_bytes(damaged.read_bytes()[:-1])
+    assert (sample(job.directory, 4) == wanted).all(), "the full checkpoint of the same epoch has it too"
+    for path in state_checkpoints(job.directory):
+        path.unlink()
+    with pytest.raises(DirectoryError, match=r"generator of epoch 4.*\[2, 4\](.|\n)*generator_0004.*not a readable"):
+        sample(job.directory, 4)
+    assert not (sample(job.directory, 4, checkpoint="epoch=2") == wanted).all()
+
+
+def test_a_damaged_milestone_costs_the_shorter_run_alone(job: Job, tmp_path: Path) -> None:
+    execute(job)
+    unfinish(job)
+    flip(generator_checkpoint(job.directory, 2), random.Random(7))
+    reading_off = make_job(tmp_path, *TINY, "trainer.milestones=[2]", "sweep.read_off=[2]")
+    assert execute(reading_off).state is State.COMPLETED
+    short = make_job(tmp_path, *TINY, "trainer.epochs=2")
+    assert not short.directory.exists()
+    assert execute(short).state is State.COMPLETED
+    assert len(read_metrics(short.directory / "metrics.csv")) == 2
+
+
+def test_a_cut_table_is_never_read_as_a_whole_one(tmp_path: Path) -> None:
+    path = write_run(tmp_path, planned(1), State.COMPLETED) / "metrics.csv"
+    whole = path.read_bytes()
+    rows = read_metrics(path)
+    for length in range(len(whole)):
+        path.write_bytes(whole[:length])
+        try:
+            assert read_metrics(path) == rows[: whole[:length].count(b"\n") - 1]
+            assert whole[:length].endswith(b"\n")
+        except ValueError as error:
+            assert str(path) in str(error)
+    for garbage in (b"\0" * 40 + b"\n", b'"', b"\xff\xfe\n", whole + b"1,2\n", whole.replace(b",", b";")):
+        path.write_bytes(garbage)
+        with pytest.raises(ValueError, match=r"metrics\.csv|decode|convert"):
+            read_metrics(path)
+
+
+def test_a_report_is_written_whatever_was_cut(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    chance, runs = random.Random(8), [planned(number, seed=number, trajectory=f"t{number}") for number in range(4)]
+    write_plan(tmp_path, runs, ["seed"])
+    folders = [write_run(tmp_path, each, State.COMPLETED) for each in runs]
+    folders.append(write_run(tmp_path, runs[3], State.FAILED, error={"type": "E", "message": "m"}))
+    names = ("metrics.csv", "result.json", "status.json")
+    whole = {folder / name: (folder / name).read_bytes() for folder in folders for name in names}
+    for _ in range(6 * ROUNDS):
+        path = chance.choice(sorted(whole))
+        path.write_bytes(whole[path][: chance.randrange(len(whole[path]))])
+        assert write_report([tmp_path]).stat().st_size > 1000
+        path.write_bytes(whole[path])
+    assert "its epochs are left out" in caplog.text
+
+
+def test_a_sweep_whose_files_were_emptied_is_mended_by_the_same_command(tmp_path: Path, data_root: Path) -> None:
+    undisturbed = undisturbed_sweep(data_root)
+    sweep = tmp_path / "sweep"
+    shutil.copytree(undisturbed.folder / "sweep", sweep)
+    one, other = sorted(path.parent for path in sweep.glob("*/status.json"))
+    (one / "status.json").write_text("")
+    cut = (one / "metrics.csv").read_text()
+    (one / "metrics.csv").write_text(cut[: len(cut) // 2])
+    (other / "result.json").write_text((other / "result.json").read_text()[:100])
+    told = run(tmp_path, data_root, "sweep", module="ganexp.status")
+    assert "1 INTERRUPTED, 1 PENDING" in told
+    assert "result.json is gone or damaged" in " ".join(told.split())
+    run(tmp_path, data_root, "sweep", module="ganexp.report")
+    run(tmp_path, data_root, *ASKED)
+    assert content(sweep) == undisturbed.content
