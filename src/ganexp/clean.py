@@ -14,6 +14,7 @@ from ganexp.cli import reporting
 from ganexp.rundir import state_checkpoints
 from ganexp.state import State
 from ganexp.status import look
+from ganexp.terminal import plain
 
 LEFT_OVER = re.compile(r"^\..+\.[0-9a-f]{8}\.tmp(\..+)?$")
 """Names of files that a killed process was still writing (see `ganexp.atomic.replacing`)."""
@@ -93,15 +94,15 @@ def main(
     with reporting():
         found = plan_cleaning(directory) if dry_run else clean(directory)
         verb = "would drop" if dry_run else "dropped"
-        typer.echo(f"{directory}: {verb} {len(found.files)} files, {in_units(found.size)}")
+        typer.echo(plain(f"{directory}: {verb} {len(found.files)} files, {in_units(found.size)}"))
         if found.kept_for:
-            typer.echo(f"kept what unfinished runs may start from: {', '.join(found.kept_for)}")
+            typer.echo(plain(f"kept what unfinished runs may start from: {', '.join(found.kept_for)}"))
 
 
 def _left_over(folder: Path) -> Iterator[Path]:
     for place in (folder, folder / "checkpoints", folder / "samples"):
         if place.is_dir() and not place.is_symlink():
-            yield from (path for path in place.iterdir() if LEFT_OVER.match(path.name))
+            yield from (path for path in place.iterdir() if LEFT_OVER.match(path.name) and not path.is_dir())
 
 
 def _sizes(paths: Iterable[Path]) -> dict[Path, int]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ganexp.atomic import write_json, write_text
+from ganexp.contents import Result, check
+from ganexp.foreign import MEDIUM, read_json, read_text
 
 Row = dict[str, float | int | None]
 """One row of metrics.csv: column -> value, None where it is empty."""
@@ -51,9 +52,17 @@ def write_metrics(path: Path, rows: Sequence[Row], scores: Sequence[str]) -> Non
 
 
 def read_metrics(path: Path) -> list[Row]:
-    """The rows of a metrics.csv; empty cells are None."""
-    with path.open(newline="") as file:
-        return [{key: _number(key, value) for key, value in row.items()} for row in csv.DictReader(file)]
+    """The rows of a metrics.csv; empty cells are None.
+
+    Raises:
+        OSError: it cannot be read, or is a link, or larger than any run writes.
+        ValueError: it holds something else than numbers.
+    """
+    try:
+        rows = csv.DictReader(io.StringIO(read_text(path, MEDIUM)), restkey="")
+        return [{key: _number(key, value) for key, value in row.items()} for row in rows]
+    except (csv.Error, TypeError, OverflowError) as error:
+        raise ValueError(f"{path}: {error}") from None
 
 
 def is_cadence(epoch: int, every: int | None) -> bool:
@@ -71,12 +80,13 @@ def write_result(path: Path, result: Mapping[str, Any]) -> None:
 
 
 def read_result(path: Path) -> dict[str, Any] | None:
-    """The content of a result.json, or None where there is none."""
+    """The content of a result.json, or None where there is none, or one that no run wrote."""
     try:
-        value = json.loads(path.read_text())
+        value = read_json(path, MEDIUM)
+        check(Result, value)
     except (OSError, ValueError):
         return None
-    return value if isinstance(value, dict) else None
+    return dict(value)
 
 
 def best_row(rows: Sequence[Row], objective: str, direction: str) -> dict[str, Any] | None:
