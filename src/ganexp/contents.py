@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Required
 
-from annotated_types import Ge, Gt, Le, Len, Lt, MaxLen
+from annotated_types import Ge, Gt, Le, Len, Lt, MaxLen, MinLen
 from pydantic import StringConstraints
-from typing_extensions import Required, TypedDict
+from typing_extensions import TypedDict
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -77,9 +77,31 @@ class Meta(TypedDict, total=False):
     label_counts: Annotated[list[Count], MaxLen(65_536)] | None
 
 
+class OneTrial(TypedDict):
+    """A trial in trials.json."""
+
+    number: Count
+    state: Literal["COMPLETE", "PRUNED", "FAIL", "RUNNING", "WAITING"]
+    values: list[Number | None] | None
+    intermediate: dict[Annotated[str, StringConstraints(pattern=r"^[0-9]{1,15}$")], Number | None]
+    attributes: dict[str, Any]
+
+
+class Trials(TypedDict):
+    """trials.json."""
+
+    format: Literal[1]
+    study: str
+    objectives: Annotated[list[Column], MinLen(1), MaxLen(100)]
+    directions: list[Literal["minimize", "maximize"]]
+    sampler: str
+    pruner: str
+    trials: Annotated[list[OneTrial], MaxLen(50_000)]
+
+
 def check(kind: type[Any], value: Any) -> None:
     """ValueError where `value` is not of that kind, saying in what."""
-    _adapter(kind).validate_python(value, strict=True)
+    _adapter(kind).validate_python(value, strict=True)  # type: ignore[arg-type]  (classes are hashable)
 
 
 @functools.cache

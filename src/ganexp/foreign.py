@@ -52,7 +52,7 @@ def read_bytes(path: Path, most: int) -> bytes:
 
 
 def read_text(path: Path, most: int) -> str:
-    """The UTF-8 text of a plain file, line ends as "\\n".
+    """The UTF-8 text of a plain file, line ends as in memory.
 
     Raises:
         OSError: as `open_file`.
@@ -86,7 +86,7 @@ def refuse_links(*paths: Path) -> None:
     """
     for path in paths:
         if path.is_symlink():
-            raise DirectoryError(f"{path}: expected a file or folder of its own, got a link to {os.readlink(path)}")
+            raise DirectoryError(f"{path}: expected a file or folder of its own, got a link to {path.readlink()}")
 
 
 def _no_number(name: str) -> NoReturn:

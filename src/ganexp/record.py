@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ganexp.atomic import write_json, write_text
-from ganexp.contents import Result, check
+from ganexp.contents import Result, Rows, check
 from ganexp.foreign import MEDIUM, read_json, read_text
 
 Row = dict[str, float | int | None]
@@ -59,10 +59,15 @@ def read_metrics(path: Path) -> list[Row]:
         ValueError: it holds something else than numbers.
     """
     try:
-        rows = csv.DictReader(io.StringIO(read_text(path, MEDIUM)), restkey="")
-        return [{key: _number(key, value) for key, value in row.items()} for row in rows]
+        found = csv.DictReader(io.StringIO(read_text(path, MEDIUM)), restkey="")
+        rows = [{key: _number(key, value) for key, value in row.items()} for row in found]
     except (csv.Error, TypeError, OverflowError) as error:
         raise ValueError(f"{path}: {error}") from None
+    check(Rows, rows)
+    missing = set(COLUMNS) - set(rows[0] if rows else COLUMNS)
+    if missing:
+        raise ValueError(f"{path}: expected the columns {', '.join(COLUMNS)}, got none of {sorted(missing)}")
+    return rows
 
 
 def is_cadence(epoch: int, every: int | None) -> bool:

@@ -124,7 +124,7 @@ def _check_interpolations(raw: Any, where: Path, trust: Sequence[str]) -> None:
 
 
 def _is_plain(value: Any, alone: bool) -> bool:
-    """Whether copying `value` cannot multiply: a single one (which may copy another where it stands alone), or a few."""
+    """Whether copying `value` cannot multiply: a single one, which may copy another where it stands alone, or a few."""
     if isinstance(value, Mapping | list):
         texts = list(_texts(value, ()))
         return len(str(value)) <= MOST_COPIED and not any("${" in text for _, text in texts)

@@ -136,7 +136,7 @@ def generator_weights(run: Path, epoch: int | None) -> tuple[dict[str, Tensor], 
     kept = [p.stem.removeprefix("generator_").lstrip("0") for p in reversed(generator_checkpoints(run))]
     raise DirectoryError(
         f"{run}: expected a generator {'of some epoch' if epoch is None else f'of epoch {epoch}'}, "
-        f"found those of epochs {', '.join(kept) or 'none'}"
+        f"found those of epochs [{', '.join(kept)}]"
     )
 
 

@@ -25,7 +25,7 @@ def console() -> Console:
 
 
 def plain(text: object) -> str:
-    """Text that cannot act on a terminal: what is not printable but a line end or a tab is spelled out ("\\x1b").
+    """Text that cannot act on a terminal: what is not printable, but for line ends and tabs, is spelled out in hex.
 
     A file may be a stranger's. Control characters move the cursor, set titles and more; marks of direction show text in
     another order than it has.

@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from ganexp import state
-from ganexp.record import read_result
+from ganexp.record import read_metrics, read_result
 from ganexp.report.runs import planned_runs
 from ganexp.rundir import metrics_csv, result_json
 from ganexp.state import State
@@ -159,7 +159,7 @@ def collect(directories: Sequence[Path]) -> Study:
     again = {
         directory / CONFIRM: planned_runs(directory / CONFIRM)
         for directory in directories
-        if (directory / CONFIRM / plan.FILE).exists()
+        if (directory / CONFIRM / plan.FILE).exists() and not (directory / CONFIRM).is_symlink()
     }
     keys = _telling([*known.values()])
     sweeps = tuple(_sweep(directory, runs, keys) for directory, (runs, _) in known.items())
@@ -242,7 +242,7 @@ def _sweep(directory: Path, runs: Sequence[PlannedRun], keys: Sequence[str]) -> 
 
 def _run(directory: Path, run: PlannedRun, keys: Sequence[str]) -> Run:
     folder = directory / run.run_dir
-    status = state.effective(folder)
+    status = None if folder.is_symlink() else state.effective(folder)
     current = State.PENDING if status is None else status.state
     error = dict(status.error) if status is not None and status.error and current is not State.COMPLETED else {}
     values = {**run.values, "trainer.epochs": run.epochs}
@@ -260,13 +260,14 @@ def _run(directory: Path, run: PlannedRun, keys: Sequence[str]) -> Run:
         values=values,
         overrides=run.overrides,
         error=f"{error.get('type')}: {error.get('message')}" if error else "",
-        rows=_rows(metrics_csv(folder)),
+        rows=_rows(metrics_csv(folder)) if status is not None else pd.DataFrame(),
         result=(read_result(result_json(folder)) or {}) if current is State.COMPLETED else {},
     )
 
 
 def _rows(path: Path) -> pd.DataFrame:
     try:
-        return pd.read_csv(path)
+        rows = read_metrics(path)
     except (OSError, ValueError):
         return pd.DataFrame()
+    return pd.DataFrame({name: pd.to_numeric([row.get(name) for row in rows]) for name in (rows[0] if rows else ())})

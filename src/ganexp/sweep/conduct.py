@@ -185,6 +185,8 @@ def mark_failed(directory: Path, point: Point, error: Exception) -> None:
     there = state.effective(folder)
     if there is not None and (there.state.final or there.state is State.RUNNING):
         return
+    if folder.is_symlink():
+        return
     folder.mkdir(parents=True, exist_ok=True)
     composing = isinstance(error, HydraException | OmegaConfBaseException)  # whose last line says nothing
     told = {"type": type(error).__name__, "message": " ".join(str(error).split()) if composing else str(error)}

@@ -17,7 +17,7 @@ from ganexp.sweep.conduct import BADLY_ENDED, Conductor
 from ganexp.sweep.jobs import SweepJob
 from ganexp.sweep.plan import short
 from ganexp.sweep.points import Point, telling
-from ganexp.terminal import console, count, duration, last_line
+from ganexp.terminal import console, count, duration, last_line, plain
 
 TABLE_ROWS = 40
 """Runs that are listed one by one; of more, the summary tells."""
@@ -69,7 +69,7 @@ def closing(conductor: Conductor, keys: Sequence[str], *, interrupted: bool, rep
     if len(asked) <= TABLE_ROWS:
         screen.print(_results(conductor.points, asked, keys))
     for _, row in asked[asked["error"].notna()].head(FAILURES).iterrows():
-        screen.print(f"{row['state']} {row['run_dir']}: {last_line(str(row['error']))}", markup=False)
+        screen.print(plain(f"{row['state']} {row['run_dir']}: {last_line(str(row['error']))}"), markup=False)
     words = ", ".join(f"{number} {name}" for name, number in asked["state"].value_counts().items() if number)
     screen.print(f"{words}; {conductor.directory / FILE}", markup=False)
     stale = conductor.launched > 0 or not (conductor.directory / "report.html").exists()

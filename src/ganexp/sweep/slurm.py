@@ -8,10 +8,12 @@ can share one allocation.
 from __future__ import annotations
 
 import os
+import secrets
 import subprocess
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from hydra.core.utils import JobReturn, setup_globals
 from hydra_plugins.hydra_submitit_launcher.submitit_launcher import BaseSubmititLauncher, LocalLauncher, SlurmLauncher
 
 from ganexp.errors import ConfigError
+from ganexp.foreign import refuse_links
 from ganexp.sweep.launcher import as_return, cores, environments
 from ganexp.sweep.workers import LATER, WorkerDied, Workers
 
@@ -148,12 +151,18 @@ class SubmititStream(BaseSubmititLauncher):  # type: ignore[misc]
         assert self.config is not None
         Path(str(self.config.hydra.sweep.dir)).mkdir(parents=True, exist_ok=True)
         own = {f"{self._EXECUTOR}_{key}": value for key, value in self.params.items() if key in EXECUTOR_KEYS}
-        executor = submitit.AutoExecutor(folder=self.params["submitit_folder"], cluster=self._EXECUTOR, **own)
+        executor = submitit.AutoExecutor(folder=self._folder(), cluster=self._EXECUTOR, **own)
         rest = {key: value for key, value in self.params.items() if key not in OWN_KEYS}
         executor.update_parameters(
             **{key if key in SHARED_KEYS else f"{self._EXECUTOR}_{key}": value for key, value in rest.items()}
         )
         return executor
+
+    def _folder(self) -> Path:
+        """Where submitit keeps its pickles: a folder that nobody can have put any into, as its name is new."""
+        folder = Path(str(self.params["submitit_folder"]))
+        refuse_links(folder.parent)
+        return folder.with_name(f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(8)}") / folder.name
 
     def _ended(self, jobs: dict[int, Any]) -> list[int]:
         """The jobs that have an answer, or will never have one."""
