@@ -101,7 +101,7 @@ class Trials(TypedDict):
 
 def check(kind: type[Any], value: Any) -> None:
     """ValueError where `value` is not of that kind, saying in what."""
-    _adapter(kind).validate_python(value, strict=True)  # type: ignore[arg-type]  (classes are hashable)
+    _adapter(kind).validate_python(value, strict=True)  # type: ignore[arg-type]  # classes are hashable
 
 
 @functools.cache

@@ -95,7 +95,7 @@ def _checked(text: str) -> Override:
     option = value.text if isinstance(value, QuotedString) else value
     group = found.key_or_group in GROUPS or "/" in found.key_or_group or found.key_or_group == "experiment"
     if (
-        text.startswith("-")
+        not found.key_or_group
         or not text.isprintable()
         or _about(found.package or "", NOT_REPEATED)
         or found.is_sweep_override()

@@ -253,7 +253,7 @@ def _check(run: PlannedRun) -> None:
 
 def _frozen(kind: type[Any], raw: Mapping[str, Any]) -> Any:
     known = {key: raw[key] for key in kind.__dataclass_fields__ if key in raw}
-    return _adapter(kind).validate_python(known)  # type: ignore[arg-type]  (classes are hashable)
+    return _adapter(kind).validate_python(known)  # type: ignore[arg-type]  # classes are hashable
 
 
 @functools.cache

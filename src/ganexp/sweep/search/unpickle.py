@@ -1,10 +1,12 @@
-"""What Optuna keeps of the CMA-ES sampler in a study is a pickle. A study may be a stranger's, a pickle may run code."""
+"""What Optuna keeps of CMA-ES in a study is a pickle. A study may be a stranger's, and a pickle may run anything."""
 
 from __future__ import annotations
 
 import io
 import pickle
 from typing import TYPE_CHECKING, Any
+
+from ganexp.errors import DirectoryError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +36,10 @@ class Unpickler(pickle.Unpickler):
 
 
 def guarded(sampler: Any) -> Any:
-    """A sampler that reads no other pickles than those; other samplers read none and are returned as they are."""
+    """A sampler that reads no other pickles than those; other samplers read none and are returned as they are.
+
+    Asked for a point, it raises DirectoryError where the study holds another one.
+    """
     from optuna.samplers import CmaEsSampler
 
     if isinstance(sampler, CmaEsSampler):
@@ -45,8 +50,16 @@ def guarded(sampler: Any) -> Any:
             for trial in reversed(completed):
                 parts = {key: value for key, value in trial.system_attrs.items() if key.startswith(prefix)}
                 if parts:
-                    return Unpickler(io.BytesIO(bytes.fromhex(sampler._concat_optimizer_attrs(parts)))).load()
+                    return _optimizer(sampler._concat_optimizer_attrs(parts))
             return None
 
         sampler._restore_optimizer = restore  # type: ignore[method-assign, assignment]
     return sampler
+
+
+def _optimizer(digits: str) -> Any:
+    """An optimizer from the hex digits of its pickle."""
+    try:
+        return Unpickler(io.BytesIO(bytes.fromhex(digits))).load()
+    except Exception as error:  # whatever a damaged pickle leads to
+        raise DirectoryError(f"the study's CMA-ES optimizer cannot be read: {type(error).__name__}: {error}") from None
