@@ -96,7 +96,7 @@ class Trials(TypedDict):
     directions: list[Literal["minimize", "maximize"]]
     sampler: str
     pruner: str
-    trials: Annotated[list[OneTrial], MaxLen(50_000)]
+    trials: Annotated[list[OneTrial], MaxLen(20_000)]
 
 
 def check(kind: type[Any], value: Any) -> None:

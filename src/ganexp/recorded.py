@@ -7,6 +7,7 @@ Only plain YAML is read. Interpolations may copy a value of the same configurati
 from __future__ import annotations
 
 import fnmatch
+import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -19,6 +20,7 @@ from omegaconf.errors import OmegaConfBaseException
 from ganexp.errors import ConfigError, DirectoryError
 
 MOST_INTERPOLATIONS = 1000
+MOST_DEEP = 100
 MOST_COPIED = 1000
 """Characters of a list or mapping that an interpolation copies."""
 
@@ -104,7 +106,10 @@ def check_text(key: str, text: str, trust: Sequence[str]) -> list[str]:
 
 
 def _refuse_aliases(text: str, where: Path) -> None:
-    """YAML's aliases are never written here, and a few lines of them stand for gigabytes."""
+    """YAML's aliases are never written here, and a few lines of them stand for gigabytes; nor are brackets so deep."""
+    depths = itertools.accumulate((c in "[{") - (c in "]}") for c in text if c in "[]{}")
+    if max(depths, default=0) > MOST_DEEP:
+        raise DirectoryError(f"{where}: expected brackets at most {MOST_DEEP} deep")
     if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.SafeLoader)):
         raise DirectoryError(f"{where}: expected YAML without aliases, got some")
 

@@ -14,9 +14,11 @@ from strangers import canary, command, edit, every_command, honest, only, sweep
 from ganexp.dataset import digits
 from ganexp.errors import DataError, DirectoryError
 from ganexp.reopen import open_run, open_to_work
+from ganexp.state import State
 from ganexp.sweep import plan
 from ganexp.sweep.search.trials import LAUNCHER, LAUNCHERS, Trials
 from helpers import TINY
+from synthetic import planned, write_plan, write_run
 
 __all__ = ["canary", "honest", "only", "sweep"]
 
@@ -60,9 +62,6 @@ LINKS: dict[str, Callable[[Path, Path, Path], None]] = {
     "evaluations": lambda s, r, o: replace(r / "evaluations", o / "run" / "evaluations"),
     "files": lambda s, r, o: [replace(r / name, o / "run" / name) for name in ("metrics.csv", "result.json", ".lock")],
     "figures": lambda s, r, o: replace(s / "figures", o / "run"),
-    "best": lambda s, r, o: replace(s / "best", o / "run"),
-    "experiment": lambda s, r, o: replace(s / "best" / "experiment", o / "run"),
-    "confirm": lambda s, r, o: replace(s / "confirm", o / "run"),
     "written": lambda s, r, o: [
         replace(s / name, o / "run" / "result.json") for name in ("summary.csv", "report.html", "report.md")
     ],
@@ -70,23 +69,55 @@ LINKS: dict[str, Callable[[Path, Path, Path], None]] = {
 }
 
 
-@pytest.mark.usefixtures("canary")
+CONCERNED = {
+    "checkpoints": ("clean", "sample", "evaluate", "resume"),
+    "samples": ("report", "clean", "resume"),
+    "record": ("evaluate", "resume"),
+    "evaluations": ("evaluate",),
+    "files": ("status", "report", "resume"),
+    "figures": ("report",),
+    "written": ("report", "report --verify"),
+    "locks": ("status", "resume", "clean"),
+}
+"""Link -> the commands that would come by it."""
+
+
 @pytest.mark.parametrize("link", LINKS)
-@pytest.mark.parametrize("state", ["COMPLETED", "RUNNING"])
-def test_no_command_follows_a_link(
-    sweep: Path, only: Path, outside: Path, tmp_path: Path, link: str, state: str
-) -> None:
+def test_no_command_follows_a_link(sweep: Path, only: Path, outside: Path, tmp_path: Path, link: str) -> None:
     names = every_command(sweep, tmp_path)
-    edit(only / "status.json", "COMPLETED", state)
+    if link in ("files", "locks"):
+        edit(only / "status.json", "COMPLETED", "RUNNING")
     LINKS[link](sweep, only, outside)
     before = content(outside)
-    for name, (module, *arguments) in names.items():
+    for name in CONCERNED[link]:
+        module, *arguments = names[name]
         done = command(str(module), *arguments, cwd=tmp_path)
         assert done.status in (0, 1, 2), (name, done.output)
         assert content(outside) == before, name
         assert PRIVATE.decode() not in done.output, name
     for path in sweep.rglob("*"):
         assert path.is_symlink() or path.is_dir() or PRIVATE not in path.read_bytes(), path
+
+
+def ranked(sweep: Path) -> None:
+    """A sweep directory with two settings that can be ranked."""
+    runs = [planned(n, trajectory=f"t{n}", lr=10.0**-n, seed=0, optim__lr=10.0**-n) for n in (3, 4)]
+    write_plan(sweep, runs, ["optim.lr"])
+    for each in runs:
+        write_run(sweep, each, State.COMPLETED)
+
+
+@pytest.mark.parametrize("name", ["best", "best/experiment", "confirm"])
+def test_winners_are_not_written_through_links(tmp_path: Path, outside: Path, name: str) -> None:
+    ranked(tmp_path / "sweep")
+    again = ("ganexp.confirm", tmp_path / "sweep", "--dry-run")
+    asked = again if name == "confirm" else ("ganexp.report", tmp_path / "sweep", "--best")
+    assert command(*map(str, asked), cwd=tmp_path).status == 0
+    replace(tmp_path / "sweep" / name, outside / "run")
+    before = content(outside)
+    done = command(*map(str, asked), cwd=tmp_path)
+    assert done.status == 2 and "got a link" in done.output
+    assert content(outside) == before
 
 
 def test_a_run_directory_that_is_a_link_is_no_run(sweep: Path, only: Path, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from ganexp.record import WHOLE as ROWS_WHOLE
 from ganexp.record import read_metrics, read_result
 from ganexp.report.runs import planned_runs
 from ganexp.rundir import metrics_csv, result_json
-from ganexp.state import State
+from ganexp.state import MOST_EPOCHS, State
 from ganexp.sweep import plan
 from ganexp.sweep.plan import PlannedRun
 
@@ -156,7 +156,7 @@ def _row(sweep_dir: Path, run: PlannedRun, extra: Sequence[str]) -> dict[str, An
     folder = sweep_dir / run.run_dir
     status = None if folder.is_symlink() else state.effective(folder)
     values = run.values
-    row = {name: values.get(KEY_OF.get(name, name)) for name in FIRST if name not in SCORES}
+    row = {name: _fitting(name, values.get(KEY_OF.get(name, name))) for name in FIRST if name not in SCORES}
     row |= {"run_id": run.run_id, "trajectory_id": run.trajectory_id, "epochs": run.epochs, "run_dir": run.run_dir}
     current = State.PENDING if status is None else status.state
     row["state"] = current.value
@@ -165,6 +165,14 @@ def _row(sweep_dir: Path, run: PlannedRun, extra: Sequence[str]) -> dict[str, An
         row["error"] = f"{status.error.get('type')}: {status.error.get('message')}"
     result = read_result(result_json(folder)) if current is State.COMPLETED else None
     return row | (_finished(result) if result is not None else _unfinished(folder, current))
+
+
+def _fitting(name: str, value: Any) -> Any:
+    """A value as its column takes it, or None: a plan may be damaged, or a stranger's."""
+    if name in CATEGORIES or name in TEXT:
+        return None if value is None else str(value)
+    number = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < MOST_EPOCHS
+    return value if number and (name not in WHOLE or isinstance(value, int)) else None
 
 
 def _finished(result: Mapping[str, Any]) -> dict[str, Any]:
