@@ -38,3 +38,18 @@ def test_tables_in_files_are_not_squeezed() -> None:
     with redirect_stdout(io.StringIO()) as out:
         terminal.console().print("x" * 150)
     assert out.getvalue().splitlines() == ["x" * 150]
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain é 漢 text\n\tindented", "plain é 漢 text\n\tindented"),
+        ("\x1b[2J", r"\x1b[2J"),
+        ("a\rb\x08\x7f\x9b", r"a\rb\x08\x7f\x9b"),
+        ("\u202etxt.exe\u2066", r"\u202etxt.exe\u2066"),
+        ("\ud800\u2028", r"\ud800\u2028"),
+        (ValueError("\x07"), r"\x07"),
+    ],
+)
+def test_no_text_acts_on_the_terminal(text: object, shown: str) -> None:
+    assert terminal.plain(text) == shown

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ganexp.atomic import replacing
+from ganexp.contents import Meta, check
+from ganexp.foreign import open_file
 from ganexp.types import Optimizer
 
 FORMAT = 1
@@ -55,18 +58,33 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         CorruptCheckpointError: the file is damaged, truncated or of another format.
     """
     try:
+        _check_size(path)
         with safe_open(path, framework="pt") as file:
             header = file.metadata() or {}
             # clones: the originals are mapped from the file, and would change with it
             tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, ValueError) as error:
+        return tensors, _checked_meta(path, tensors, header)
+    except (SafetensorError, OSError, ValueError, KeyError, RuntimeError, MemoryError) as error:
         raise CorruptCheckpointError(f"{path}: not a readable checkpoint ({error})") from None
+
+
+def _check_size(path: Path) -> None:
+    """OSError where a file cannot be a checkpoint that this machine can work with: a link, or half its memory."""
+    most = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+    open_file(path, most).close()
+    if path.parent.is_symlink():
+        raise OSError(f"{path.parent} is a link")
+
+
+def _checked_meta(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, str]) -> dict[str, Any]:
     if header.get("format") != str(FORMAT):
         raise CorruptCheckpointError(f"{path}: expected checkpoint format {FORMAT}, got {header.get('format')!r}")
     layout = _layout(tensors)  # files of earlier versions do not tell theirs
     if header.get("digest") != _digest(tensors, header.get("meta", "")) or header.get("layout", layout) != layout:
         raise CorruptCheckpointError(f"{path}: the content does not match its digest")
-    return tensors, json.loads(header["meta"])
+    meta = json.loads(header["meta"])
+    check(Meta, meta)
+    return dict(meta)
 
 
 def prefixed(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -13,6 +13,7 @@ from ganexp.cli import reporting
 from ganexp.rundir import left_over_files, state_checkpoints
 from ganexp.state import State
 from ganexp.status import look
+from ganexp.terminal import plain
 
 
 @dataclass(frozen=True)
@@ -89,9 +90,9 @@ def main(
     with reporting():
         found = plan_cleaning(directory) if dry_run else clean(directory)
         verb = "would drop" if dry_run else "dropped"
-        typer.echo(f"{directory}: {verb} {len(found.files)} files, {in_units(found.size)}")
+        typer.echo(plain(f"{directory}: {verb} {len(found.files)} files, {in_units(found.size)}"))
         if found.kept_for:
-            typer.echo(f"kept what unfinished runs may start from: {', '.join(found.kept_for)}")
+            typer.echo(plain(f"kept what unfinished runs may start from: {', '.join(found.kept_for)}"))
 
 
 def _sizes(paths: Iterable[Path]) -> dict[Path, int]:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import NoReturn
 
 from ganexp.errors import ConfigError, Refused
+from ganexp.terminal import plain
 
 FAILED, REFUSED, INTERRUPTED = 1, 2, 130
 
@@ -29,7 +30,7 @@ def reporting() -> Iterator[None]:
 
 def refuse(message: str) -> NoReturn:
     """Say why nothing is done, and end with status 2."""
-    sys.stderr.write(f"ganexp: {message}\n")
+    sys.stderr.write(f"ganexp: {plain(message)}\n")
     raise SystemExit(REFUSED)
 
 

@@ -18,6 +18,8 @@ import typer
 
 from ganexp.cli import reporting
 from ganexp.errors import DirectoryError
+from ganexp.foreign import refuse_links
+from ganexp.terminal import plain
 
 
 @dataclass(frozen=True)
@@ -58,20 +60,21 @@ def main(
     from ganexp.report.wording import command
 
     with reporting():
+        refuse_links(sweep / CONFIRM)
         chosen = winners(sweep, top, seeds)
         failed = False
         for again in chosen:
             arguments = again.arguments(sweep / CONFIRM, more or [])
-            typer.echo(f"{again.dataset}: {again.name}: seeds {', '.join(map(str, again.seeds))}")
+            typer.echo(plain(f"{again.dataset}: {again.name}: seeds {', '.join(map(str, again.seeds))}"))
             if dry_run:
-                typer.echo("  " + command(arguments))
+                typer.echo(plain("  " + command(arguments)))
                 continue
             status = subprocess.run([sys.executable, "-m", "ganexp", *arguments], check=False).returncode
             if status not in (0, 1):
                 raise SystemExit(status)
             failed = failed or status == 1
         if not dry_run:
-            typer.echo(write_report([sweep]))
+            typer.echo(plain(write_report([sweep])))
         raise SystemExit(1 if failed else 0)
 
 

@@ -12,6 +12,7 @@ import typer
 
 from ganexp.cli import reporting
 from ganexp.errors import ConfigError, DirectoryError
+from ganexp.terminal import plain
 
 if TYPE_CHECKING:
     from ganexp.config import RunConfig
@@ -36,10 +37,10 @@ def main(
         for run in run_dirs(folder):
             scores = evaluate(run, metrics=metrics, epoch=epoch, num_samples=num_samples, trust=trust or [])
             if scores is None:
-                typer.echo(f"{run}: not finished, left alone")
+                typer.echo(plain(f"{run}: not finished, left alone"))
                 continue
             values = "  ".join(f"{name} {value:.4g}" for name, value in scores.values.items())
-            typer.echo(f"{run}: {values or 'no metrics'}")
+            typer.echo(plain(f"{run}: {values or 'no metrics'}"))
 
 
 def evaluate(
@@ -80,13 +81,16 @@ def evaluate(
         raise ConfigError(f"{run}: the run's configuration measures nothing; name metrics, e.g. --metrics default")
     weights, meta = generator_weights(run, content["epoch"] if content is not None and epoch is None else epoch)
     training = build_state(job)
-    training.generator.load_state_dict(weights)
+    try:
+        training.generator.load_state_dict(weights)
+    except RuntimeError as error:
+        raise DirectoryError(f"{run}: the checkpoint is of another network ({error})") from None
     gan = training.gan
     counts = meta.get("label_counts")
     scores = evaluator.evaluate(
         sampler(training.generator, gan.latent, gan.latent_dim, training.device, label_counts=counts)
     )
-    if content is not None and epoch in (None, content["epoch"]):
+    if content is not None and epoch in (None, content.get("epoch")):
         directions = {name: str(metric.direction) for name, metric in evaluator.metrics.items()}
         _update_result(run, scores, job.config.metrics.objective, directions)
     else:
@@ -155,15 +159,15 @@ def _with_scores(
 ) -> dict[str, Any]:
     """result.json with new scores over those that it holds."""
     final = {**content["final"], **scores.values}
-    provenance = {**content["provenance"]["metrics"], **scores.provenance}
+    provenance = {**content.setdefault("provenance", {}).get("metrics", {}), **scores.provenance}
     if objective is not None and not content.get("objective"):
         half_a = final.get(f"{objective}_half_a", final.get(objective))
         direction = directions.get(objective, "minimise")
         content["objective"] = {"name": objective, "value": half_a, "half": "A", "direction": direction}
     elif content.get("objective"):
         name = content["objective"]["name"]
-        content["objective"]["value"] = final.get(f"{name}_half_a", content["objective"]["value"])
-    content |= {"final": final, "floors": {**content["floors"], **scores.floors}}
+        content["objective"]["value"] = final.get(f"{name}_half_a", content["objective"].get("value"))
+    content |= {"final": final, "floors": {**content.get("floors", {}), **scores.floors}}
     content["provenance"]["metrics"] = provenance
     return content
 

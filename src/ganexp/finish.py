@@ -23,6 +23,7 @@ from ganexp.rundir import (
     generator_checkpoint,
     link_samples,
     metrics_csv,
+    refuse_linked,
     result_json,
     write_record,
 )
@@ -108,6 +109,7 @@ def write_read_off(short: Job, source: Path, rows: Sequence[Row], content: Mappi
     """
     epoch = short.config.trainer.epochs
     short.directory.mkdir(parents=True, exist_ok=True)
+    refuse_linked(short.directory, itself=True)
     check_unclaimed(short.directory, short.who.run_id, short.who.identity)
     try:
         with state.Lease(short.directory) as lease:

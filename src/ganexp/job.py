@@ -125,6 +125,7 @@ def _shorter_texts(texts: Texts, epochs: int) -> Texts:
     ):
         OmegaConf.update(tree, key, value)
     dropped = ("trainer.epochs=", "trainer.milestones=", "sweep.read_off=", "sweep.run_id=", "sweep.trial=")
-    kept = [str(text) for text in OmegaConf.create(texts.overrides) if not str(text).startswith(dropped)]
+    given: Any = OmegaConf.to_container(OmegaConf.create(texts.overrides), resolve=False)
+    kept = [str(text) for text in given if not str(text).startswith(dropped)]
     overrides = OmegaConf.to_yaml(OmegaConf.create([*kept, f"trainer.epochs={epochs}"]))
     return replace(texts, config=OmegaConf.to_yaml(tree), overrides=overrides)

@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Self, TextIO
 
+from ganexp.terminal import plain
+
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
 
@@ -144,6 +146,7 @@ class Progress:
 
     def note(self, text: str) -> None:
         """Say one line, above the bar where there is one."""
+        text = plain(text)
         if self._bar is not None:
             self._bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
         elif self._enabled != "off":

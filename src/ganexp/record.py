@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ganexp.atomic import write_json, write_text
+from ganexp.contents import Result, Rows, check
+from ganexp.foreign import MEDIUM, read_json, read_text
 
 Row = dict[str, float | int | None]
 """One row of metrics.csv: column -> value, None where it is empty."""
@@ -54,21 +55,22 @@ def read_metrics(path: Path) -> list[Row]:
     """The rows of a metrics.csv; empty cells are None.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: it cannot be read, or is a link, or larger than any run writes.
         ValueError: it is not whole, or holds something else than numbers.
     """
-    with path.open(newline="") as file:
-        text = file.read()
+    text = read_text(path, MEDIUM)
     try:
-        names, *rows = csv.reader(io.StringIO(text))
-    except (csv.Error, ValueError) as error:
-        raise ValueError(f"{path}: expected a table, got something else ({error})") from None
-    for number, cells in enumerate(rows, 1):
-        if len(cells) != len(names):
-            raise ValueError(f"{path}: row {number}: expected {len(names)} cells, got {len(cells)}")
+        names, *cells = csv.reader(io.StringIO(text))
+        for number, row in enumerate(cells, 1):
+            if len(row) != len(names):
+                raise ValueError(f"row {number}: expected {len(names)} cells, got {len(row)}")
+        rows = [{key: _number(key, value) for key, value in zip(names, row, strict=True)} for row in cells]
+    except (csv.Error, ValueError, TypeError, OverflowError) as error:
+        raise ValueError(f"{path}: expected a table of numbers, got something else ({error})") from None
+    check(Rows, rows)
     if not text.endswith("\n") or names[: len(COLUMNS)] != list(COLUMNS):
         raise ValueError(f"{path}: expected the columns {', '.join(COLUMNS)} and whole rows, got a part of them")
-    return [{key: _number(key, value) for key, value in zip(names, cells, strict=True)} for cells in rows]
+    return rows
 
 
 def is_cadence(epoch: int, every: int | None) -> bool:
@@ -86,12 +88,13 @@ def write_result(path: Path, result: Mapping[str, Any]) -> None:
 
 
 def read_result(path: Path) -> dict[str, Any] | None:
-    """The content of a result.json, or None where there is none."""
+    """The content of a result.json, or None where there is none, or one that no run wrote."""
     try:
-        value = json.loads(path.read_text())
+        value = read_json(path, MEDIUM)
+        check(Result, value)
     except (OSError, ValueError):
         return None
-    return value if isinstance(value, dict) else None
+    return dict(value)
 
 
 def best_row(rows: Sequence[Row], objective: str, direction: str) -> dict[str, Any] | None:

@@ -6,24 +6,28 @@ configuration itself says of trust.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError
 
-from ganexp import checkpoint, state
+from ganexp import checkpoint, recorded, state
 from ganexp.config import RunConfig, load
-from ganexp.errors import DirectoryError
+from ganexp.errors import ConfigError, DataError, DirectoryError
+from ganexp.foreign import SMALL, read_text
 from ganexp.job import Job, identify, load_dataset
-from ganexp.rundir import Texts, generator_checkpoints, state_checkpoints
+from ganexp.rundir import Texts, generator_checkpoints, refuse_linked, state_checkpoints
+from ganexp.sweep import plan
+from ganexp.target import is_trusted
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-MAX_CONFIG_BYTES = 1_000_000
+LOCAL_LOGGERS = ("ganexp.logger.csv", "ganexp.logger.tensorboard")
+"""They write in the run directory alone; others send what they are told to where their configuration says."""
 
 
 def open_config(run: Path, trust: Sequence[str]) -> tuple[RunConfig, Texts]:
@@ -31,22 +35,22 @@ def open_config(run: Path, trust: Sequence[str]) -> tuple[RunConfig, Texts]:
 
     Args:
         run: run directory.
-        trust: patterns of `_target_` that are trusted beyond ganexp's own.
+        trust: patterns of `_target_`, and of resolvers, that are trusted beyond ganexp's own.
 
     Raises:
-        DirectoryError: this is no run directory, or its configuration cannot be read.
+        DirectoryError: this is no run directory, it holds links, or its configuration cannot be read.
         ConfigError: its configuration is not valid, or calls something that is not trusted.
     """
-    texts = Texts(*(_text(run / ".hydra" / name) for name in ("config.yaml", "overrides.yaml", "hydra.yaml")))
+    refuse_linked(run)
+    files = [run / ".hydra" / name for name in ("config.yaml", "overrides.yaml", "hydra.yaml")]
+    texts = Texts(*map(_text, files))
+    cfg = recorded.configuration(texts.config, files[0], trust)
+    recorded.overrides(texts.overrides, files[1])
+    _anchor_root(cfg, recorded.working_directory(texts.hydra, files[2]))
     try:
-        cfg = OmegaConf.create(texts.config)
-        hydra = OmegaConf.create(texts.hydra)
-        if not isinstance(cfg, DictConfig) or not isinstance(hydra, DictConfig):
-            raise DirectoryError(f"{run}/.hydra: expected mappings")
-        _anchor_root(cfg, str(OmegaConf.select(hydra, "hydra.runtime.cwd") or "."))
-    except (OmegaConfBaseException, YAMLError, RecursionError) as error:
-        raise DirectoryError(f"{run}/.hydra: not a readable configuration ({error})") from None
-    return load(cfg, trust), texts
+        return load(cfg, trust), texts
+    except RecursionError:
+        raise DirectoryError(f"{files[0]}: not a readable configuration (interpolations go in circles)") from None
 
 
 def open_run(run: Path, trust: Sequence[str]) -> Job:
@@ -56,7 +60,26 @@ def open_run(run: Path, trust: Sequence[str]) -> Job:
         DirectoryError, ConfigError: as `open_config`; the data may raise DataError.
     """
     config, texts = open_config(run, trust)
+    _check_root(config)
     return Job(config, load_dataset(config.dataset), identify(config), run, texts, in_sweep=False)
+
+
+def open_to_work(run: Path, trust: Sequence[str]) -> Job:
+    """`open_run` for going on with a run, which logs, and writes the shorter runs of a sweep beside it.
+
+    Raises:
+        DirectoryError, ConfigError, DataError: as `open_run`; or its logger is not trusted.
+    """
+    job = open_run(run, trust)
+    logger = job.config.logger.path
+    if logger not in LOCAL_LOGGERS and not is_trusted(logger, trust):
+        raise ConfigError(
+            f"logger._target_: expected one that writes in the run directory alone, got {logger!r}, which sends to "
+            f"{dict(job.config.logger.params)}; if you trust that, say so: --trust {logger}"
+        )
+    if (run.absolute().parent / plan.FILE).exists():
+        return job
+    return replace(job, config=replace(job.config, sweep=replace(job.config.sweep, read_off=[])))
 
 
 def run_dirs(folder: Path) -> list[Path]:
@@ -82,7 +105,7 @@ def parse_checkpoint(text: str | None) -> int | None:
     if text is None:
         return None
     key, _, value = text.partition("=")
-    if key != "epoch" or not value.isdigit():
+    if key != "epoch" or not (value.isascii() and value.isdigit()):
         raise DirectoryError(f"--checkpoint: expected 'epoch=<number>', got {text!r}")
     return int(value)
 
@@ -107,7 +130,7 @@ def generator_weights(run: Path, epoch: int | None) -> tuple[dict[str, Tensor], 
             continue
         if path in kept.values():
             return tensors, meta
-        if wanted in (None, meta["epoch"]):
+        if wanted in (None, meta.get("epoch")):
             average = checkpoint.without_prefix("average", tensors)
             return average or checkpoint.without_prefix("generator", tensors), meta
     asked = "of some epoch" if wanted is None else f"of epoch {wanted}"
@@ -123,10 +146,25 @@ def _anchor_root(cfg: DictConfig, folder: str) -> None:
         OmegaConf.update(cfg, "dataset.root", str(Path(folder) / root))
 
 
+def _check_root(config: RunConfig) -> None:
+    """Refuse to make a data root where a run directory says so: it must be one already, or the user's own.
+
+    Raises:
+        DataError: it is neither.
+    """
+    root = config.dataset.params.get("root")
+    if not isinstance(root, Path):
+        return
+    own = Path(os.environ.get("GANEXP_DATA", "data")).expanduser().absolute()
+    if root.expanduser().absolute() != own and not (root.expanduser() / "prepared").is_dir():
+        raise DataError(
+            f"dataset.root: expected a data root of ganexp (a folder that holds 'prepared'), got {root}, which the "
+            f"run's configuration names; if data may be prepared there, set GANEXP_DATA={root}"
+        )
+
+
 def _text(path: Path) -> str:
     try:
-        if path.stat().st_size > MAX_CONFIG_BYTES:
-            raise DirectoryError(f"{path}: expected at most {MAX_CONFIG_BYTES} bytes, got {path.stat().st_size}")
-        return path.read_text()
-    except (OSError, UnicodeDecodeError) as error:
+        return read_text(path, SMALL)
+    except (OSError, ValueError) as error:
         raise DirectoryError(f"{path}: not readable ({error}); expected a run directory of ganexp") from None

@@ -18,11 +18,11 @@ def main(
     """Go on with an interrupted run; a finished one is only read."""
     from dataclasses import replace
 
-    from ganexp.reopen import open_run
+    from ganexp.reopen import open_to_work
     from ganexp.task import run_single
 
     with reporting():
-        job = open_run(run_dir, trust or [])
+        job = open_to_work(run_dir, trust or [])
         if retry:
             job = replace(job, config=replace(job.config, sweep=replace(job.config.sweep, retry="failed")))
         run_single(job)

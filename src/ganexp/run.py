@@ -32,6 +32,7 @@ from ganexp.rundir import (
     generator_checkpoint,
     link_samples,
     metrics_csv,
+    refuse_linked,
     result_json,
     samples_png,
     write_record,
@@ -81,6 +82,7 @@ def execute(job: Job) -> Outcome:
         Refused: before any work, where the directory, the data or the metrics do not allow it.
         Exception: whatever made the run fail, after its state was written.
     """
+    refuse_linked(job.directory, itself=job.in_sweep)
     check_unclaimed(job.directory, job.who.run_id, job.who.identity)
     done = _already(job)
     if done is not None:

@@ -12,6 +12,7 @@ from typing import Any
 from ganexp import state
 from ganexp.atomic import copy, left_over, write_json, write_text
 from ganexp.errors import DirectoryError
+from ganexp.foreign import SMALL, read_json, refuse_links
 from ganexp.identity import difference
 
 FOLDERS = (".", ".hydra", "checkpoints", "samples", "evaluations")
@@ -54,18 +55,41 @@ def samples_png(run: Path, epoch: int) -> Path:
 
 def state_checkpoints(run: Path) -> list[Path]:
     """All full checkpoints, newest first."""
-    return sorted((run / "checkpoints").glob("state_*.safetensors"), reverse=True)
+    return _checkpoints(run, "state_*.safetensors")
 
 
 def generator_checkpoints(run: Path) -> list[Path]:
     """All generators, newest first."""
-    return sorted((run / "checkpoints").glob("generator_*.safetensors"), reverse=True)
+    return _checkpoints(run, "generator_*.safetensors")
+
+
+def _checkpoints(run: Path, pattern: str) -> list[Path]:
+    """Those of a run itself: nothing that a link leads to."""
+    folder = run / "checkpoints"
+    found = [] if folder.is_symlink() else folder.glob(pattern)
+    return sorted((path for path in found if path.is_file() and not path.is_symlink()), reverse=True)
+
+
+def refuse_linked(run: Path, *, itself: bool = False) -> None:
+    """Refuse to work in a run directory that holds links: what is written, read or removed there lies elsewhere.
+
+    Args:
+        run: run directory; it need not exist.
+        itself: refuse it also where it is a link itself; a directory that the user names may be one.
+
+    Raises:
+        DirectoryError: naming the link.
+    """
+    if itself:
+        refuse_links(run)
+    if run.is_dir():
+        refuse_links(*sorted(run.iterdir()))
 
 
 def read_identity(run: Path) -> dict[str, Any] | None:
     """What the run's numbers depend on, as recorded, or None."""
     try:
-        value = json.loads((run / ".hydra" / "identity.json").read_text())
+        value = read_json(run / ".hydra" / "identity.json", SMALL)
     except (OSError, ValueError):
         return None
     return value if isinstance(value, dict) else None
@@ -133,7 +157,9 @@ def link_samples(source: Path, target: Path, last_epoch: int) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for picture in sorted((source / "samples").glob("*.png")):
         number = picture.stem.removeprefix("epoch_")
-        if picture.stem == "real" or (number.isdigit() and int(number) <= last_epoch):
+        if picture.is_symlink() or not picture.is_file():
+            continue
+        if picture.stem == "real" or (number.isascii() and number.isdigit() and int(number) <= last_epoch):
             _link(picture, folder / picture.name)
 
 

@@ -112,6 +112,8 @@ def load_gan(run_dir: Path, config: RunConfig, epoch: int | None) -> tuple[GAN, 
     from ganexp.reopen import generator_weights
 
     weights, meta = generator_weights(run_dir, epoch)
+    if "image_shape" not in meta:
+        raise DirectoryError(f"{run_dir}: the checkpoint does not say what images its generator makes")
     counts: list[int] | None = meta.get("label_counts")
     gan: GAN = config.model.build(tuple(meta["image_shape"]), num_classes=len(counts) if counts else None)
     try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 import secrets
 import socket
@@ -22,7 +21,9 @@ from filelock import FileLock, Timeout
 
 from ganexp.atomic import write_json
 from ganexp.errors import LeaseLost
+from ganexp.foreign import SMALL, read_json
 from ganexp.record import read_result
+from ganexp.terminal import plain
 
 BEAT_SECONDS = 5.0
 """A holder writes its heartbeat this often."""
@@ -34,6 +35,14 @@ LOCK_SECONDS = 0.2
 
 NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
 """What a filesystem says that knows no locks."""
+
+
+MOST_EPOCHS = 2**53
+"""Larger numbers are none that this program wrote."""
+
+
+MOST_WORDS = 20_000
+"""Characters of an error that are written down."""
 
 
 class State(StrEnum):
@@ -92,11 +101,36 @@ def now() -> str:
 def read(run_dir: Path) -> Status | None:
     """The status of a run directory as written, or None where there is none or it is unreadable."""
     try:
-        raw = json.loads((run_dir / "status.json").read_text())
-        known = {key: raw[key] for key in Status.__dataclass_fields__ if key in raw}
-        return Status(**{**known, "state": State(raw["state"])})
+        return _parse(read_json(run_dir / "status.json", SMALL))
     except (OSError, ValueError, TypeError, KeyError):
         return None
+
+
+def _parse(raw: Mapping[str, Any]) -> Status:
+    """The status that a status.json holds; ValueError, TypeError or KeyError where that is none."""
+    _check(raw, str, "state", "run_id", "trajectory_id")
+    _check(raw, int, "epoch", "epochs")
+    if not (0 <= raw["epoch"] < MOST_EPOCHS and 0 <= raw["epochs"] < MOST_EPOCHS):
+        raise ValueError(f"expected epochs, got {raw['epoch']} of {raw['epochs']}")
+    given = {key: raw[key] for key in ("heartbeat", "error", "holder", "progress") if raw.get(key) is not None}
+    _check(given, str, *given.keys() & {"heartbeat"})
+    _check(given, dict, *given.keys() - {"heartbeat"})
+    if "error" in given:
+        given["error"] = {key: str(value) for key, value in given["error"].items()}
+    if "progress" in given:
+        given["progress"] = {key: value for key, value in given["progress"].items() if _is_number(value)}
+    identity = {key: raw[key] for key in ("epoch", "epochs", "run_id", "trajectory_id")}
+    return Status(state=State(raw["state"]), **identity, **given)
+
+
+def _check(raw: Mapping[str, Any], kind: type, *keys: str) -> None:
+    for key in keys:
+        if not isinstance(raw[key], kind):
+            raise TypeError(f"{key}: expected {kind.__name__}, got {raw[key]!r}")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and abs(value) < MOST_EPOCHS
 
 
 def effective(run_dir: Path) -> Status | None:
@@ -114,8 +148,16 @@ def effective(run_dir: Path) -> Status | None:
 
 
 def write(run_dir: Path, status: Status) -> None:
-    """Replace status.json atomically."""
-    write_json(run_dir / "status.json", asdict(status))
+    """Replace status.json atomically; of a very long error its beginning is kept."""
+    content = asdict(status)
+    if status.error is not None:
+        content["error"] = {key: _writable(value[:MOST_WORDS]) for key, value in status.error.items()}
+    write_json(run_dir / "status.json", content)
+
+
+def _writable(text: str) -> str:
+    """`text` without halves of surrogate pairs, as file names of another encoding have them."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def heartbeat_age(run_dir: Path) -> float:
@@ -258,4 +300,4 @@ class Lease:
 
 def _describe(status: Status | None) -> str:
     holder = (status.holder if status is not None else None) or {}
-    return f"process {holder.get('pid', '?')} on {holder.get('host', '?')}"
+    return plain(f"process {holder.get('pid', '?')} on {holder.get('host', '?')}")

@@ -22,7 +22,7 @@ from ganexp.errors import DirectoryError
 from ganexp.state import State, Status, heartbeat_age
 from ganexp.sweep import plan
 from ganexp.sweep.plan import PlannedRun
-from ganexp.terminal import console, duration, last_line
+from ganexp.terminal import console, duration, last_line, plain
 
 ORDER = (
     *(State.RUNNING, State.STALE, State.FAILED, State.DIVERGED, State.INTERRUPTED),
@@ -138,7 +138,7 @@ def render(directory: Path, runs: Sequence[Look], rows: int | None = None) -> Gr
     return Group(
         table,
         *([more] if hidden else []),
-        Text(f"{directory}: {len(runs)} run{'s' * (len(runs) != 1)}: {words}{time_left}"),
+        Text(f"{plain(directory)}: {len(runs)} run{'s' * (len(runs) != 1)}: {words}{time_left}"),
     )
 
 
@@ -171,7 +171,7 @@ def _watch(screen: Console, directory: Path) -> None:
 
 
 def _look(folder: Path, planned: PlannedRun | None = None, setting: str = "") -> Look:
-    status = state.effective(folder)
+    status = None if planned is not None and folder.is_symlink() else state.effective(folder)
     current = State.PENDING if status is None else status.state
     age = heartbeat_age(folder) if current in (State.RUNNING, State.STALE) else 0.0
     if planned is not None:
@@ -190,14 +190,14 @@ def _cells(run: Look) -> tuple[str, ...]:
     speed, left = run.number("images_per_second"), _left(run)
     error = run.status.error if run.status is not None and run.state is not State.COMPLETED else None
     return (
-        run.name.rpartition("-")[2] if run.setting else run.name,
-        escape(run.setting),
+        escape(plain(run.name.rpartition("-")[2] if run.setting else run.name)),
+        escape(plain(run.setting)),
         run.state.value,
         f"{run.done}/{run.epochs}",
         age,
         "" if speed is None else f"{speed:,.0f}",
         "" if left is None else duration(left),
-        "" if not error else escape(f"{error.get('type')}: {last_line(str(error.get('message', '')))}"),
+        "" if not error else escape(plain(f"{error.get('type')}: {last_line(error.get('message', ''))}")),
     )
 
 

@@ -67,19 +67,35 @@ def validated(group: str, node: Mapping[str, Any], trust: Sequence[str], runtime
     path = node.get("_target_")
     if not isinstance(path, str):
         raise ConfigError(f"{group}._target_: expected a dotted path to a function, got {path!r}")
-    patterns = (*TRUSTED.get(group, (f"ganexp.{group.split('.')[0]}.*",)), *trust)
-    if not any(fnmatch.fnmatchcase(path, pattern) for pattern in patterns):
+    package = f"ganexp.{group.split('.')[0]}"
+    patterns = (*TRUSTED.get(group, (f"{package}.*",)), *trust)
+    if not is_trusted(path, patterns):
         raise ConfigError(
             f"{group}._target_: expected something that matches {' or '.join(patterns)}, got {path!r}; "
             f"if you trust that code, say so: 'trust=[{path.split('.')[0]}.*]'"
         )
+    if path.startswith(f"{package}.") and not is_trusted(path, trust):
+        _check_offered(group, package, path)
     function = _import(path, f"{group}._target_")
     origin = f"{getattr(function, '__module__', '')}.{getattr(function, '__qualname__', '')}"
-    if not any(fnmatch.fnmatchcase(origin, pattern) for pattern in patterns):
+    if not is_trusted(origin, patterns):
         raise ConfigError(f"{group}._target_: {path!r} is defined elsewhere, as {origin!r}, which is not trusted")
     given = {key: value for key, value in node.items() if key != "_target_"}
     defaults = {p.name: p.default for p in inspect.signature(function).parameters.values() if p.default is not p.empty}
     return Target(path, _parameters(group, function, given, runtime), defaults)
+
+
+def is_trusted(path: str, patterns: Sequence[str]) -> bool:
+    """Whether a dotted path matches one of the patterns."""
+    return any(fnmatch.fnmatchcase(path, pattern) for pattern in patterns)
+
+
+def _check_offered(group: str, package: str, path: str) -> None:
+    """Refuse what a package of ganexp holds for its own use: helpers write files, and take what options never get."""
+    name = path.removeprefix(f"{package}.")
+    offered = getattr(importlib.import_module(package), "__all__", None)
+    if "." in name or name.startswith("_") or (offered is not None and name not in offered):
+        raise ConfigError(f"{group}._target_: expected a function that {package} offers, got {path!r}")
 
 
 def validate_value(key: str, annotation: Any, value: Any) -> Any:

@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 import signal
+import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from ganexp.errors import ConfigError, LeaseLost, Refused
+from ganexp.terminal import plain
 
 if TYPE_CHECKING:
     from ganexp.job import Job
@@ -88,7 +90,7 @@ def run_single(job: Job) -> float | None:
         outcome = execute(job)
     except Exception as error:
         _failed(job, error)
-    print(f"{outcome.state}: {job.directory}: {outcome.message}", flush=True)
+    print(plain(f"{outcome.state}: {job.directory}: {outcome.message}"), flush=True)
     if outcome.state is State.INTERRUPTED:
         raise SystemExit(128 + (outcome.signal or signal.SIGINT))
     if outcome.state is not State.COMPLETED:
@@ -112,7 +114,7 @@ def run_in_sweep(job: Job) -> float | None:
         log.warning("%s", error)
         return None
     except Exception as error:
-        log.error("%s failed: %s: %s", job.directory, type(error).__name__, error)
+        log.error("%s failed: %s: %s", job.directory, type(error).__name__, plain(error))
         _try_to_spread(job, State.FAILED, {"type": type(error).__name__, "message": str(error)})
         return None
     if outcome.state is State.INTERRUPTED and outcome.signal is not None:
@@ -139,6 +141,8 @@ def _spread(job: Job, ended: State, error: dict[str, str]) -> None:
     from ganexp.state import Lease, Status
 
     for each in (*(shorter(job, epochs) for epochs in job.config.sweep.read_off), job):
+        if each.directory.is_symlink():
+            continue
         each.directory.mkdir(parents=True, exist_ok=True)
         there = state.read(each.directory)
         if there is not None and there.state.final:
@@ -169,6 +173,6 @@ def _failed(job: Job, error: Exception) -> NoReturn:
         print(f"stopped: {error}", flush=True)
     else:
         if not isinstance(error, OSError):  # a full disk is no mistake of the program's
-            traceback.print_exception(error)
-        print(f"FAILED: {job.directory}: {type(error).__name__}: {error}", flush=True)
+            sys.stderr.write(plain("".join(traceback.format_exception(error))))
+        print(plain(f"FAILED: {job.directory}: {type(error).__name__}: {error}"), flush=True)
     raise SystemExit(1)

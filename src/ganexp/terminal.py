@@ -2,16 +2,39 @@
 
 from __future__ import annotations
 
-from rich.console import Console
+import unicodedata
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 WIDTH_ELSEWHERE = 160
 """Columns where the output is no terminal."""
 
 
+HIDDEN = ("Cc", "Cf", "Cs", "Zl", "Zp")
+"""Categories of characters that show nothing themselves: control, format, halves of pairs, line separators."""
+
+
 def console() -> Console:
     """Where to print: as wide as the terminal, or wide enough for tables in a file."""
+    from rich.console import Console
+
     made = Console(highlight=False)
     return made if made.is_terminal else Console(highlight=False, width=WIDTH_ELSEWHERE)
+
+
+def plain(text: object) -> str:
+    """Text that cannot act on a terminal: what is not printable, but for line ends and tabs, is spelled out in hex.
+
+    A file may be a stranger's. Control characters move the cursor, set titles and more; marks of direction show text in
+    another order than it has.
+    """
+    return "".join(c if c in "\n\t" or unicodedata.category(c) not in HIDDEN else _spelled(c) for c in str(text))
+
+
+def _spelled(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
 
 
 def duration(seconds: float) -> str:

@@ -92,4 +92,4 @@ def load_generator(like: nn.Module, path: Path) -> nn.Module:
 
 def _step(path: Path) -> int:
     digits = path.stem.removeprefix("state_")
-    return int(digits) if digits.isdigit() else -1
+    return int(digits) if digits.isascii() and digits.isdigit() else -1

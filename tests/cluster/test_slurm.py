@@ -51,7 +51,7 @@ def test_a_job_that_is_requeued_goes_on(signal: str, place: Path, sweep: Sweep, 
     process = sweep(name, *SLOW, *SLURM)
     command = {"requeue": ["scontrol", "requeue", "{}"], "preemption": ["scancel", "--signal=USR2", "{}"]}[signal]
     pd.testing.assert_frame_equal(disturb(command, name, place, process), slow_by_joblib)
-    logs = "".join(path.read_text() for path in (place / name / ".submitit").glob("*/*.out"))
+    logs = "".join(path.read_text() for path in (place / name / ".submitit").glob("*/*/*.out"))
     assert logs.count("Starting with") == 3, "two jobs, one of them twice"
 
 
@@ -69,7 +69,7 @@ def test_several_runs_share_an_allocation(
 ) -> None:
     packed = (*SLURM, "hydra.launcher.runs_per_job=2", "hydra.launcher.cpus_per_task=2")
     pd.testing.assert_frame_equal(finished("slurm-packed", *GRID, *packed), by_joblib)
-    assert len(list((place / "slurm-packed" / ".submitit").glob("*/*_submitted.pkl"))) == 1
+    assert len(list((place / "slurm-packed" / ".submitit").glob("*/*/*_submitted.pkl"))) == 1
 
 
 def test_a_search_sends_the_next_trial_when_one_has_ended(place: Path, sweep: Sweep) -> None:

@@ -8,9 +8,11 @@ from ganexp.dataset.load import Reference, load
 from ganexp.dataset.parameters import ImageSize, Name, NumImages
 from ganexp.dataset.prepared import Source
 from ganexp.dataset.sources import NUM_CLASSES, decode_cifar10, decode_digits, decode_idx
+from ganexp.errors import DataError
 from ganexp.types import Dataset
 
 CIFAR10_TEST_IMAGES = 10_000
+NAMES = ("cifar10", "digits", "fashion_mnist", "mnist")
 
 
 def digits(
@@ -29,6 +31,7 @@ def digits(
     Raises:
         DataError: the prepared files are damaged, too few images, or no place to write to.
     """
+    _refuse_another(name, "digits")
     source = Source(name, name, decode_digits, labelled=True, num_classes=NUM_CLASSES, channels=1)
     half = Reference(None, 0.5, fraction_origin="fixed stratified half of the data")
     return load(source, half, root=root, image_size=image_size, num_images=num_images)
@@ -48,6 +51,7 @@ def mnist(
     Raises:
         DataError: no data and no network, damaged files, too few images, or no place to write to.
     """
+    _refuse_another(name, "mnist")
     source = _idx_source("MNIST", name, root)
     return load(source, Reference(), root=root, image_size=image_size, num_images=num_images)
 
@@ -66,6 +70,7 @@ def fashion_mnist(
     Raises:
         DataError: no data and no network, damaged files, too few images, or no place to write to.
     """
+    _refuse_another(name, "fashion_mnist")
     source = _idx_source("FashionMNIST", name, root)
     return load(source, Reference(), root=root, image_size=image_size, num_images=num_images)
 
@@ -87,12 +92,19 @@ def cifar10(
     Raises:
         DataError: no data and no network, damaged files, too few images, or no place to write to.
     """
+    _refuse_another(name, "cifar10")
     source = Source(
         name, name, lambda home: decode_cifar10(root, home), labelled=True, num_classes=NUM_CLASSES, channels=3
     )
     tenth = "fixed stratified tenth of the training data (test split incomplete)"
     reference = Reference(CIFAR10_TEST_IMAGES, 0.1, fraction_origin=tenth)
     return load(source, reference, root=root, image_size=image_size, num_images=num_images)
+
+
+def _refuse_another(name: str, own: str) -> None:
+    """DataError where a dataset would be prepared under the name of another one, which then held the wrong images."""
+    if name in NAMES and name != own:
+        raise DataError(f"dataset.name: expected {own!r} or a name of your own, got that of another dataset: {name!r}")
 
 
 def _idx_source(torchvision_name: str, name: str, root: Path) -> Source:

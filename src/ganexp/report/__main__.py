@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from ganexp.cli import FAILED, reporting
+from ganexp.terminal import plain
 
 
 def main(
@@ -17,9 +18,7 @@ def main(
     best: Annotated[bool, typer.Option("--best", help="Print the winning setting, and write it as a preset.")] = False,
 ) -> None:
     """(Re)write the report of sweeps from the files of their runs."""
-    import pandas as pd
-
-    from ganexp.report.summary import FILE
+    from ganexp.report.summary import FILE, load_summary
     from ganexp.report.write import home, write_report
 
     with reporting():
@@ -30,10 +29,10 @@ def main(
         else:
             page = write_report(sweeps, out)
             for sweep in sweeps:
-                states = pd.read_csv(sweep / FILE, usecols=["state"])["state"]
-                counts = ", ".join(f"{n} {state}" for state, n in states.value_counts().items())
+                states = load_summary(sweep)["state"]
+                counts = ", ".join(f"{n} {state}" for state, n in states.value_counts().items() if n)
                 typer.echo(f"{sweep / FILE}: {len(states)} runs ({counts})")
-            typer.echo(page)
+            typer.echo(plain(page))
 
 
 def _verify(sweeps: list[Path], folder: Path) -> None:
@@ -41,7 +40,7 @@ def _verify(sweeps: list[Path], folder: Path) -> None:
 
     found = differences(sweeps, folder)
     for line in found:
-        typer.echo(line)
+        typer.echo(plain(line))
     if found:
         typer.echo(f"{len(found)} differences between the report in {folder} and the files of its runs")
         raise SystemExit(FAILED)
@@ -52,9 +51,9 @@ def _best(sweeps: list[Path]) -> None:
     from ganexp.report.best import winners
 
     for winner in winners(sweeps):
-        typer.echo(winner.command)
-        typer.echo(f"  {winner.words}", err=True)
-        typer.echo(f"  preset: {winner.preset_command}", err=True)
+        typer.echo(plain(winner.command))
+        typer.echo(plain(f"  {winner.words}"), err=True)
+        typer.echo(plain(f"  preset: {winner.preset_command}"), err=True)
 
 
 if __name__ == "__main__":

@@ -6,20 +6,30 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ganexp.atomic import write_text
 from ganexp.errors import DirectoryError
+from ganexp.foreign import refuse_links
+from ganexp.recorded import check_text
 from ganexp.report.collect import Run, collect
 from ganexp.report.findings import Ranking, rankings
 from ganexp.report.wording import command, readable
+
+if TYPE_CHECKING:
+    from hydra.core.override_parser.types import Override
 
 FOLDER = "best"
 """Folder of a sweep directory that presets are written into; usable with --config-dir."""
 
 GROUPS = ("dataset", "model", "loss", "penalty", "optim", "trainer", "metrics", "logger")
 
-NOT_REPEATED = ("seed", "sweep", "hydra", "trainer.milestones")
+NOT_REPEATED = ("seed", "sweep", "hydra", "trainer.milestones", "trust", "logger")
+"""What is about the sweep. Whom to trust, and where to send numbers, whoever repeats a setting must say anew: the plan
+may be a stranger's."""
+
+OPTION = re.compile(r"[\w-]+(/[\w-]+)*", re.ASCII)
+"""Names of group options: no path leads out of the configuration's folders."""
 
 
 @dataclass(frozen=True)
@@ -63,8 +73,37 @@ def winners(sweep_dirs: Sequence[Path]) -> list[Winner]:
 
 
 def repeatable(run: Run) -> tuple[str, ...]:
-    """The overrides that make a run's setting: without its seed, and what is about the sweep."""
-    return tuple(text for text in run.overrides if not _is_about(text, NOT_REPEATED))
+    """The overrides that make a run's setting: without its seed, and what is about the sweep.
+
+    Raises:
+        DirectoryError, ConfigError: one is no override of one value, or does more than choosing values and options.
+    """
+    return tuple(text for text in run.overrides if not _is_about(_checked(text), NOT_REPEATED))
+
+
+def _checked(text: str) -> Override:
+    """An override of a plan, which nobody may have typed on this machine."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.core.override_parser.types import QuotedString
+    from hydra.errors import HydraException
+
+    try:
+        found = OverridesParser.create().parse_override(text)
+    except HydraException as error:
+        raise DirectoryError(f"plan.json: expected overrides, got {text!r} ({error})") from None
+    value = found._value
+    option = value.text if isinstance(value, QuotedString) else value
+    group = found.key_or_group in GROUPS or "/" in found.key_or_group or found.key_or_group == "experiment"
+    if (
+        not found.key_or_group
+        or not text.isprintable()
+        or _about(found.package or "", NOT_REPEATED)
+        or found.is_sweep_override()
+        or (group and not (isinstance(option, dict | None) or OPTION.fullmatch(str(option))))
+    ):
+        raise DirectoryError(f"plan.json: expected overrides that choose one value or option, got {text!r}")
+    check_text(found.key_or_group, text, ())
+    return found
 
 
 def _winner(ranking: Ranking, folder: Path, name: str) -> Winner:
@@ -72,6 +111,7 @@ def _winner(ranking: Ranking, folder: Path, name: str) -> Winner:
     assert best is not None and best.estimate is not None
     overrides = repeatable(best.lead)
     path = folder / "experiment" / f"{name}.yaml"
+    refuse_links(folder, path.parent)
     path.parent.mkdir(parents=True, exist_ok=True)
     told = f"{ranking.objective} {readable(best.estimate.value)}".replace("\u202f", " ")
     told += f" over {len(best.done)} seed{'s' * (len(best.done) != 1)}"
@@ -131,6 +171,9 @@ def _parsed(text: str) -> Any:
     return plain(OverridesParser.create().parse_override(f"x={text}")._value)
 
 
-def _is_about(text: str, keys: Sequence[str]) -> bool:
-    key = text.partition("=")[0].lstrip("+~")
+def _is_about(override: Override, keys: Sequence[str]) -> bool:
+    return _about(override.key_or_group, keys)
+
+
+def _about(key: str, keys: Sequence[str]) -> bool:
     return any(key == each or key.startswith((f"{each}.", f"{each}/")) for each in keys)

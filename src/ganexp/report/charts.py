@@ -105,13 +105,13 @@ def heatmaps(ranking: Ranking, name: str) -> Drawing | None:
         style(axes, title=", ".join(f"{short_key(k)} {v}" for k, v in panels[number]), grid="")
         axes.set_xticks(range(len(columns)), [clean(c, 14) for c in columns])
         axes.set_yticks(range(len(rows)), [clean(r, 18) for r in rows])
-        axes.set_xlabel(short_key(across) if number >= len(panels) - wide else "", fontsize=9, color=INK)
-        axes.set_ylabel(short_key(down) if number % wide == 0 else "", fontsize=9, color=INK)
+        axes.set_xlabel(clean(short_key(across)) if number >= len(panels) - wide else "", fontsize=9, color=INK)
+        axes.set_ylabel(clean(short_key(down)) if number % wide == 0 else "", fontsize=9, color=INK)
     bar = drawn.colorbar(image, ax=list(grid.flat), shrink=0.9, aspect=12)
     if norm.vmin > 0 and norm.vmax / norm.vmin > 3:
         log_axis(bar.ax.yaxis)
     bar.ax.tick_params(which="both", labelsize=8, labelcolor=INK, color=MUTED)
-    bar.set_label(ranking.objective, fontsize=9, color=INK)
+    bar.set_label(clean(ranking.objective), fontsize=9, color=INK)
     more = f" {hidden} more panels are not drawn." if hidden > 0 else ""
     alt = f"Heatmaps of {ranking.objective} on {ranking.dataset}: {short_key(across)} across, {short_key(down)} down."
     caption = f"{ranking.objective} on half B, one colour scale for all panels; empty cells are not ranked.{more}"

@@ -162,7 +162,7 @@ def collect(directories: Sequence[Path]) -> Study:
     again = {
         directory / CONFIRM: planned_runs(directory / CONFIRM)
         for directory in directories
-        if (directory / CONFIRM / plan.FILE).exists()
+        if (directory / CONFIRM / plan.FILE).exists() and not (directory / CONFIRM).is_symlink()
     }
     keys = _telling([*known.values()])
     sweeps = tuple(_sweep(directory, runs, keys) for directory, (runs, _) in known.items())
@@ -245,7 +245,7 @@ def _sweep(directory: Path, runs: Sequence[PlannedRun], keys: Sequence[str]) -> 
 
 def _run(directory: Path, run: PlannedRun, keys: Sequence[str]) -> Run:
     folder = directory / run.run_dir
-    status = state.effective(folder)
+    status = None if folder.is_symlink() else state.effective(folder)
     current = State.PENDING if status is None else status.state
     error = dict(status.error) if status is not None and status.error and current is not State.COMPLETED else {}
     values = {**run.values, "trainer.epochs": run.epochs}
@@ -263,17 +263,17 @@ def _run(directory: Path, run: PlannedRun, keys: Sequence[str]) -> Run:
         values=values,
         overrides=run.overrides,
         error=f"{error.get('type')}: {error.get('message')}" if error else "",
-        rows=_rows(metrics_csv(folder)),
+        rows=_rows(metrics_csv(folder)) if status is not None else pd.DataFrame(),
         result=(read_result(result_json(folder)) or {}) if current is State.COMPLETED else {},
     )
 
 
 def _rows(path: Path) -> pd.DataFrame:
     try:
-        read_metrics(path)  # which refuses one that is not whole
-        return pd.read_csv(path)
+        rows = read_metrics(path)
     except FileNotFoundError:
         return pd.DataFrame()
     except (OSError, ValueError) as error:
         log.warning("%s; its epochs are left out", error)
         return pd.DataFrame()
+    return pd.DataFrame({name: pd.to_numeric([row.get(name) for row in rows]) for name in (rows[0] if rows else ())})

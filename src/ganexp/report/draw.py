@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from ganexp.terminal import plain
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
@@ -96,8 +98,8 @@ def style(
     axes.set_axisbelow(True)
     if title:
         axes.set_title(clean(title), fontsize=size, loc="left", color=INK)
-    axes.set_xlabel(x, fontsize=size, color=INK)
-    axes.set_ylabel(y, fontsize=size, color=INK)
+    axes.set_xlabel(clean(x), fontsize=size, color=INK)
+    axes.set_ylabel(clean(y), fontsize=size, color=INK)
 
 
 def log_axis(axis: Axis) -> None:
@@ -130,7 +132,7 @@ def finish(drawn: Figure, name: str, alt: str, caption: str) -> Drawing:
 
 def clean(text: str, width: int = 48) -> str:
     """Text for a figure: one line, not too long, never read as a formula."""
-    line = " ".join(text.split())
+    line = plain(" ".join(text.split()))
     line = line if len(line) <= width else line[: width - 1] + "…"
     return line.replace("$", r"\$")
 

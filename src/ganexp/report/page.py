@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 import pandas as pd
+from markupsafe import Markup
 
 from ganexp.report import charts, curves, wording
 from ganexp.report.anchors import anchors
@@ -117,6 +121,7 @@ def markdown(study: Study, parts: Sequence[Chapter], out: Path) -> str:
 
 
 def _context(study: Study, parts: Sequence[Chapter], out: Path) -> dict[str, Any]:
+    script = (Path(__file__).parent / "templates" / "page.js").read_text()
     return {
         "study": study,
         "chapters": parts,
@@ -125,9 +130,17 @@ def _context(study: Study, parts: Sequence[Chapter], out: Path) -> dict[str, Any
         "anchors": anchors([part.ranking for part in parts]),
         "names": [sweep.directory.resolve().name for sweep in study.sweeps],
         "written": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        "link": lambda run: Path(os.path.relpath(run.folder.resolve(), out.resolve())).as_posix(),
+        "link": lambda run: _link(run.folder, out),
+        "script": Markup(script),  # noqa: S704  (our own file)
+        "script_hash": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         "batches": _batches(study),
     }
+
+
+def _link(folder: Path, out: Path) -> str:
+    """A relative URL of a folder. It begins with a dot: a folder may be named javascript:..."""
+    path = Path(os.path.relpath(folder.parent.resolve() / folder.name, out.resolve())).as_posix()
+    return "./" + quote(path)
 
 
 def _batches(study: Study) -> tuple[int, int] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,9 +38,19 @@ def _from_record(folder: Path) -> PlannedRun | None:
     status, identity = state.read(folder), read_identity(folder)
     if status is None or identity is None:
         return None
+    try:
+        values = _values(identity)
+    except (KeyError, TypeError, AttributeError):
+        return None
+    return PlannedRun(status.run_id, status.trajectory_id, folder.name, status.epochs, (), values)
+
+
+def _values(identity: Mapping[str, Any]) -> dict[str, Any]:
+    """Dotted key -> value, and group -> chosen option; KeyError, TypeError or AttributeError of a damaged record."""
     values: dict[str, Any] = {f"trainer.{key}": value for key, value in identity["trainer"].items()}
     values |= {f"model.{key}": value for key, value in identity["model"].items()}
     names = {group: str(identity[group]["_target_"]).rpartition(".")[2] for group in ("model", "loss")}
     rate = identity["optim"]["generator"].get("lr")
-    values |= {**names, "dataset": identity["dataset"]["name"], "seed": identity["seed"], "lr": rate}
-    return PlannedRun(status.run_id, status.trajectory_id, folder.name, status.epochs, (), values)
+    if not isinstance(identity["seed"], int):
+        raise TypeError(f"seed: got {identity['seed']!r}")
+    return values | {**names, "dataset": identity["dataset"]["name"], "seed": identity["seed"], "lr": rate}

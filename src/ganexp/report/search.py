@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ganexp.contents import Trials, check
+from ganexp.foreign import MEDIUM, read_json
 from ganexp.report.budget import incumbents
 from ganexp.report.collect import Run, Study, finite
 from ganexp.report.draw import COLOURS, GREY, Drawing, figure, finish, log_axis, style
@@ -96,18 +97,21 @@ def pareto(values: NDArray[np.float64], directions: Sequence[str]) -> NDArray[np
     if len(values) == 0:
         return np.zeros(0, dtype=bool)
     costs = values * np.array([1.0 if direction == "minimize" else -1.0 for direction in directions])
-    no_worse = (costs[:, None, :] <= costs[None, :, :]).all(axis=2)
-    better = (costs[:, None, :] < costs[None, :, :]).any(axis=2)
-    kept: NDArray[np.bool_] = ~(no_worse & better).any(axis=0)
-    return kept
+    beaten = [bool(((costs <= own).all(axis=1) & (costs < own).any(axis=1)).any()) for own in costs]
+    return ~np.array(beaten)
 
 
 def _read(path: Path) -> Mapping[str, Any] | None:
     try:
-        content = json.loads(path.read_text())
+        content = read_json(path, MEDIUM)
+        check(Trials, content)
     except (OSError, ValueError):
         return None
-    return content if isinstance(content, dict) and content.get("format") == 1 else None
+    goals = len(content["objectives"])
+    complete = [trial for trial in content["trials"] if trial["state"] == DONE]
+    if len(content["directions"]) != goals or any(len(trial["values"] or ()) != goals for trial in complete):
+        return None
+    return dict(content)
 
 
 def _searched(content: Mapping[str, Any], runs: Sequence[Run], name: str) -> Searched:

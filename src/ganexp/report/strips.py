@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 import io
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
 
+from ganexp.foreign import MEDIUM, open_file
 from ganexp.pictures import READABLE_PIXELS
 from ganexp.report.collect import Run
 from ganexp.report.findings import Ranking, Standing
@@ -20,6 +22,12 @@ SETTINGS = 24
 
 MOMENTS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 """Epochs of the columns, where a run has them, and its last."""
+
+MOST_PIXELS = 70_000_000
+"""Of a picture that is opened: 8 x 8 images of the largest size."""
+
+MOST_SIDE = 4200
+"""Of a picture of the page, in pixels; larger ones are scaled down."""
 
 PADDING = 2
 ACROSS, DOWN = 4, 2
@@ -90,11 +98,8 @@ def moments(run: Run) -> list[int]:
 
 def whole(path: Path, name: str, alt: str) -> Picture | None:
     """A picture as it is, or None where there is none."""
-    try:
-        with Image.open(path) as image:
-            return _picture(image.convert("RGB") if image.mode not in ("L", "RGB") else image.copy(), name, alt)
-    except (OSError, ValueError):
-        return None
+    image = _opened(path)
+    return None if image is None else _picture(image, name, alt)
 
 
 def joined(strip: Strip, gap: int = 6) -> bytes:
@@ -112,10 +117,8 @@ def joined(strip: Strip, gap: int = 6) -> bytes:
 def _cut(path: Path, run: Run, name: str, alt: str) -> Picture | None:
     """The first ACROSS x DOWN images of a grid, at their own size where the grid scaled them up."""
     size = run.values.get("dataset.image_size")
-    try:
-        with Image.open(path) as opened:
-            image = opened.convert("RGB") if opened.mode not in ("L", "RGB") else opened.copy()
-    except (OSError, ValueError):
+    image = _opened(path)
+    if image is None:
         return None
     if not isinstance(size, int) or size < 1:
         return _picture(image, name, alt)
@@ -137,7 +140,23 @@ def _cut(path: Path, run: Run, name: str, alt: str) -> Picture | None:
     return _picture(sheet, name, alt)
 
 
+def _opened(path: Path) -> Image.Image | None:
+    """A run's own picture, or None: only PNG, of a bounded size, and nothing that a link leads to."""
+    try:
+        if path.parent.is_symlink():
+            return None
+        with warnings.catch_warnings(), open_file(path, MEDIUM) as file:
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(file, formats=["PNG"]) as image:
+                if image.width * image.height > MOST_PIXELS:
+                    return None
+                return image.convert("RGB") if image.mode not in ("L", "RGB") else image.copy()
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning):
+        return None
+
+
 def _picture(image: Image.Image, name: str, alt: str) -> Picture:
+    image.thumbnail((MOST_SIDE, MOST_SIDE))
     return Picture(name, alt, _png(image), image.width)
 
 

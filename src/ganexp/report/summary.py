@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from ganexp import state
@@ -19,7 +20,7 @@ from ganexp.record import WHOLE as ROWS_WHOLE
 from ganexp.record import read_metrics, read_result
 from ganexp.report.runs import planned_runs
 from ganexp.rundir import metrics_csv, result_json
-from ganexp.state import State
+from ganexp.state import MOST_EPOCHS, State
 from ganexp.sweep import plan
 from ganexp.sweep.plan import PlannedRun
 
@@ -55,6 +56,9 @@ KEY_OF = {
 HAS_COLUMN = {"dataset", "model", "loss", "lr", "optim.lr", "seed", *KEY_OF.values()}
 """Overridden keys that have a column of their own."""
 
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""What a text begins with that a spreadsheet takes for a formula."""
+
 ABOUT_THE_SWEEP = ("hydra", "sweep", "trust")
 """Overridden keys that say nothing about a single run."""
 
@@ -72,8 +76,22 @@ def write_summary(sweep_dir: Path) -> pd.DataFrame:
         DirectoryError: there is nothing to summarise, or the plan is damaged.
     """
     table = summarise(sweep_dir)
-    write_text(sweep_dir / FILE, table.to_csv(index=False, lineterminator="\n"))
+    write_text(sweep_dir / FILE, as_csv(table))
     return table
+
+
+def as_csv(table: pd.DataFrame) -> str:
+    """A table as CSV text. Texts that a spreadsheet would run as a formula get an apostrophe before them."""
+    safe = table.rename(columns=_no_formula)
+    for number, kind in enumerate(safe.dtypes):
+        if not pd.api.types.is_numeric_dtype(kind):
+            cells = [_no_formula(cell) if isinstance(cell, str) else cell for cell in safe.iloc[:, number]]
+            safe.isetitem(number, np.array(cells, dtype=object))
+    return safe.to_csv(index=False, lineterminator="\n")
+
+
+def _no_formula(text: str) -> str:
+    return f"'{text}" if text.startswith(FORMULA) else text
 
 
 def load_summary(directory: Path | str) -> pd.DataFrame:
@@ -107,7 +125,7 @@ def load_metrics(directory: Path | str) -> pd.DataFrame:
     folder = Path(directory)
     parts = []
     for run in planned_runs(folder)[0]:
-        rows = _rows(folder / run.run_dir)
+        rows = [] if (folder / run.run_dir).is_symlink() else _rows(folder / run.run_dir)
         if rows:
             parts.append(pd.DataFrame(rows).assign(run_id=run.run_id))
     table = pd.concat(parts or [pd.DataFrame(columns=["run_id", *ROW_COLUMNS])], ignore_index=True)
@@ -139,9 +157,9 @@ def _read(path: Path) -> pd.DataFrame:
 
 def _row(sweep_dir: Path, run: PlannedRun, extra: Sequence[str]) -> dict[str, Any]:
     folder = sweep_dir / run.run_dir
-    status = state.effective(folder)
+    status = None if folder.is_symlink() else state.effective(folder)
     values = run.values
-    row = {name: values.get(KEY_OF.get(name, name)) for name in FIRST if name not in SCORES}
+    row = {name: _fitting(name, values.get(KEY_OF.get(name, name))) for name in FIRST if name not in SCORES}
     row |= {"run_id": run.run_id, "trajectory_id": run.trajectory_id, "epochs": run.epochs, "run_dir": run.run_dir}
     current = State.PENDING if status is None else status.state
     row["state"] = current.value
@@ -150,6 +168,14 @@ def _row(sweep_dir: Path, run: PlannedRun, extra: Sequence[str]) -> dict[str, An
         row["error"] = f"{status.error.get('type')}: {status.error.get('message')}"
     result = read_result(result_json(folder)) if current is State.COMPLETED else None
     return row | (_finished(result) if result is not None else _unfinished(folder, current))
+
+
+def _fitting(name: str, value: Any) -> Any:
+    """A value as its column takes it, or None: a plan may be damaged, or a stranger's."""
+    if name in CATEGORIES or name in TEXT:
+        return None if value is None else str(value)
+    number = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < MOST_EPOCHS
+    return value if number and (name not in WHOLE or isinstance(value, int)) else None
 
 
 def _finished(result: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,8 +9,9 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 from ganexp.errors import DirectoryError
+from ganexp.foreign import LARGE, read_bytes, read_text
 from ganexp.report.summary import FILE as SUMMARY
-from ganexp.report.summary import summarise
+from ganexp.report.summary import as_csv, summarise
 from ganexp.report.write import FIGURES, HTML, MARKDOWN, make
 
 SHOWN_CHARACTERS = 120
@@ -27,8 +28,8 @@ def differences(sweep_dirs: Sequence[Path], folder: Path) -> list[str]:
         DirectoryError: there is no report, or nothing to recompute it from.
     """
     try:
-        page, markdown = (folder / HTML).read_text(), (folder / MARKDOWN).read_text()
-    except OSError as error:
+        page, markdown = read_text(folder / HTML, LARGE), read_text(folder / MARKDOWN, LARGE)
+    except (OSError, ValueError) as error:
         raise DirectoryError(f"{folder}: expected a report to verify ({error})") from None
     fresh = make(sweep_dirs, folder)
     found = _numbers(page, fresh.html)
@@ -37,11 +38,18 @@ def differences(sweep_dirs: Sequence[Path], folder: Path) -> list[str]:
     found += _lines(MARKDOWN, markdown.splitlines(), fresh.markdown.splitlines())
     for name, content in fresh.figures.items():
         path = folder / FIGURES / name
-        if not path.exists() or path.read_bytes() != content:
+        if not path.exists() or not _holds(path, content):
             found.append(f"{FIGURES}/{name}: {'differs' if path.exists() else 'missing'}")
     for sweep in sweep_dirs:
         found += _summary(sweep)
     return found
+
+
+def _holds(path: Path, content: bytes) -> bool:
+    try:
+        return not path.parent.is_symlink() and read_bytes(path, LARGE) == content
+    except OSError:
+        return False
 
 
 class _Reader(HTMLParser):
@@ -123,8 +131,8 @@ def _lines(name: str, there: Sequence[str], now: Sequence[str]) -> list[str]:
 
 def _summary(sweep: Path) -> list[str]:
     try:
-        there = (sweep / SUMMARY).read_text()
-    except OSError:
+        there = read_text(sweep / SUMMARY, LARGE)
+    except (OSError, ValueError):
         return [f"{sweep / SUMMARY}: missing"]
-    now = summarise(sweep).to_csv(index=False, lineterminator="\n")
+    now = as_csv(summarise(sweep))
     return _lines(SUMMARY, there.splitlines(), now.splitlines())

@@ -11,13 +11,15 @@ from pathlib import Path
 import pandas as pd
 
 from ganexp.atomic import write_bytes, write_text
+from ganexp.foreign import refuse_links
 from ganexp.report.collect import collect
 from ganexp.report.draw import Drawing
 from ganexp.report.page import Chapter, chapters, html, markdown
 from ganexp.report.search import searches
 from ganexp.report.strips import joined
 from ganexp.report.summary import FILE as SUMMARY
-from ganexp.report.summary import summarise, write_summary
+from ganexp.report.summary import as_csv, summarise, write_summary
+from ganexp.terminal import plain
 
 log = logging.getLogger("ganexp")
 
@@ -55,12 +57,14 @@ def write_report(sweep_dirs: Sequence[Path], out: Path | None = None) -> Path:
     if folder.resolve() not in {directory.resolve() for directory in sweep_dirs}:
         named = [t.assign(sweep=d.resolve().name) for t, d in zip(tables, sweep_dirs, strict=True)]
         table = tables[0] if len(tables) == 1 else pd.concat(named, ignore_index=True)
-        write_text(folder / SUMMARY, table.to_csv(index=False, lineterminator="\n"))
+        write_text(folder / SUMMARY, as_csv(table))
     report = make(sweep_dirs, folder)
+    refuse_links(folder / FIGURES)
     (folder / FIGURES).mkdir(parents=True, exist_ok=True)
     for stale in (folder / FIGURES).iterdir():
         # not those that another process is writing at the same time, whose names begin with a dot
-        if stale.name not in report.figures and stale.suffix in (".svg", ".png") and not stale.name.startswith("."):
+        ours = stale.suffix in (".svg", ".png") and not stale.name.startswith(".") and not stale.is_dir()
+        if stale.name not in report.figures and ours:
             stale.unlink(missing_ok=True)
     for name, content in report.figures.items():
         write_bytes(folder / FIGURES / name, content)
@@ -74,7 +78,7 @@ def try_report(sweep_dirs: Sequence[Path]) -> Path | None:
     try:
         return write_report(sweep_dirs)
     except Exception as error:
-        log.warning("the report could not be written: %s: %s", type(error).__name__, error)
+        log.warning("the report could not be written: %s: %s", type(error).__name__, plain(error))
         return None
 
 

@@ -17,9 +17,10 @@ from hydra.plugins.launcher import Launcher
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from ganexp import state
+from ganexp import recorded, state
 from ganexp.atomic import write_text
-from ganexp.errors import DirectoryError
+from ganexp.errors import DirectoryError, Refused
+from ganexp.foreign import SMALL, read_text
 from ganexp.identity import NUMERICS_VERSION
 from ganexp.provenance import git_revision
 from ganexp.state import Lease, State, Status
@@ -203,6 +204,8 @@ def mark_failed(directory: Path, point: Point, error: Exception) -> None:
     there = state.effective(folder)
     if there is not None and (there.state.final or there.state is State.RUNNING):
         return
+    if folder.is_symlink():
+        return
     folder.mkdir(parents=True, exist_ok=True)
     composing = isinstance(error, HydraException | OmegaConfBaseException)  # whose last line says nothing
     told = {"type": type(error).__name__, "message": " ".join(str(error).split()) if composing else str(error)}
@@ -218,7 +221,8 @@ def mark_failed(directory: Path, point: Point, error: Exception) -> None:
 def _being_read_off(run_dir: Path) -> set[int]:
     """Epochs that the job at work in a run directory was told to write shorter runs for."""
     try:
-        record: Any = OmegaConf.load(run_dir / ".hydra" / "config.yaml")
-        return {int(epoch) for epoch in record.sweep.read_off}
-    except (OSError, ValueError, TypeError, AttributeError):
+        path = run_dir / ".hydra" / "config.yaml"
+        found: Any = recorded.configuration(read_text(path, SMALL), path, ())
+        return {int(epoch) for epoch in found.sweep.read_off}
+    except (OSError, ValueError, TypeError, AttributeError, Refused, OmegaConfBaseException):
         return set()

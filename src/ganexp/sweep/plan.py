@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import random
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
 from ganexp.atomic import write_text
 from ganexp.errors import DirectoryError
+from ganexp.foreign import LARGE, read_json, refuse_links
+from ganexp.state import MOST_EPOCHS
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 FORMAT = 1
 FILE = "plan.json"
 WRITES = 10
 """How often a plan is written that others overwrite."""
+
+MOST_NAME = 255
+"""Bytes of a name, as filesystems have it."""
 
 LOCK_SECONDS = 60.0
 """How long to wait for another launcher that is writing the plan."""
@@ -108,13 +117,11 @@ def read(sweep_dir: Path) -> Plan | None:
     """
     path = sweep_dir / FILE
     try:
-        text = path.read_text()
+        return _parse(read_json(path, LARGE))
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise DirectoryError(f"{path}: cannot be read ({error.strerror})") from None
-    try:
-        return _parse(json.loads(text))
+        raise DirectoryError(f"{path}: cannot be read ({error.strerror or error})") from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DirectoryError(f"{path}: expected a plan of format {FORMAT}, got something else ({error})") from None
 
@@ -148,6 +155,7 @@ def record(
     """
     try:
         sweep_dir.mkdir(parents=True, exist_ok=True)
+        refuse_links(*(sweep_dir / run.run_dir for run in runs))
         with FileLock(sweep_dir / ".plan.lock", timeout=LOCK_SECONDS):
             there = read(sweep_dir)
             asked = Plan(numerics_version, study, storage)
@@ -227,12 +235,29 @@ def _parse(raw: Mapping[str, Any]) -> Plan:
     runs = {}
     for each in raw["runs"]:
         run: PlannedRun = _frozen(PlannedRun, {**each, "values": {**raw["common"], **each["values"]}})
-        if run.run_dir != Path(run.run_dir).name or run.run_dir in ("", ".", ".."):
-            raise ValueError(f"run_dir: expected a plain name, got {run.run_dir!r}")
+        _check(run)
         runs[run.run_id] = run
     return Plan(int(raw["numerics_version"]), raw["study"], raw["storage"], requests, runs)
 
 
+def _check(run: PlannedRun) -> None:
+    """ValueError where a run could not be a directory below the sweep's, or not have trained for its epochs."""
+    name = run.run_dir
+    if name != Path(name).name or name[:1] in ("", ".") or not name.isprintable() or len(name.encode()) > MOST_NAME:
+        raise ValueError(f"run_dir: expected a plain name, got {name!r}")
+    if not 0 <= run.epochs < MOST_EPOCHS:
+        raise ValueError(f"epochs: expected a number of epochs, got {run.epochs}")
+    if not isinstance(run.values.get("seed", 0), int):
+        raise ValueError(f"seed: expected a whole number, got {run.values['seed']!r}")
+
+
 def _frozen(kind: type[Any], raw: Mapping[str, Any]) -> Any:
-    lists = {key: tuple(value) if isinstance(value, list) else value for key, value in raw.items()}
-    return kind(**{key: lists[key] for key in kind.__dataclass_fields__ if key in lists})
+    known = {key: raw[key] for key in kind.__dataclass_fields__ if key in raw}
+    return _adapter(kind).validate_python(known)  # type: ignore[arg-type]  # classes are hashable
+
+
+@functools.cache
+def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(kind)

@@ -18,7 +18,7 @@ from ganexp.sweep.conduct import BADLY_ENDED, Conductor
 from ganexp.sweep.jobs import SweepJob
 from ganexp.sweep.plan import short
 from ganexp.sweep.points import Point, telling
-from ganexp.terminal import console, count, duration, last_line
+from ganexp.terminal import console, count, duration, last_line, plain
 
 log = logging.getLogger("ganexp")
 
@@ -72,7 +72,7 @@ def closing(conductor: Conductor, keys: Sequence[str], *, interrupted: bool, rep
     if len(asked) <= TABLE_ROWS:
         screen.print(_results(conductor.points, asked, keys))
     for _, row in asked[asked["error"].notna()].head(FAILURES).iterrows():
-        screen.print(f"{row['state']} {row['run_dir']}: {last_line(str(row['error']))}", markup=False)
+        screen.print(plain(f"{row['state']} {row['run_dir']}: {last_line(str(row['error']))}"), markup=False)
     words = ", ".join(f"{number} {name}" for name, number in asked["state"].value_counts().items() if number)
     screen.print(f"{words}; {conductor.directory / FILE}", markup=False)
     if report and not interrupted:

@@ -14,6 +14,7 @@ import subprocess
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from hydra.core.utils import JobReturn, setup_globals
 from hydra_plugins.hydra_submitit_launcher.submitit_launcher import BaseSubmititLauncher, LocalLauncher, SlurmLauncher
 
 from ganexp.errors import ConfigError
+from ganexp.foreign import refuse_links
 from ganexp.sweep.launcher import as_return, cores, environments
 from ganexp.sweep.workers import LATER, WorkerDied, Workers
 
@@ -176,13 +178,12 @@ class SubmititStream(BaseSubmititLauncher):  # type: ignore[misc]
         import submitit
         from submitit.core.utils import cloudpickle_dump
 
-        assert self.config is not None
-        folder = Path(str(self.config.hydra.sweep.dir)).resolve() / ".submitit"
-        folder.mkdir(parents=True, exist_ok=True)
-        shared = folder / f"shared_{secrets.token_hex(8)}.pkl"
+        folder = self._folder()
+        folder.parent.mkdir(parents=True)
+        shared = folder.parent / "shared.pkl"
         cloudpickle_dump(Run(self), shared)
         own = {f"{self._EXECUTOR}_{key}": value for key, value in self.params.items() if key in EXECUTOR_KEYS}
-        executor = submitit.AutoExecutor(folder=self.params["submitit_folder"], cluster=self._EXECUTOR, **own)
+        executor = submitit.AutoExecutor(folder=folder, cluster=self._EXECUTOR, **own)
         rest = {key: value for key, value in self.params.items() if key not in OWN_KEYS}
         executor.update_parameters(
             **{key if key in SHARED_KEYS else f"{self._EXECUTOR}_{key}": value for key, value in rest.items()}
@@ -192,6 +193,12 @@ class SubmititStream(BaseSubmititLauncher):  # type: ignore[misc]
     def _longest_array(self) -> int | None:
         """How many jobs one array may have; None: any number."""
         return None
+
+    def _folder(self) -> Path:
+        """Where the pickles of jobs are kept: a folder that nobody can have put any into, as its name is new."""
+        folder = Path(str(self.params["submitit_folder"])).absolute()
+        refuse_links(folder.parent)
+        return folder.with_name(f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(8)}") / folder.name
 
     def _ended(self, jobs: dict[int, Any]) -> list[int]:
         """The jobs that have an answer, or will never have one."""

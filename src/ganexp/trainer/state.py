@@ -92,9 +92,10 @@ class TrainState:
         """Take everything from a checkpoint file that `save` wrote, and return its metadata.
 
         Raises:
-            CorruptCheckpointError: the file is damaged.
+            CorruptCheckpointError: the file is damaged, or of other networks.
         """
         tensors, meta = checkpoint.load(path)
+        self._check_fits(path, tensors, meta)
         for name, module in self._modules().items():
             module.load_state_dict(checkpoint.without_prefix(name, tensors))
         for name, optimizer in (("optimizer_g", self.optimizer_g), ("optimizer_d", self.optimizer_d)):
@@ -102,6 +103,16 @@ class TrainState:
         self.sums = tensors["sums"].to(self.device)
         self.step, self.train_seconds, self.history = meta["step"], meta["train_seconds"], meta["history"]
         return meta
+
+    def _check_fits(self, path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
+        """CorruptCheckpointError where a checkpoint is not of these networks, before anything is changed."""
+        missing = {"epoch", "step", "train_seconds", "history", "scalars"} - meta.keys()
+        expected = {"sums": self.sums.shape}
+        for name, module in self._modules().items():
+            expected |= {f"{name}.{key}": value.shape for key, value in module.state_dict().items()}
+        other = [name for name, shape in expected.items() if name not in tensors or tensors[name].shape != shape]
+        if missing or other:
+            raise checkpoint.CorruptCheckpointError(f"{path}: not of this training ({[*missing, *other][0]})")
 
     def save_generator(self, path: Path, meta: dict[str, Any]) -> None:
         """Write the sampling generator alone."""

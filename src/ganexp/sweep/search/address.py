@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ganexp.errors import ConfigError
+from ganexp.foreign import refuse_links
+from ganexp.sweep.search.unpickle import guarded
 
 if TYPE_CHECKING:
     from optuna.pruners import BasePruner
@@ -98,6 +100,9 @@ def open_storage(address: Address) -> BaseStorage:
     """
     from optuna.storages import RDBStorage
 
+    if address.own:
+        path = Path(address.url.removeprefix("sqlite:///"))
+        refuse_links(*(path.with_name(path.name + end) for end in ("", "-journal", "-wal", "-shm")))
     sqlite = address.url.startswith("sqlite")
     engine = {"connect_args": {"timeout": SQLITE_WAIT_SECONDS}} if sqlite else {"pool_pre_ping": True}
     try:
@@ -180,9 +185,10 @@ def make_sampler(node: Any, trials: int) -> Any:
     kept = seed is None or trials == 0 or quasi
     own: dict[str, Any] = {} if kept else {"seed": derive(int(seed), "sampler", trials) % 2**32}
     with _quietly():
-        return instantiate(
+        sampler = instantiate(
             node, **own, _execution_whitelist_=("hydra_plugins.hydra_optuna_sweeper.*", "optuna.samplers.*")
         )
+    return guarded(sampler)
 
 
 def make_pruner(node: Any) -> BasePruner:

@@ -23,7 +23,7 @@ from ganexp.sweep.search.conduct import Search
 from ganexp.sweep.search.space import Space
 from ganexp.sweep.search.trials import REASON, RUN_DIR
 from ganexp.sweep.show import FAILURES, TABLE_ROWS, refresh_report
-from ganexp.terminal import console, count, duration, last_line
+from ganexp.terminal import console, count, duration, last_line, plain
 
 
 def opening(
@@ -50,9 +50,8 @@ def follow(search: Search, keys: Sequence[str]) -> None:
         number = trial.number
         setting = short(f"{key}={_shown(value)}" for key, value in trial.params.items() if key in keys)
         elapsed = duration(time.monotonic() - started)
-        console().print(
-            f"trial {number}: {setting}: {ended} {last_line(words)} ({elapsed} since the start)", markup=False
-        )
+        line = f"trial {number}: {setting}: {ended} {last_line(words)} ({elapsed} since the start)"
+        console().print(plain(line), markup=False)
         listed.update()
 
     def waits(number: int) -> None:
@@ -79,7 +78,7 @@ def closing(search: Search, space: Space, *, interrupted: bool, report: bool) ->
     failed = [trial for trial in trials if trial.state is TrialState.FAIL]
     for trial in failed[:FAILURES]:
         screen.print(
-            f"trial {trial.number}: {last_line(str(trial.user_attrs.get(REASON)))}", markup=False, soft_wrap=True
+            plain(f"trial {trial.number}: {last_line(str(trial.user_attrs.get(REASON)))}"), markup=False, soft_wrap=True
         )
     states = Counter(trial.state.name for trial in trials)
     screen.print(
@@ -112,12 +111,10 @@ def _best(search: Search, trials: Sequence[FrozenTrial]) -> None:
     for trial in best:
         values = ", ".join(f"{name} {value:.4g}" for name, value in zip(names, trial.values, strict=True))
         label = "best" if len(names) == 1 else "Pareto"
-        screen.print(
-            f"{label}: trial {trial.number}: {values} (reference half A): {trial.user_attrs.get(RUN_DIR)}", markup=False
-        )
-        screen.print(
-            f"  {' '.join(f'{key}={value}' for key, value in trial.params.items())}", markup=False, soft_wrap=True
-        )
+        line = f"{label}: trial {trial.number}: {values} (reference half A): {trial.user_attrs.get(RUN_DIR)}"
+        screen.print(plain(line), markup=False)
+        line = f"  {' '.join(f'{key}={value}' for key, value in trial.params.items())}"
+        screen.print(plain(line), markup=False, soft_wrap=True)
     content: dict[str, Any] = {"name": "optuna"}
     if len(names) == 1:
         content |= {"best_params": best[0].params, "best_value": best[0].value}
@@ -132,5 +129,5 @@ def _table(trials: Sequence[FrozenTrial], objectives: Sequence[str], keys: Seque
         setting = short(f"{key}={_shown(value)}" for key, value in trial.params.items() if key in keys)
         values = trial.values if trial.state is TrialState.COMPLETE else None
         cells = [f"{value:.4g}" for value in values] if values else [""] * len(objectives)
-        table.add_row(str(trial.number), escape(setting), trial.state.name, *cells)
+        table.add_row(str(trial.number), escape(plain(setting)), trial.state.name, *cells)
     return table

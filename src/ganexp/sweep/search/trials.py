@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import shutil
 import socket
@@ -18,6 +19,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from ganexp import state
 from ganexp.errors import DirectoryError
+from ganexp.foreign import refuse_links
 from ganexp.state import Lease, State, Status
 
 LAUNCHER, RUN_ID, RUN_DIR, REASON, RETRY_OF = "launcher", "run_id", "run_dir", "reason", "retry_of"
@@ -25,6 +27,9 @@ LAUNCHER, RUN_ID, RUN_DIR, REASON, RETRY_OF = "launcher", "run_id", "run_dir", "
 
 LAUNCHERS = ".launchers"
 """Folder in the sweep directory: one lease for each launcher that works on the study."""
+
+LAUNCHER_NAME = re.compile(r"[\w-][\w.-]*-[0-9a-f]{16}", re.ASCII)
+"""Names of those folders; that of a trial stands in the study, which may be a stranger's."""
 
 LOCK_SECONDS = 600.0
 """How long to wait for another launcher that is asking for a trial."""
@@ -46,6 +51,7 @@ class Trials:
     @contextmanager
     def held(self) -> Iterator[None]:
         """Inside, this launcher is known to be at work; what it leaves undone when it is gone, others take over."""
+        refuse_links(self.directory / LAUNCHERS)
         folder = self.directory / LAUNCHERS / f"{socket.gethostname()}-{secrets.token_hex(8)}"
         folder.mkdir(parents=True)
         try:
@@ -120,8 +126,8 @@ class Trials:
         launcher = trial.user_attrs.get(LAUNCHER)
         if trial.state is not TrialState.RUNNING or launcher == self.name:
             return False
-        if launcher is None:
-            return True
+        if not isinstance(launcher, str) or not LAUNCHER_NAME.fullmatch(launcher):
+            return True  # nobody, or none of ours: the name leads nowhere but into the folder of launchers
         status = state.effective(self.directory / LAUNCHERS / launcher)
         gone = status is None or status.state is not State.RUNNING
         if gone:

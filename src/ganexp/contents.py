@@ -1,0 +1,111 @@
+"""What must be in the files of a run for others to rely on it: they may be damaged, or a stranger's."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Required
+
+from annotated_types import Ge, Gt, Le, Len, Lt, MaxLen, MinLen
+from pydantic import StringConstraints
+from typing_extensions import TypedDict
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
+Number = Annotated[float, Lt(1e300), Gt(-1e300)]
+"""Sums of these are finite."""
+
+Column = Annotated[str, StringConstraints(pattern=r"^\w[\w .:/@+-]{0,199}$")]
+"""Name of a column: no spreadsheet takes it for a formula."""
+
+Numbers = Annotated[dict[Column, Number | None], MaxLen(1000)]
+Rows = list[Annotated[dict[Column, float | None], MaxLen(1000)]]
+Count = Annotated[int, Ge(0), Lt(2**53)]
+
+
+class Measured(TypedDict, total=False):
+    """How metrics were made: `provenance.metrics` of a result.json."""
+
+    num_samples: Count
+    protocol: dict[str, str]
+    reference: dict[str, Any]
+
+
+class Provenance(TypedDict, total=False):
+    """`provenance` of a result.json."""
+
+    metrics: Measured
+    versions: dict[str, str]
+    dataset: dict[str, Any]
+    git_revision: str | None
+    threads: Count | None
+
+
+class Objective(TypedDict, total=False):
+    """`objective` of a result.json."""
+
+    name: Required[Column]
+    value: Number | None
+    direction: Literal["minimise", "maximise"]
+
+
+class Result(TypedDict, total=False):
+    """result.json; it holds more, which nothing relies on."""
+
+    epoch: Count
+    final: Required[Numbers]
+    floors: Numbers
+    objective: Objective | None
+    best: Numbers | None
+    train_seconds: Required[Number]
+    images_per_second: Required[Number | None]
+    provenance: Provenance
+    read_off: str | None
+
+
+class Meta(TypedDict, total=False):
+    """The metadata of a checkpoint."""
+
+    epoch: Count
+    step: Count
+    train_seconds: Number
+    elapsed: Number
+    history: Rows
+    scalars: dict[str, Any]
+    machine: dict[str, Any]
+    image_shape: Annotated[list[Annotated[int, Ge(1), Le(4096)]], Len(3, 3)]
+    label_counts: Annotated[list[Count], MaxLen(65_536)] | None
+
+
+class OneTrial(TypedDict):
+    """A trial in trials.json."""
+
+    number: Count
+    state: Literal["COMPLETE", "PRUNED", "FAIL", "RUNNING", "WAITING"]
+    values: list[Number | None] | None
+    intermediate: dict[Annotated[str, StringConstraints(pattern=r"^[0-9]{1,15}$")], Number | None]
+    attributes: dict[str, Any]
+
+
+class Trials(TypedDict):
+    """trials.json."""
+
+    format: Literal[1]
+    study: str
+    objectives: Annotated[list[Column], MinLen(1), MaxLen(100)]
+    directions: list[Literal["minimize", "maximize"]]
+    sampler: str
+    pruner: str
+    trials: Annotated[list[OneTrial], MaxLen(20_000)]
+
+
+def check(kind: type[Any], value: Any) -> None:
+    """ValueError where `value` is not of that kind, saying in what."""
+    _adapter(kind).validate_python(value, strict=True)  # type: ignore[arg-type]  # classes are hashable
+
+
+@functools.cache
+def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(kind)
