@@ -9,6 +9,7 @@ import pytest
 from hydra.core.utils import JobReturn, JobStatus
 
 from ganexp import state
+from ganexp.record import write_result
 from ganexp.state import Lease, State, Status
 from ganexp.sweep import conduct
 from ganexp.sweep.conduct import ATTEMPTS, Conductor
@@ -21,7 +22,9 @@ def write(folder: Path, point: Point, current: State, **more: object) -> None:
     """status.json of a run, without a holder, and result.json where it is finished."""
     (folder / point.name).mkdir(parents=True, exist_ok=True)
     if current is State.COMPLETED:
-        (folder / point.name / "result.json").write_text("{}")
+        write_result(
+            folder / point.name / "result.json", {"final": {}, "train_seconds": 1.0, "images_per_second": None}
+        )
     status = Status(current, 1, point.epochs, point.run_id, point.trajectory_id, heartbeat=state.now(), **more)  # type: ignore[arg-type]
     state.write(folder / point.name, status)
 
