@@ -43,7 +43,7 @@ def configuration(text: str, where: Path, trust: Sequence[str]) -> DictConfig:
         ConfigError: it calls a resolver that is not trusted.
     """
     try:
-        _refuse_aliases(text, where)
+        _refuse_bombs(text, where)
         found = OmegaConf.create(text)
         if not isinstance(found, DictConfig):
             raise DirectoryError(f"{where}: expected a mapping, got a {type(found).__name__}")
@@ -60,7 +60,7 @@ def working_directory(text: str, where: Path) -> str:
         DirectoryError: it cannot be read.
     """
     try:
-        _refuse_aliases(text, where)
+        _refuse_bombs(text, where)
         found = yaml.safe_load(text)
         for key in ("hydra", "runtime", "cwd"):
             found = found.get(key)
@@ -76,7 +76,7 @@ def overrides(text: str, where: Path) -> list[str]:
         DirectoryError: they are no list of texts.
     """
     try:
-        _refuse_aliases(text, where)
+        _refuse_bombs(text, where)
         found = yaml.safe_load(text)
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise DirectoryError(f"{where}: not readable ({error})") from None
@@ -105,13 +105,16 @@ def check_text(key: str, text: str, trust: Sequence[str]) -> list[str]:
     return [each.strip() for each in inner if ":" not in each]
 
 
-def _refuse_aliases(text: str, where: Path) -> None:
-    """YAML's aliases are never written here, and a few lines of them stand for gigabytes; nor are brackets so deep."""
-    depths = itertools.accumulate((c in "[{") - (c in "]}") for c in text if c in "[]{}")
-    if max(depths, default=0) > MOST_DEEP:
+def _refuse_bombs(text: str, where: Path) -> None:
+    """Refuse YAML of a few lines that stands for gigabytes (aliases), or that parsers overflow their stack on."""
+    brackets = itertools.accumulate((c in "[{") - (c in "]}") for c in text if c in "[]{}")
+    if max(brackets, default=0) > MOST_DEEP:
         raise DirectoryError(f"{where}: expected brackets at most {MOST_DEEP} deep")
-    if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.SafeLoader)):
-        raise DirectoryError(f"{where}: expected YAML without aliases, got some")
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if isinstance(event, yaml.AliasEvent) or depth > MOST_DEEP:
+            raise DirectoryError(f"{where}: expected YAML without aliases, nested at most {MOST_DEEP} deep")
 
 
 def _check_interpolations(raw: Any, where: Path, trust: Sequence[str]) -> None:

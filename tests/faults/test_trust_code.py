@@ -213,9 +213,7 @@ def test_a_study_of_cma_es_goes_on() -> None:
     assert max(trial.system_attrs.get("cma:generation", 0) for trial in study.trials) >= 2
 
 
-def test_the_pickle_that_cma_es_keeps_in_a_study_cannot_run_code(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_pickle_of_cma_es_in_a_study_cannot_run_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(payload.VARIABLE, str(tmp_path / "canary"))
     study = study_with(pickle.dumps(payload.Pickled()).hex())
     with pytest.raises(DirectoryError, match=r"got payload\.touch"):
