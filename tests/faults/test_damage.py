@@ -120,6 +120,13 @@ def test_another_epoch_never_stands_in_for_a_damaged_generator(job: Job) -> None
     assert not (sample(job.directory, 4, checkpoint="epoch=2") == wanted).all()
 
 
+def test_a_full_checkpoint_of_another_epoch_never_stands_in_for_a_damaged_generator(job: Job) -> None:
+    execute(job)
+    flip(generator_checkpoint(job.directory, 2), random.Random(9))
+    with pytest.raises(DirectoryError, match=r"generator of epoch 2.*\[2, 4\](.|\n)*generator_0002"):
+        sample(job.directory, 4, checkpoint="epoch=2")
+
+
 def test_a_damaged_milestone_costs_the_shorter_run_alone(job: Job, tmp_path: Path) -> None:
     execute(job)
     unfinish(job)
