@@ -160,7 +160,22 @@ def test_the_same_sweep_again_does_not_train_into_links(sweep: Path, only: Path,
 
 
 @pytest.mark.parametrize(
-    "name", ["../outside", "/nonexistent/ganexp", "..", ".", "", "a/b", ".hidden", "a\nb", "x" * 300, "\x1b[2J", "a\x00b", 7, None]
+    "name",
+    [
+        "../outside",
+        "/nonexistent/ganexp",
+        "..",
+        ".",
+        "",
+        "a/b",
+        ".hidden",
+        "a\nb",
+        "x" * 300,
+        "\x1b[2J",
+        "a\x00b",
+        7,
+        None,
+    ],
 )
 def test_a_plan_names_directories_of_its_own_alone(sweep: Path, tmp_path: Path, name: object) -> None:
     names = every_command(sweep, tmp_path)
