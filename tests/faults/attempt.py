@@ -71,6 +71,22 @@ def attempt(folder: Path, call: Callable[[], Any], env: dict[str, str] | None = 
     return Ended(status, *texts, folder)
 
 
+def warm() -> None:
+    """Import, once, what children would each import for themselves."""
+    import matplotlib.backends.backend_agg
+    import pandas
+    import statsmodels  # noqa: F401
+
+    import ganexp.confirm
+    import ganexp.evaluate
+    import ganexp.metrics
+    import ganexp.report.write
+    import ganexp.run
+    import ganexp.sample
+    import ganexp.sweep.search.command
+    import ganexp.sweep.sweeper  # noqa: F401
+
+
 def launch(folder: Path, *arguments: str, env: dict[str, str] | None = None) -> Ended:
     """`python -m ganexp ARGUMENTS`."""
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import attempt
 from attempt import Ended, check_refused, launch
 from hypothesis import HealthCheck, Phase, given, settings
 from overrides import GROUPS, Case, all_keys, cases
@@ -56,10 +57,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 def _warm(folder: Path) -> None:
     """Import what children need, and have the digits prepared, once."""
-    import ganexp.metrics
-    import ganexp.run
-    import ganexp.sweep.sweeper  # noqa: F401
-
+    attempt.warm()
     compose_config()
     assert launch(folder, "experiment=debug", "trainer.max_steps=1", "metrics=none").status == 0
 
