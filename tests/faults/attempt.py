@@ -137,7 +137,8 @@ def _live(folder: Path, call: Callable[[], Any], env: dict[str, str], out: Path,
         gc.disable()
         for path, descriptor in ((out, 1), (err, 2)):
             os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), descriptor)
-        sys.stdout, sys.stderr = os.fdopen(1, "w", closefd=False), os.fdopen(2, "w", closefd=False)
+        sys.stdout = os.fdopen(1, "w", closefd=False)
+        sys.stderr = os.fdopen(2, "w", errors="backslashreplace", closefd=False)
         os.chdir(folder)
         os.environ.update(env)
         sys.path.insert(0, str(folder))  # as `python -m` does

@@ -42,7 +42,7 @@ WRONG = (
     *("abc", "", "''", '" "', "null", "true", "no", "-1", "0", "1.5", "-0.0", "1e400", "-1e400", "nan", "inf", "-inf"),
     *("9" * 30, "-" + "9" * 30, "2147483648", "9223372036854775808", "1e300", "1e38", "1e-320", "0x10", "1_0"),
     *("[]", "[1,2]", "[[1]]", "[a,1,null]", "{}", "{a:1}", "{a:{b:[c]}}", "{_target_:os.system}"),
-    *("ü", "'日本'", "'🙂'", "'\u202e'", "'a b'", "'a\\'b'", "\"a\nb\"", "x" * 3000, "../../etc", "/dev/null", "~nobodyhere/x"),
+    *("ü", "'日本'", "'🙂'", "'\u202e'", "'a b'", "'a\\'b'", "\"a\nb\"", "x" * 3000, "../up", "../material/file", "~nobodyhere/x"),
     *("${seed}", "${nope.nope}", "${oc.env:FAULTS_NOPE}", "${oc.env:FAULTS_WORD}", "${optim}", "${.}", "${", "${}", "${nope:}"),
     *("???", "'???'", "1,2", "choice(1,2)", "range(3)", "glob(*)", "interval(0,1)", "shuffle(1,2)", "[1", "}", "$", "%s", '"'),
 )
@@ -55,8 +55,8 @@ WHOLE = (
     *("dataset={a:1}", "optim@there=adam", "experiment=[]", "experiment=debug", "trainer/x=1", "=", "=1", "seed", "seed==1"),
     *("", ".", "a..b=1", "seed =1", " seed=1", "ü=1", "se ed=1", "seed:1", "+", "~", "+=1", "hydra=5", "hydra/launcher=nope"),
     *("optim/schedule=cosine", "optim/schedule=nope", "penalty/schedule=linear", "+metrics/score=fid", "metrics/score=[cfd]"),
-    *("--nothing", "-x", "--config-name=nope", "--config-dir=nope", "--config-path=nope", "hydra.run.dir=/proc/nope"),
-    *("hydra.run.dir=/dev/null/x", "hydra.run.dir=null", "hydra.searchpath=[nope]", "hydra.job.chdir=5", "--experimental-rerun=x"),
+    *("--nothing", "-x", "--config-name=nope", "--config-dir=nope", "--config-path=nope", "hydra.run.dir=../material/file"),
+    *("hydra.run.dir=../material/file/x", "hydra.run.dir=null", "hydra.searchpath=[nope]", "hydra.job.chdir=5", "--experimental-rerun=x"),
 )
 """Arguments that are wrong as a whole, or unusual."""
 

@@ -35,6 +35,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     top = tmp_path_factory.mktemp("configs")
     material = top / "cases" / "material"
     (material / "pictures").mkdir(parents=True)
+    (material / "file").write_text("no folder")
     pixels = np.random.default_rng(0).integers(0, 256, (60, 3, 16, 16), dtype=np.uint8)
     np.save(material / "images.npy", pixels)
     np.save(material / "labels.npy", np.arange(60) % 3)

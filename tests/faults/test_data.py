@@ -260,7 +260,6 @@ BAD_PICTURES: dict[str, Callable[[], bytes]] = {
     "a bomb of 100 million pixels": lambda: png(10_000, 10_000),
     "a bomb of a row": lambda: png(2**31 - 1, 1),
     "no pixels": lambda: png(0, 8),
-    "fewer rows than promised": lambda: png(8, 8, bytes(9)),
     "a bomb in a comment": bomb_of_text,
     "npy": lambda: npy(pixels(8, 8)),
     "16 bits": lambda: _saved(np.full((8, 8), 40_000, np.uint16), "PNG"),
@@ -335,7 +334,8 @@ def test_folders_without_pictures_are_refused(kind: str, train: Train, tmp_path:
         album(folder, int(kind == "one picture"))
     if kind == "other files alone":
         (folder / "notes.txt").write_text("none")
-    check_named(train("dataset=image_folder", f"dataset.path={folder}"))
+    told = check_refused(train("dataset=image_folder", f"dataset.path={folder}"))
+    assert "expected" in told and "got" in told
 
 
 def test_ten_thousand_files_some_of_which_are_no_pictures(train: Train, tmp_path: Path) -> None:
@@ -391,16 +391,17 @@ def test_pickles_of_a_stranger_are_not_opened(train: Train, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("dataset", "word"),
     [
-        (("dataset=digits", "trainer.batch_size=899"), "trainer.batch_size"),
+        (("dataset=digits", "trainer.batch_size=900"), "trainer.batch_size"),
         (("dataset=digits", "dataset.num_images=900"), "dataset.num_images"),
         (("dataset=digits", "dataset.image_size=1", "model=dcgan", "~model.generator_widths"), "model"),
         (("dataset=arrays", "dataset.images=one.npy", "dataset.reference_labels=two.npy"), "dataset.reference_labels"),
         (("dataset=digits", "dataset.name=a/b"), "dataset.name"),
         (("dataset=digits", "dataset.name=.."), "dataset.name"),
-        (("dataset=digits", "dataset.root=/dev/null"), "dataset.root"),
+        (("dataset=digits", "dataset.root=../file"), "dataset.root"),
         (("dataset=digits", "dataset.root=~nobodyhere/x"), "dataset.root"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
-def test_what_the_data_cannot_serve_is_refused(dataset: tuple[str, ...], word: str, train: Train) -> None:
+def test_what_the_data_cannot_serve_is_refused(dataset: tuple[str, ...], word: str, train: Train, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
     assert word in check_refused(train(*dataset))

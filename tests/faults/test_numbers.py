@@ -95,10 +95,10 @@ def test_a_run_that_diverged_is_told_of_again_and_its_images_are_not_to_be_had(t
     run = check_diverged(launch(tmp_path / "one", *SMALL, *overrides), "d_loss is nan", 1)
     again = launch(tmp_path / "one", *SMALL, *overrides)
     assert (again.status, "DIVERGED before (epoch" in again.out) == (1, True), again.told
-    for module, arguments in (("sample", ("--out", str(tmp_path / "x.png"))), ("evaluate", ())):
-        told = command(tmp_path / "two", module, str(run), *arguments)
-        assert "Traceback" not in told.told
-        assert told.status in (0, 2)
+    drawn = command(tmp_path / "two", "sample", str(run), "--out", "x.png")
+    assert (drawn.status, "expected a generator" in drawn.err) == (2, True), drawn.told
+    scored = command(tmp_path / "two", "evaluate", str(run))
+    assert (scored.status, "not finished, left alone" in scored.out) == (0, True), scored.told
 
 
 OWN_OPTIMIZER = (
@@ -193,34 +193,34 @@ def _check_best(sweep: Path, winner: str) -> None:
     assert "nan" not in (best.told + confirm.told).lower()
 
 
-@pytest.mark.parametrize(
-    ("value", "maximise"),
-    [(value, False) for value in (math.nan, -math.inf, None, "", [], True)] + [(math.nan, True), (math.inf, True)],
-)
+NO_NUMBERS = (math.nan, math.inf, -math.inf, None, "nan", "", [], True, {})
+
+
+@pytest.mark.parametrize("maximise", [False, True])
 def test_results_that_are_no_numbers_are_never_ranked_first(
-    value: Any, maximise: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    maximise: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """result.json as an older version, or somebody else, may have written it."""
-    monkeypatch.syspath_prepend(Path(__file__).parents[1] / "report")
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[1] / "report"))
     from finished import Recipe, build
 
     sweep = tmp_path / "sweep"
-    runs = build(sweep, Recipe({"optim.lr": (1e-4, 1e-5, 1e-6)}, effects={("optim.lr", 1e-4): 1.0, ("optim.lr", 1e-6): 0.5}))
-    for run in runs:
+    rates = tuple(1e-3 / (number + 1) for number in range(len(NO_NUMBERS)))
+    runs = build(sweep, Recipe({"optim.lr": (*rates, 1e-4, 1e-5)}, effects={("optim.lr", 1e-4): 1.0}))
+    for run, value in zip(runs, (*NO_NUMBERS, 1.0, 2.0), strict=True):
         path = sweep / run.run_dir / "result.json"
         result = json.loads(path.read_text())
-        if maximise:
-            result["objective"]["direction"] = "maximise"
-            for key in ("cfd", "cfd_half_a"):
-                result["final"][key] = 1.0 / result["final"][key]
-        if run is runs[2]:
-            result["final"] |= {"cfd": value, "cfd_half_a": value}
-            result["objective"]["value"] = result["best"]["value"] = result["best"]["half_a"] = value
+        value = 3.0 - value if maximise and type(value) is float and 1.0 <= value <= 2.0 else value
+        result["objective"] |= {"value": value, "direction": "maximise" if maximise else "minimise"}
+        result["final"] |= {"cfd": value, "cfd_half_a": value}
+        result["best"] |= {"value": value, "half_a": value}
         path.write_text(json.dumps(result))
     written = command(tmp_path / "report", "report", str(sweep))
     assert (written.status, "Traceback" in written.told) == (0, False), written.told
-    _check_best(sweep, "optim.lr=1e-05")
-    assert load_summary(sweep)["cfd"].isna().tolist() == [False, False, True]
+    _check_best(sweep, "optim.lr=0.0001")
+    table = load_summary(sweep)
+    assert table["cfd"].isna().tolist() == [True] * len(NO_NUMBERS) + [False, False]
+    assert set(table["state"]) == {"COMPLETED"}
 
 
 def test_a_search_names_no_trial_that_diverged(tmp_path: Path) -> None:
