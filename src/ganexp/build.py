@@ -40,9 +40,10 @@ def device(name: str) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         found = torch.device(name)
-        torch.empty(1, device=found)
-    except (RuntimeError, AssertionError) as error:
-        raise DataError(f"trainer.device: expected a device of this machine, got {name!r} ({error})") from None
+        float(torch.zeros(1, device=found))
+    except (RuntimeError, AssertionError, ValueError) as error:
+        reason = str(error).partition("\n")[0][:200]
+        raise DataError(f"trainer.device: expected a device of this machine, got {name!r} ({reason})") from None
     return found
 
 

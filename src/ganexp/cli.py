@@ -10,21 +10,27 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NoReturn
 
-from ganexp.errors import ConfigError, Refused
+from ganexp.errors import ConfigError, Diverged, Refused
 from ganexp.terminal import plain
 
 FAILED, REFUSED, INTERRUPTED = 1, 2, 130
 
+LONGEST = 500
+"""Characters of a command line that are shown."""
+
+NO_TEXT = r"null|true|false|nan|[+-]?inf|[+-]?[0-9.].*"
+"""Values that Hydra reads as something else than text."""
+
 
 @contextmanager
 def reporting() -> Iterator[None]:
-    """Inside, what is refused ends the process with status 2 and one message on standard error, a full disk with 1."""
+    """Inside, what is refused ends the process with status 2 and one message; NaN, or a full disk, with status 1."""
     try:
         yield
     except Refused as error:
         refuse(str(error))
-    except OSError as error:
-        sys.stderr.write(f"ganexp: {os_message(error)}\n")
+    except (Diverged, OSError) as error:
+        sys.stderr.write(plain(f"ganexp: {os_message(error) if isinstance(error, OSError) else error}\n"))
         raise SystemExit(FAILED) from None
 
 
@@ -54,12 +60,12 @@ def run_reported(program: Callable[[], None], wants_traceback: bool) -> None:
             raise
         if refusal is not None:
             refuse(str(refusal))
-        if isinstance(error, HydraException | OmegaConfBaseException):
+        if isinstance(error, HydraException | OmegaConfBaseException) or _by_hydra_alone(error):
             refuse(composition_message(error))
         if isinstance(error, OSError):
             refuse(os_message(error))
         traceback.print_exception(error)
-        raise SystemExit(FAILED) from error
+        raise SystemExit(FAILED) from None
 
 
 def _refusal(error: BaseException | None) -> Refused | None:
@@ -78,8 +84,16 @@ def os_message(error: OSError) -> str:
     return f"{error.filename}: {error.strerror}"
 
 
+def _by_hydra_alone(error: BaseException) -> bool:
+    """Whether an error arose before any of ganexp's code was at work: about the command line, or a folder it names."""
+    modules = {str(frame.f_globals.get("__name__")) for frame, _ in traceback.walk_tb(error.__traceback__)}
+    return not any(name.startswith("ganexp.") for name in modules - {__name__, "ganexp.__main__"})
+
+
 def composition_message(error: BaseException) -> str:
     """One message for an error that Hydra or OmegaConf raised while composing the configuration."""
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: expected a folder that can be written, got: {error.strerror}"
     parts: list[str] = []
     current: BaseException | None = error
     while current is not None:
@@ -89,17 +103,48 @@ def composition_message(error: BaseException) -> str:
         current = current.__cause__
     text = "\n".join(parts)
     unknown = re.search(r"Could not (?:override|append to config|delete from config)[^']*'([^']+)'", text)
-    if unknown and ("not in struct" in text or "not in '" in text):
-        return f"{unknown[1]}: unknown key.{suggestion(unknown[1])}"
     wrong = re.search(r"full_key: (\S+)", text)
+    if unknown and ("not in struct" in text or "not in '" in text):
+        key = wrong[1] if wrong else unknown[1]
+        return f"{key}: unknown key.{suggestion(key)}"
     if wrong:
         first = next(line for line in parts[-1].splitlines() if line.strip())
-        return f"{wrong[1]}: {_expected_got(first.strip())}"
-    return text
+        return _with_arguments(f"{wrong[1]}: {expected_got(first.strip())}")
+    return _no_option(text) or _with_arguments(text)
 
 
-def _expected_got(line: str) -> str:
+def _with_arguments(text: str) -> str:
+    """An error that names nothing that was typed, with what was typed."""
+    typed = [argument for argument in sys.argv[1:] if "=" in argument]
+    if not typed or any(argument in text or argument.partition("=")[0].lstrip("+~") in text for argument in typed):
+        return text
+    words = " ".join(typed)
+    return f"{text}\nin the overrides: {words if len(words) <= LONGEST else words[:LONGEST] + ' ...'}"
+
+
+def _no_option(text: str) -> str | None:
+    """For a group that was given null or a number: which group, and what it takes; None for other errors."""
+    from ganexp.config import conf_dir
+
+    found = re.search(r"Config group override must be a string or a list\. Got (\w+)", text)
+    for key, sign, value in (argument.partition("=") for argument in sys.argv[1:] if found):
+        group = key.lstrip("+").partition("@")[0]
+        options = sorted(path.stem for path in (conf_dir() / group).glob("*.yaml"))
+        if sign and (options or group.startswith("hydra")) and re.fullmatch(NO_TEXT, value, re.IGNORECASE):
+            expected = "one of " + ", ".join(options) if options else "the name of an option"
+            return f"{key}: expected {expected}, got {value}"
+    return None
+
+
+def expected_got(line: str) -> str:
     """OmegaConf's words for a wrong type, with expected and got."""
+    if line.endswith("is not Optional"):
+        return "expected a value, got null"
+    if line.startswith("Missing mandatory value"):
+        return "expected a value, got none"
+    found = re.match(r"Invalid value assigned: (\w+) is not a ListConfig", line)
+    if found:
+        return f"expected a list, got a value of type {found[1]}"
     found = re.match(r"Value '(.*)' of type '(.*)' could not be converted to (\w+)", line)
     if found:
         names = {"Integer": "a whole number", "Float": "a number", "Boolean": "true or false"}
@@ -111,7 +156,7 @@ def suggestion(key: str) -> str:
     """' Did you mean ...?' with the known key nearest to a mistyped one, or the empty string."""
     import difflib
 
-    known = known_keys()
+    known = [name for name in known_keys() if name != key]
     whole = difflib.get_close_matches(key, known, n=1, cutoff=0.75)
     last = key.rpartition(".")[2]
     by_last = {name.rpartition(".")[2]: name for name in sorted(known, key=lambda n: n.count("."), reverse=True)}

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+from math import prod
 from typing import TYPE_CHECKING
 
 from ganexp.config import RunConfig
 from ganexp.errors import ConfigError, DataError, Refused
-from ganexp.types import GAN, AdversarialLoss, Dataset, Penalty
+from ganexp.types import GAN, AdversarialLoss, Dataset, ImageShape, Penalty
 
 if TYPE_CHECKING:
     from torch import nn
+
+COPIES = 2
+"""Numbers kept for each weight, at least: itself and its gradient."""
 
 _CHECKED: set[str] = set()
 """Combinations that this process found to be right."""
@@ -28,20 +32,65 @@ def check_together(config: RunConfig, dataset: Dataset) -> None:
     if config.conditional:
         _check_labels(dataset)
     targets = [(target.path, dict(target.params)) for target in (config.model, config.loss, config.penalty)]
-    key = json.dumps([targets, dataset.image_shape, dataset.num_classes], sort_keys=True, default=str)
+    size = [config.trainer.batch_size, config.trainer.d_steps, config.trainer.device]
+    key = json.dumps([targets, dataset.image_shape, dataset.num_classes, size], sort_keys=True, default=str)
     if key in _CHECKED:
         return
     try:
-        gan: GAN = config.model.build(dataset.image_shape, num_classes=dataset.num_classes)
+        gan = _outline(config, dataset)
         penalty: Penalty | None = config.penalty.build()
         loss: AdversarialLoss = config.loss.build()
     except Refused:
         raise
     except Exception:
         return  # what a user's own function raises is the run's failure, told with its traceback
+    check_memory(gan, config, dataset.image_shape)
     if penalty is not None:
         check_penalty(config.penalty.name, penalty, config.loss.name, loss, gan.discriminator)
     _CHECKED.add(key)
+
+
+def _outline(config: RunConfig, dataset: Dataset) -> GAN:
+    """The networks, on "meta", where weights take no memory; real ones where a user's own function wants that."""
+    import torch
+
+    shape = dataset.image_shape
+    try:
+        with torch.device("meta"):
+            outline: GAN = config.model.build(shape, num_classes=dataset.num_classes)
+        return outline
+    except Refused:
+        raise
+    except Exception:
+        whole: GAN = config.model.build(shape, num_classes=dataset.num_classes)
+        return whole
+
+
+def check_memory(gan: GAN, config: RunConfig, image_shape: ImageShape) -> None:
+    """Refuse a run that needs more memory than the machine has, by a count of what it cannot do without.
+
+    Raises:
+        ConfigError: naming both.
+    """
+    trainer = config.trainer
+    if trainer.device not in ("auto", "cpu"):
+        return
+    weights = sum(p.numel() for net in (gan.generator, gan.discriminator) for p in net.parameters())
+    images = trainer.batch_size * trainer.d_steps * prod(image_shape)
+    needed, there = 4 * (COPIES * weights + images), total_memory()
+    if needed > there:
+        raise ConfigError(
+            f"model: expected networks and batches that fit into this machine's {there / 2**30:,.0f} GiB of memory, "
+            f"got {weights:,} weights with their gradients and {images // prod(image_shape):,} generated images at once, "
+            f"which take at least {needed / 2**30:,.0f} GiB"
+        )
+
+
+def total_memory() -> int:
+    """Bytes of memory that this machine has."""
+    import psutil
+
+    return int(psutil.virtual_memory().total)
 
 
 def _check_labels(dataset: Dataset) -> None:

@@ -18,6 +18,9 @@ from ganexp.target import Target, nearest, validate_value, validated
 RUNTIME_ARGUMENTS = {"dataset": 0, "model": 1, "loss": 0, "penalty": 0, "logger": 0}
 """How many leading parameters of a group's function ganexp supplies (model: the image shape)."""
 
+LONGEST = 500
+"""Characters of an error of OmegaConf that are shown: one that refers to itself says the same again and again."""
+
 
 @dataclass(frozen=True)
 class RunConfig:
@@ -122,9 +125,27 @@ def plain_values(cfg: DictConfig) -> dict[str, Any]:
             job._set_parent(None)
         values = OmegaConf.to_container(job, resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
-        raise ConfigError(str(error).replace("\n", ";")) from None
+        raise ConfigError(_in_one_line(error, job)) from None
     assert isinstance(values, dict)
     return {str(key): value for key, value in values.items()}
+
+
+def _in_one_line(error: OmegaConfBaseException, cfg: DictConfig) -> str:
+    """What could not be resolved, and why."""
+    from ganexp.cli import expected_got
+
+    line = expected_got(str(error).strip().splitlines()[0])
+    key = error.full_key or next((str(key) for key in cfg if not _resolves(cfg, str(key))), "the configuration")
+    return f"{key}: {line if len(line) <= LONGEST else f'{line[:LONGEST]} ...'}"
+
+
+def _resolves(cfg: DictConfig, key: str) -> bool:
+    try:
+        OmegaConf.to_container(OmegaConf.masked_copy(cfg, [key]), resolve=True)
+        cfg[key]
+    except OmegaConfBaseException:
+        return False
+    return True
 
 
 def _optimizer(node: Mapping[str, Any], net: str, trust: tuple[str, ...]) -> tuple[Target, dict[str, Schedule]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 
 class Refused(Exception):
     """Something is refused before any work starts (exit status 2).
@@ -32,3 +34,13 @@ class Pruned(Exception):
 
 class LeaseLost(Exception):
     """Another process took this run over; the present one must stop without writing."""
+
+
+def lack_of_memory(error: BaseException) -> str | None:
+    """One line for an error that says that there is too little memory; None for any other error."""
+    text = str(error)
+    found = re.search(r"(?:tried to allocate|Unable to allocate) ([\d.]+ ?\w+)", text, re.IGNORECASE)
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in text:
+        asked = f": {found[1]} were asked for" if found else ""
+        return f"out of memory{asked}; smaller batches, fewer d_steps, smaller images or narrower networks need less"
+    return None

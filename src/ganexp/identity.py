@@ -110,7 +110,9 @@ def _optimizer(target: Target, schedules: Mapping[str, Any], defaults: bool) -> 
 
 
 def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
-    return json.loads(json.dumps(values, default=_jsonable))  # type: ignore[no-any-return]
+    """`values` as JSON knows them; NaN and infinities, which it does not know, by their names."""
+    plain: dict[str, Any] = json.loads(json.dumps(values, default=_jsonable), parse_constant=str)
+    return plain
 
 
 def _jsonable(value: Any) -> Any:

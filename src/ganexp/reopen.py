@@ -105,7 +105,7 @@ def parse_checkpoint(text: str | None) -> int | None:
     if text is None:
         return None
     key, _, value = text.partition("=")
-    if key != "epoch" or not (value.isascii() and value.isdigit()):
+    if key != "epoch" or not (value.isascii() and value.isdigit() and len(value) < 10):
         raise DirectoryError(f"--checkpoint: expected 'epoch=<number>', got {text!r}")
     return int(value)
 

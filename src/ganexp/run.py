@@ -19,7 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 from ganexp import pictures, state
 from ganexp.build import build_batches, build_game, build_state, make_evaluator, settings
 from ganexp.config import plain_values
-from ganexp.errors import DirectoryError, Diverged, LeaseLost, Pruned
+from ganexp.errors import DirectoryError, Diverged, LeaseLost, Pruned, lack_of_memory
 from ganexp.finish import draw_closer, draw_losses, finished_result, objective_value
 from ganexp.job import Job
 from ganexp.logger import Logger
@@ -156,8 +156,9 @@ def _hold(job: Job, lease: Lease, signals: Signals, evaluator: Evaluator | None,
     except LeaseLost:
         raise
     except BaseException as error:
+        message = lack_of_memory(error) or str(error)
         try:
-            lease.update(state=State.FAILED, error={"type": type(error).__name__, "message": str(error)})
+            lease.update(state=State.FAILED, error={"type": type(error).__name__, "message": message})
         except OSError as second:  # a full disk, say; who looks at the run finds its holder gone
             log.error("%s: that it failed cannot be written either (%s)", job.directory, second)
         logger.finish(State.FAILED.value)
@@ -297,12 +298,14 @@ def _finish(session: Session, read_off: str | None = None) -> dict[str, Any]:
     job, rows = session.job, session.training.history
     epoch = int(rows[-1]["epoch"] or 0)
     session.save_generator(epoch)
-    if not samples_png(job.directory, epoch).exists():
-        session.draw_samples(epoch)
-    draw_losses(job, rows)
-    if job.config.metrics.pictures and session.evaluator is not None:
-        draw_closer(job, session.evaluator, session.sample)
-    content = {**session.result(job, rows, session.scores(epoch)), "read_off": read_off}
+    with session.naming(epoch):
+        if not samples_png(job.directory, epoch).exists():
+            session.draw_samples(epoch)
+        draw_losses(job, rows)
+        if job.config.metrics.pictures and session.evaluator is not None:
+            draw_closer(job, session.evaluator, session.sample)
+        scores = session.scores(epoch)
+    content = {**session.result(job, rows, scores), "read_off": read_off}
     write_result(result_json(job.directory), content)
     session.judged(content["final"])
     return content

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
-from annotated_types import Ge, Gt, Lt
+from annotated_types import Ge, Gt, Le, Lt
 
-Positive = Annotated[float, Gt(0), Lt(math.inf)]
-NonNegative = Annotated[float, Ge(0), Lt(math.inf)]
+LARGEST = 3.4028234663852886e38
+"""The largest number of float32, in which all settings meet in the end."""
+
+Positive = Annotated[float, Gt(0), Le(LARGEST)]
+NonNegative = Annotated[float, Ge(0), Le(LARGEST)]
 Probability = Annotated[float, Ge(0), Lt(1)]
-PositiveInt = Annotated[int, Ge(1)]
+PositiveInt = Annotated[int, Ge(1), Lt(2**31)]
 Seed = Annotated[int, Ge(0), Lt(2**63)]
 
 
@@ -39,19 +41,19 @@ class TrainerConfig:
 
     batch_size: PositiveInt = 32
     epochs: PositiveInt = 50
-    d_steps: PositiveInt = 5
+    d_steps: Annotated[int, Ge(1), Le(1000)] = 5
     real_batch: Literal["reuse", "fresh"] = "reuse"
     ema_kimg: Positive | None = None
     ema_rampup: Positive | None = None
     precision: Literal["fp32", "bf16"] = "fp32"
     device: str = "auto"
-    threads: PositiveInt | None = None
+    threads: Annotated[int, Ge(1), Le(256)] | None = None
     max_steps: PositiveInt | None = None
     max_seconds: Positive | None = None
     keep_checkpoints: PositiveInt = 2
     milestones: list[PositiveInt] = field(default_factory=list)
     samples_every_epochs: PositiveInt | None = 1
-    sample_images: PositiveInt = 64
+    sample_images: Annotated[int, Ge(1), Le(1024)] = 64
 
 
 @dataclass

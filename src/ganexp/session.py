@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ import torch
 
 from ganexp import pictures, state
 from ganexp.checkpoint import CorruptCheckpointError
-from ganexp.errors import LeaseLost, Pruned
+from ganexp.errors import Diverged, LeaseLost, Pruned
 from ganexp.finish import finished_result, plain, result, write_read_off
 from ganexp.job import Job, shorter
 from ganexp.observe import observe
@@ -130,13 +131,14 @@ class Session:
     def epoch_done(self, row: Row) -> None:
         """Look at the networks, score, draw, and save everything that a restart needs."""
         epoch = int(row["epoch"] or 0)
-        self._observe(row)
-        if self.evaluator is not None and is_cadence(epoch, self.job.config.metrics.every_epochs):
-            row |= self.scores(epoch).values
-        self.training.history.append(row)
         trainer = self.job.config.trainer
-        if trainer.samples_every_epochs is not None and epoch % trainer.samples_every_epochs == 0:
-            self.draw_samples(epoch)
+        with self.naming(epoch):
+            self._observe(row)
+            if self.evaluator is not None and is_cadence(epoch, self.job.config.metrics.every_epochs):
+                row |= self.scores(epoch).values
+            if trainer.samples_every_epochs is not None and epoch % trainer.samples_every_epochs == 0:
+                self.draw_samples(epoch)
+        self.training.history.append(row)
         if epoch in trainer.milestones or epoch in self.job.config.sweep.read_off:
             self.save_generator(epoch)
         self.logger.log(row, self.training.step)
@@ -146,6 +148,14 @@ class Session:
             self.read_off(epoch)
         if self.judged(row) and epoch < self.job.config.trainer.epochs:
             raise Pruned(f"after epoch {epoch} of {self.job.config.trainer.epochs}")
+
+    @contextmanager
+    def naming(self, epoch: int) -> Iterator[None]:
+        """Inside, what diverges is told with the epoch."""
+        try:
+            yield
+        except Diverged as error:
+            raise Diverged(f"epoch {epoch}, step {self.training.step}: {error}") from None
 
     def judged(self, row: Row) -> bool:
         """Report a scored epoch to whom it concerns; whether the run is to be pruned for it."""
@@ -226,7 +236,11 @@ class Session:
             row |= dict.fromkeys(PROBABILITY_COLUMNS, None)
             return
         generated = self.sample(len(self._heldout)).to(self.training.device)
-        row |= observe(self.training.discriminator, self._heldout, generated, self._observed_labels())
+        found = observe(self.training.discriminator, self._heldout, generated, self._observed_labels())
+        for name, value in found.items():
+            if not math.isfinite(value):
+                raise Diverged(f"{name} is {value}")
+        row |= found
 
     def _observed_labels(self) -> tuple[torch.Tensor, torch.Tensor] | None:
         """Labels of the held-out images and of as many generated ones, where the networks take labels."""

@@ -16,7 +16,8 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from ganexp.errors import ConfigError, LeaseLost, Refused
+from ganexp.cli import reporting
+from ganexp.errors import ConfigError, LeaseLost, Refused, lack_of_memory
 from ganexp.terminal import plain
 
 if TYPE_CHECKING:
@@ -42,9 +43,10 @@ def task(cfg: DictConfig) -> float | None:
         SystemExit: in a single run, 1 where it failed or diverged, 128 + n where signal n interrupted it.
     """
     hydra = HydraConfig.get()
-    job = make_job(cfg, hydra)
     if hydra.mode != RunMode.MULTIRUN:
-        return run_single(job)
+        with reporting():  # Hydra would print all overrides before what is refused
+            return run_single(make_job(cfg, hydra))
+    job = make_job(cfg, hydra)
     planned = job.config.sweep.run_id
     if planned not in (None, job.who.run_id):
         raise ConfigError(
@@ -171,6 +173,8 @@ def _failed(job: Job, error: Exception) -> NoReturn:
         raise error
     if isinstance(error, LeaseLost):
         print(f"stopped: {error}", flush=True)
+    elif (lacking := lack_of_memory(error)) is not None:
+        print(f"FAILED: {job.directory}: {lacking}", flush=True)
     else:
         if not isinstance(error, OSError):  # a full disk is no mistake of the program's
             sys.stderr.write(plain("".join(traceback.format_exception(error))))

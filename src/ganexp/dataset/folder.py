@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
@@ -84,7 +85,8 @@ def _check_apart(train: Path, reference: Path) -> None:
 def _split(listing: Listing, classes: tuple[str, ...], channels: int, image_size: int | None) -> Split:
     order = permutation(len(listing.pictures))
     files = [listing.top / listing.pictures[index][0] for index in order]
-    log.info("%s: %d pictures, %d other files skipped", listing.top, len(files), listing.skipped)
+    level = logging.WARNING if listing.skipped else logging.INFO
+    log.log(level, "%s: %d pictures, %d other files skipped", listing.top, len(files), listing.skipped)
     labels = _labels(listing, classes, order)
     sizes = picture.sizes_of(files)
     if len(sizes) == 1:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ganexp.dataset.place import open_regular
 from ganexp.errors import DataError
 
 UNSIGNED_BYTE = 8
@@ -32,7 +33,7 @@ def read_idx(path: Path, dimensions: int) -> NDArray[np.uint8]:
     start = 4 + 4 * dimensions
     try:
         length = path.stat().st_size
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             header = file.read(start)
     except OSError as error:
         raise DataError(f"{path}: expected an IDX file, got {error.strerror or error}") from None

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganexp.atomic import replacing
+from ganexp.dataset.place import open_regular
 from ganexp.errors import DataError
 
 BLOCK_BYTES = 16 * 2**20
@@ -124,7 +125,7 @@ def write(path: Path, shape: tuple[int, ...], dtype: str, parts: Iterable[NDArra
 def _checked_header(path: Path) -> tuple[tuple[int, ...], np.dtype[Any]]:
     readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             version = np.lib.format.read_magic(file)
             shape, _, dtype = readers[version](file)
             start, length = file.tell(), path.stat().st_size

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import logging
 import os
@@ -9,7 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 
 from ganexp.errors import DataError
 
@@ -24,6 +25,13 @@ def absolute_root(root: Path) -> Path:
     if root.exists() and not root.is_dir():
         raise DataError(f"dataset.root: expected a folder, got the file {root}")
     return root
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Open a file to read its bytes; OSError for what is none: opening a pipe would wait until somebody writes."""
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise OSError(errno.EINVAL, "something that is no regular file")
+    return path.open("rb")
 
 
 def cache_root(root: Path) -> Path:

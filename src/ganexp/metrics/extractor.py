@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ganexp.atomic import replacing
+from ganexp.errors import DataError
 from ganexp.metrics.numerics import each_block, exact_convolutions
 
 log = logging.getLogger("ganexp")
@@ -73,6 +74,9 @@ def cached_features(extractor: Extractor, images: NDArray[np.uint8], folder: Pat
 
     Returns:
         float32 (N, extractor.dim), on the CPU.
+
+    Raises:
+        DataError: they are not finite.
     """
     path = folder / f"features_{extractor.name}_{extractor.digest[:12]}_{key[:12]}.npy"
     shape = (len(images), extractor.dim)
@@ -83,6 +87,8 @@ def cached_features(extractor: Extractor, images: NDArray[np.uint8], folder: Pat
             if found is None:
                 log.info("%s features of %d real images: computing them once", extractor.name, len(images))
                 found = extractor.features(images)
+                if not bool(found.isfinite().all()):
+                    raise DataError(f"{path}: expected finite features of real images, got NaN or infinite ones")
                 with replacing(path) as temporary:
                     np.save(temporary, found.numpy(), allow_pickle=False)
     return found

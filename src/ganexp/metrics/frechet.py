@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ganexp.errors import DataError
+from ganexp.errors import DataError, Diverged
 from ganexp.metrics.classifiers import classifier
 from ganexp.metrics.inception import Inception, pool_features
 from ganexp.metrics.metric import ImageSet, Metric, ScoringContext
@@ -76,7 +76,13 @@ def frechet_distance(a: Gaussian, b: Gaussian) -> float:
 
     Returns:
         The distance, >= 0.
+
+    Raises:
+        Diverged: a feature was not finite; max(0, NaN) would be the best distance there is.
     """
+    for each in (a, b):
+        if not (each.mean.isfinite().all() and each.factor.isfinite().all()):
+            raise Diverged("Fréchet distance: expected finite features, got NaN or infinite ones")
     with one_thread():
         means = (a.mean - b.mean).square().sum()
         traces = a.factor.square().sum() + b.factor.square().sum()

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated
 
 import torch
-from annotated_types import Ge, Gt
+from annotated_types import Ge, Gt, Le
 from torch import Tensor, nn
 
 from ganexp.errors import DataError
@@ -66,8 +66,8 @@ class Inception:
 
 def kid(
     *,
-    subsets: Annotated[int, Gt(0)] = 100,
-    subset_size: Annotated[int, Ge(2)] = 1000,
+    subsets: Annotated[int, Gt(0), Le(10_000)] = 100,
+    subset_size: Annotated[int, Ge(2), Le(100_000)] = 1000,
     weights: Path | None = None,
 ) -> Metric:
     """Kernel Inception distance (Binkowski et al. 2018): unbiased MMD^2 with a cubic kernel, mean over subsets.
@@ -93,7 +93,7 @@ def kid(
     return Metric(compute, "minimise", extractor=Inception(weights), settings=settings)
 
 
-def inception_score(*, splits: Annotated[int, Gt(0)] = 10, weights: Path | None = None) -> Metric:
+def inception_score(*, splits: Annotated[int, Gt(0), Le(10_000)] = 10, weights: Path | None = None) -> Metric:
     """Inception score (Salimans et al. 2016, section 4): exp(mean KL(p(y|x) || p(y))), mean over splits.
 
     Args:

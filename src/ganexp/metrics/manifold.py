@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Annotated
 
 import torch
-from annotated_types import Gt
+from annotated_types import Gt, Lt
 from torch import Tensor
 
 from ganexp.errors import DataError
@@ -21,7 +21,7 @@ from ganexp.metrics.numerics import each_block, one_thread
 BLOCK = 500
 """Rows of distances at a time; against 10,000 images a block is 40 MB, and there is one for each thread."""
 
-Neighbours = Annotated[int, Gt(0)]
+Neighbours = Annotated[int, Gt(0), Lt(2**31)]
 
 
 def precision(*, k: Neighbours = 3) -> Metric:

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import numpy as np
 import torch
-from annotated_types import Ge
+from annotated_types import Ge, Le
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -23,7 +23,7 @@ TAIL, VALIDATION = 10_000, 1_000
 BLOCK = 250
 
 
-def parzen_ll(*, samples: Annotated[int, Ge(1)] = 10_000) -> Metric:
+def parzen_ll(*, samples: Annotated[int, Ge(1), Le(100_000)] = 10_000) -> Metric:
     """Mean log-likelihood of the test images under Gaussian windows around generated ones, in nats per image.
 
     Protocol of Goodfellow et al. 2014, section 5 (after Breuleux et al. 2011): unquantised samples in [0, 1]; the

@@ -6,10 +6,9 @@ the discriminator's (Miyato et al. 2018).
 
 from __future__ import annotations
 
-import math
 from typing import Annotated, Literal
 
-from annotated_types import Gt, Le, Len, Lt
+from annotated_types import Ge, Gt, Le, Len
 
 from ganexp.model.discriminator import (
     Discriminator,
@@ -20,13 +19,16 @@ from ganexp.model.discriminator import (
 )
 from ganexp.model.generator import Generator, dcgan_generator, generator_2014, mlp_generator, residual_generator
 from ganexp.model.parts import Activation, activation_of, classes, halvings
-from ganexp.schema import NonNegative, Positive, PositiveInt, Probability
+from ganexp.schema import LARGEST, NonNegative, Probability
 from ganexp.types import GAN, ImageShape
 
 Latent = Literal["normal", "uniform"]
-Finite = Annotated[float, Gt(-math.inf), Lt(math.inf)]
+Finite = Annotated[float, Ge(-LARGEST), Le(LARGEST)]
 Share = Annotated[float, Gt(0), Le(1)]
-Widths = Annotated[tuple[PositiveInt, ...], Len(1)]
+Spread = Annotated[float, Gt(0), Le(1000)]
+Width = Annotated[int, Ge(1), Le(2**16)]
+Depth = Annotated[int, Ge(1), Le(100)]
+Widths = Annotated[tuple[Width, ...], Len(1, 100)]
 
 
 def mlp(
@@ -34,13 +36,13 @@ def mlp(
     *,
     num_classes: int | None = None,
     conditional: bool = False,
-    latent_dim: PositiveInt = 100,
+    latent_dim: Width = 100,
     latent: Latent = "normal",
     generator_widths: Widths = (512, 1024),
-    discriminator_width: PositiveInt = 512,
-    discriminator_depth: PositiveInt = 1,
-    maxout_units: PositiveInt = 256,
-    maxout_pieces: PositiveInt = 2,
+    discriminator_width: Width = 512,
+    discriminator_depth: Depth = 1,
+    maxout_units: Width = 256,
+    maxout_pieces: Width = 2,
     activation: Activation = "leaky_relu",
     leak: NonNegative = 0.2,
     dropout: Probability = 0.3,
@@ -77,15 +79,15 @@ def mlp_2014(
     *,
     num_classes: int | None = None,
     conditional: bool = False,
-    latent_dim: PositiveInt = 100,
+    latent_dim: Width = 100,
     latent: Latent = "uniform",
     generator_widths: Widths = (1200, 1200),
-    generator_spread: Positive = 0.05,
+    generator_spread: Spread = 0.05,
     generator_bias: Finite = 0.0,
-    maxout_layers: PositiveInt = 2,
-    maxout_units: PositiveInt = 240,
-    maxout_pieces: PositiveInt = 5,
-    discriminator_spread: Positive = 0.005,
+    maxout_layers: Depth = 2,
+    maxout_units: Width = 240,
+    maxout_pieces: Width = 5,
+    discriminator_spread: Spread = 0.005,
     keep_input: Share = 0.8,
     keep_hidden: Share = 0.5,
     spectral_norm: bool = False,
@@ -124,10 +126,10 @@ def dcgan(
     *,
     num_classes: int | None = None,
     conditional: bool = False,
-    latent_dim: PositiveInt = 100,
+    latent_dim: Width = 100,
     latent: Latent = "normal",
-    width: PositiveInt = 64,
-    depth: PositiveInt | None = None,
+    width: Width = 64,
+    depth: Depth | None = None,
     generator_activation: Activation = "relu",
     discriminator_activation: Activation = "leaky_relu",
     leak: NonNegative = 0.2,
@@ -167,12 +169,12 @@ def resnet(
     *,
     num_classes: int | None = None,
     conditional: bool = False,
-    latent_dim: PositiveInt = 64,
+    latent_dim: Width = 64,
     latent: Latent = "normal",
-    generator_width: PositiveInt = 32,
-    discriminator_width: PositiveInt = 32,
-    depth: PositiveInt | None = None,
-    blocks: PositiveInt = 1,
+    generator_width: Width = 32,
+    discriminator_width: Width = 32,
+    depth: Depth | None = None,
+    blocks: Depth = 1,
     activation: Activation = "leaky_relu",
     leak: NonNegative = 0.2,
     spectral_norm: bool = False,

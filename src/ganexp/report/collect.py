@@ -191,7 +191,8 @@ def text_of(value: Any) -> str:
 
 def finite(value: Any) -> float | None:
     """`value` as a float, or None where it is no finite number."""
-    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
+    known = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return float(value) if known else None
 
 
 def _once(runs: Iterable[Run]) -> tuple[Run, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -179,12 +180,12 @@ def _fitting(name: str, value: Any) -> Any:
 
 
 def _finished(result: Mapping[str, Any]) -> dict[str, Any]:
-    final = {key: value for key, value in result["final"].items() if key not in ("epoch", "step", "images_seen")}
+    final = {key: _number(value) for key, value in result["final"].items() if key not in ROWS_WHOLE}
     measured = (result.get("provenance") or {}).get("metrics")
     return {
         **final,
-        "train_seconds": result["train_seconds"],
-        "images_per_second": result["images_per_second"],
+        "train_seconds": _number(result["train_seconds"]),
+        "images_per_second": _number(result["images_per_second"]),
         "protocol": _digest(measured) if measured else None,
     }
 
@@ -212,6 +213,12 @@ def _rows(folder: Path) -> list[dict[str, Any]]:
 
 def _digest(value: Any) -> str:
     return hashlib.blake2b(json.dumps(value, sort_keys=True).encode(), digest_size=4).hexdigest()
+
+
+def _number(value: Any) -> float | int | None:
+    """A finite number, or None: whatever else a file holds is no measurement."""
+    known = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return value if known else None
 
 
 def _flat(value: Any) -> Any:

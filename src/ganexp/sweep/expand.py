@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import Override, RangeSweep
 
 from ganexp.errors import ConfigError
 from ganexp.target import nearest
+
+MOST_POINTS = 100_000
+"""Runs of a sweep, at most: more are a slip of the finger."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,18 @@ def axes(overrides: Sequence[Override], pairs: Sequence[Sequence[str]] = ()) -> 
     return sorted(single.values(), key=lambda axis: axis.places)
 
 
+def check_size(grid: Sequence[Axis]) -> None:
+    """Refuse a grid of more points than anybody could run.
+
+    Raises:
+        ConfigError: naming how many values each key has.
+    """
+    count = math.prod(len(axis.steps) for axis in grid)
+    if count > MOST_POINTS:
+        each = ", ".join(f"{' and '.join(axis.keys)} has {len(axis.steps):,}" for axis in grid if len(axis.steps) > 1)
+        raise ConfigError(f"expected a sweep of at most {MOST_POINTS:,} runs, got {count:,}: {each}")
+
+
 def points(grid: Sequence[Axis]) -> Iterator[tuple[str, ...]]:
     """Every combination of steps, each as the override strings of one job in the order of the command line."""
     for steps in itertools.product(*(axis.steps for axis in grid)):
@@ -76,10 +92,25 @@ def _values(key: str, override: Override) -> list[str]:
             f"{key}: expected a list or range of values, got {override.input_line!r}; "
             "an interval needs a search: sweep=tune"
         )
+    _check_range(key, override)
     values = [f"{key}={value}" for value in override.sweep_string_iterator()]
     if not values:
         raise ConfigError(f"{key}: expected at least one value, got {override.input_line!r}, which matches none")
     return values
+
+
+def _check_range(key: str, override: Override) -> None:
+    """Refuse a range that is endless or has more values than a sweep may have points, before it is gone through."""
+    swept = override.value()
+    if not isinstance(swept, RangeSweep):
+        return
+    start, stop, step = (float(number if number is not None else 0) for number in (swept.start, swept.stop, swept.step))
+    if not (math.isfinite(start) and math.isfinite(stop) and math.isfinite(step) and step):
+        raise ConfigError(
+            f"{key}: expected a range of finite numbers in steps other than 0, got {override.input_line!r}"
+        )
+    if (stop - start) / step > MOST_POINTS:
+        raise ConfigError(f"{key}: expected at most {MOST_POINTS:,} values, got {override.input_line!r}")
 
 
 def _zipped(single: dict[str, Axis], keys: tuple[str, ...], number: int) -> dict[str, Axis]:

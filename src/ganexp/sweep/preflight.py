@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from ganexp.build import evaluator_for
-from ganexp.config import RunConfig
 from ganexp.errors import ConfigError, Refused
 from ganexp.job import load_dataset
 from ganexp.sweep.plan import short
@@ -14,7 +12,7 @@ from ganexp.sweep.points import Point, telling
 
 
 def check(points: Sequence[Point], keys: Sequence[str]) -> None:
-    """Build each distinct model once, and make ready what each distinct choice of metrics needs.
+    """Make ready what each distinct choice of metrics needs, on each dataset.
 
     What fails for another reason than being refused is left to the jobs, which record it.
 
@@ -27,34 +25,16 @@ def check(points: Sequence[Point], keys: Sequence[str]) -> None:
     """
     seen: set[str] = set()
     for point in points:
-        for part, probe in PROBES.items():
-            key = f"{part} {part_of(point.config, part)!r} {point.config.dataset!r}"
-            if key not in seen:
-                seen.add(key)
-                _try(probe, point, keys)
+        config = point.config
+        chosen = (config.scores, config.metrics, config.trainer.device, config.conditional, config.dataset)
+        if repr(chosen) not in seen:
+            seen.add(repr(chosen))
+            _prepare(point, keys)
 
 
-def part_of(config: RunConfig, part: str) -> Any:
-    """What the answer of a probe depends on, besides the dataset."""
-    if part == "model":
-        return config.model
-    return config.scores, config.metrics, config.trainer.device
-
-
-def _build_model(config: RunConfig) -> None:
-    config.model.build(load_dataset(config.dataset).image_shape)
-
-
-def _prepare_metrics(config: RunConfig) -> None:
-    evaluator_for(config, load_dataset(config.dataset))
-
-
-PROBES: dict[str, Callable[[RunConfig], None]] = {"model": _build_model, "metrics": _prepare_metrics}
-
-
-def _try(probe: Callable[[RunConfig], None], point: Point, keys: Sequence[str]) -> None:
+def _prepare(point: Point, keys: Sequence[str]) -> None:
     try:
-        probe(point.config)
+        evaluator_for(point.config, load_dataset(point.config.dataset))
     except Refused as error:
         where = short(telling(point.overrides, keys)) or "the only point"
         raise ConfigError(f"nothing was started; {where}: {error}") from None

@@ -37,7 +37,7 @@ class GridSweeper(BasicSweeper):
         from ganexp.sweep import dry_run, plan, preflight, show
         from ganexp.sweep.compose import Composer
         from ganexp.sweep.conduct import Conductor
-        from ganexp.sweep.expand import axes, points, swept_keys
+        from ganexp.sweep.expand import axes, check_size, points, swept_keys
         from ganexp.sweep.jobs import distinct
         from ganexp.sweep.points import all_points
 
@@ -45,6 +45,7 @@ class GridSweeper(BasicSweeper):
         options = self.config.sweep
         overrides = self._parse(arguments)
         grid = axes(overrides, [list(keys) for keys in options.zip])
+        check_size(grid)
         keys = swept_keys(grid)
         asked = all_points(Composer(self.hydra_context.config_loader, self.config), list(points(grid)), keys)
         wanted = distinct(asked)
