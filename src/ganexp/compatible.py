@@ -81,7 +81,7 @@ def check_memory(gan: GAN, config: RunConfig, image_shape: ImageShape) -> None:
     if needed > there:
         raise ConfigError(
             f"model: expected networks and batches that fit into this machine's {there / 2**30:,.0f} GiB of memory, "
-            f"got {weights:,} weights with their gradients and {images // prod(image_shape):,} generated images at once, "
+            f"got {weights:,} weights with gradients and {images // prod(image_shape):,} generated images at once, "
             f"which take at least {needed / 2**30:,.0f} GiB"
         )
 

@@ -42,21 +42,109 @@ WRONG = (
     *("abc", "", "''", '" "', "null", "true", "no", "-1", "0", "1.5", "-0.0", "1e400", "-1e400", "nan", "inf", "-inf"),
     *("9" * 30, "-" + "9" * 30, "2147483648", "9223372036854775808", "1e300", "1e38", "1e-320", "0x10", "1_0"),
     *("[]", "[1,2]", "[[1]]", "[a,1,null]", "{}", "{a:1}", "{a:{b:[c]}}", "{_target_:os.system}"),
-    *("ü", "'日本'", "'🙂'", "'\u202e'", "'a b'", "'a\\'b'", "\"a\nb\"", "x" * 3000, "../up", "../material/file", "~nobodyhere/x"),
-    *("${seed}", "${nope.nope}", "${oc.env:FAULTS_NOPE}", "${oc.env:FAULTS_WORD}", "${optim}", "${.}", "${", "${}", "${nope:}"),
-    *("???", "'???'", "1,2", "choice(1,2)", "range(3)", "glob(*)", "interval(0,1)", "shuffle(1,2)", "[1", "}", "$", "%s", '"'),
+    *(
+        "ü",
+        "'日本'",
+        "'🙂'",
+        "'\u202e'",
+        "'a b'",
+        "'a\\'b'",
+        '"a\nb"',
+        "x" * 3000,
+        "../up",
+        "../material/file",
+        "~nobodyhere/x",
+    ),
+    *(
+        "${seed}",
+        "${nope.nope}",
+        "${oc.env:FAULTS_NOPE}",
+        "${oc.env:FAULTS_WORD}",
+        "${optim}",
+        "${.}",
+        "${",
+        "${}",
+        "${nope:}",
+    ),
+    *(
+        "???",
+        "'???'",
+        "1,2",
+        "choice(1,2)",
+        "range(3)",
+        "glob(*)",
+        "interval(0,1)",
+        "shuffle(1,2)",
+        "[1",
+        "}",
+        "$",
+        "%s",
+        '"',
+    ),
 )
 """Values that are wrong for nearly every key: types, ranges, numbers at the edges of floats, text, interpolations,
 sweeps, syntax."""
 
 WHOLE = (
     *("nothing=1", "nothing.at.all=1", "+new=1", "+model.new=1", "++trainer.new=[1]", "~seed", "~nothing", "~optim.lr"),
-    *("~model", "~optim.lr=5", "nogroup=x", "+nogroup=x", "+model=mlp", "model=mlp,dcgan", "model=[mlp,dcgan]", "model={}"),
-    *("dataset={a:1}", "optim@there=adam", "experiment=[]", "experiment=debug", "trainer/x=1", "=", "=1", "seed", "seed==1"),
-    *("", ".", "a..b=1", "seed =1", " seed=1", "ü=1", "se ed=1", "seed:1", "+", "~", "+=1", "hydra=5", "hydra/launcher=nope"),
-    *("optim/schedule=cosine", "optim/schedule=nope", "penalty/schedule=linear", "+metrics/score=fid", "metrics/score=[cfd]"),
-    *("--nothing", "-x", "--config-name=nope", "--config-dir=nope", "--config-path=nope", "hydra.run.dir=../material/file"),
-    *("hydra.run.dir=../material/file/x", "hydra.run.dir=null", "hydra.searchpath=[nope]", "hydra.job.chdir=5", "--experimental-rerun=x"),
+    *(
+        "~model",
+        "~optim.lr=5",
+        "nogroup=x",
+        "+nogroup=x",
+        "+model=mlp",
+        "model=mlp,dcgan",
+        "model=[mlp,dcgan]",
+        "model={}",
+    ),
+    *(
+        "dataset={a:1}",
+        "optim@there=adam",
+        "experiment=[]",
+        "experiment=debug",
+        "trainer/x=1",
+        "=",
+        "=1",
+        "seed",
+        "seed==1",
+    ),
+    *(
+        "",
+        ".",
+        "a..b=1",
+        "seed =1",
+        " seed=1",
+        "ü=1",
+        "se ed=1",
+        "seed:1",
+        "+",
+        "~",
+        "+=1",
+        "hydra=5",
+        "hydra/launcher=nope",
+    ),
+    *(
+        "optim/schedule=cosine",
+        "optim/schedule=nope",
+        "penalty/schedule=linear",
+        "+metrics/score=fid",
+        "metrics/score=[cfd]",
+    ),
+    *(
+        "--nothing",
+        "-x",
+        "--config-name=nope",
+        "--config-dir=nope",
+        "--config-path=nope",
+        "hydra.run.dir=../material/file",
+    ),
+    *(
+        "hydra.run.dir=../material/file/x",
+        "hydra.run.dir=null",
+        "hydra.searchpath=[nope]",
+        "hydra.job.chdir=5",
+        "--experimental-rerun=x",
+    ),
 )
 """Arguments that are wrong as a whole, or unusual."""
 
@@ -124,7 +212,14 @@ def hydra_keys() -> tuple[str, ...]:
     from omegaconf import OmegaConf
 
     flat = dict(_flat("hydra", OmegaConf.to_container(node, resolve=False)))
-    left_out = ("hydra.mode", "hydra.runtime", "hydra.help", "hydra.hydra_help", "hydra.job_logging", "hydra.hydra_logging")
+    left_out = (
+        "hydra.mode",
+        "hydra.runtime",
+        "hydra.help",
+        "hydra.hydra_help",
+        "hydra.job_logging",
+        "hydra.hydra_logging",
+    )
     return tuple(key for key in flat if not key.startswith(left_out))
 
 

@@ -208,7 +208,10 @@ HUGE = "9" * 40
 
 BAD_OPTIONS = (
     *(f"sample run --out x.npy --num {value}" for value in ("0", "-1", "abc", "1.5", "nan", "10000000000", HUGE)),
-    *(f"sample run --out x.npy --checkpoint {value}" for value in ("5", "epoch=", "epoch=-1", "epoch=²", "epoch=99", "x=1")),
+    *(
+        f"sample run --out x.npy --checkpoint {value}"
+        for value in ("5", "epoch=", "epoch=-1", "epoch=²", "epoch=99", "x=1")
+    ),
     *(f"sample run --out x.npy --checkpoint epoch={HUGE}", "sample run --out x.npy --checkpoint epoch=1e3"),
     *(f"sample run --out x.npy --label {value}" for value in ("-1", "0", "99", "abc")),
     *(f"sample run --out x.npy --seed {value}" for value in ("abc", "1.5", "")),
@@ -245,7 +248,11 @@ def test_odd_options_that_are_right_work(place: Path, tmp_path: Path) -> None:
     shutil.copytree(place / "run", tmp_path / "here" / "run")
     for number, line in enumerate(
         (
-            *("sample run --out 0.npy --seed -1", f"sample run --out 1.npy --seed {HUGE}", "sample run --out 2.png --num 1"),
+            *(
+                "sample run --out 0.npy --seed -1",
+                f"sample run --out 1.npy --seed {HUGE}",
+                "sample run --out 2.png --num 1",
+            ),
             *("sample run --out ü.npy --num 3", "evaluate run --metrics default --num-samples 2147483648", "clean run"),
             *("status run", "resume run", "resume run --retry --trust ''", "evaluate run --metrics default --trust ["),
         )

@@ -131,4 +131,6 @@ def test_any_configuration_makes_a_step_or_is_refused(subject: str, place: Path)
 
     attack()
     assert 2 in ends
-    print(f"{subject}: {len(ends)} configurations: {ends.count(0)} ran, {ends.count(2)} refused, {ends.count(1)} diverged")
+    print(
+        f"{subject}: {len(ends)} configurations: {ends.count(0)} ran, {ends.count(2)} refused, {ends.count(1)} diverged"
+    )

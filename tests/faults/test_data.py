@@ -46,7 +46,9 @@ def check_named(ended: Ended, *words: str) -> None:
     told = check_refused(ended)
     for word in ("expected", "got", *words):
         assert word in told, told
-    left = [path for path in ended.folder.parent.glob("root/prepared/**/*") if path.suffix == ".npy" or ".tmp" in path.name]
+    left = [
+        path for path in ended.folder.parent.glob("root/prepared/**/*") if path.suffix == ".npy" or ".tmp" in path.name
+    ]
     assert left == []
 
 
@@ -402,6 +404,8 @@ def test_pickles_of_a_stranger_are_not_opened(train: Train, tmp_path: Path) -> N
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
-def test_what_the_data_cannot_serve_is_refused(dataset: tuple[str, ...], word: str, train: Train, tmp_path: Path) -> None:
+def test_what_the_data_cannot_serve_is_refused(
+    dataset: tuple[str, ...], word: str, train: Train, tmp_path: Path
+) -> None:
     (tmp_path / "file").write_text("no folder")
     assert word in check_refused(train(*dataset))

@@ -121,7 +121,11 @@ OWN_OPTIMIZER = (
         (target("loss", "trapped_loss", after=3, player="generator", value="-inf"), "g_loss is -inf", 2),
         (OWN_OPTIMIZER, "a weight is not finite", 1),
         ((*target("metrics.scores.mine", "trapped_metric"), "++metrics.objective=mine"), "metric mine", 1),
-        ((*target("metrics.scores.mine", "trapped_metric", value="-inf"), "++metrics.objective=mine"), "metric mine", 1),
+        (
+            (*target("metrics.scores.mine", "trapped_metric", value="-inf"), "++metrics.objective=mine"),
+            "metric mine",
+            1,
+        ),
         ((*target("metrics.scores.mine", "trapped_metric", value="inf"), "metrics.every_epochs=2"), "metric mine", 2),
     ],
     ids=lambda value: " ".join(value)[:60] if isinstance(value, tuple) else "",
@@ -167,7 +171,15 @@ def _spoil(path: Path) -> None:
 
 
 def test_divergence_late_in_a_trajectory_leaves_what_came_before_and_is_never_ranked(tmp_path: Path) -> None:
-    grid = ("optim=sgd", *EXPLODING, "optim.schedule.lr.kimg=0.5", "optim.lr=1e-6,1e30", "trainer.epochs=1,12", "seed=0,1", "metrics=default")
+    grid = (
+        "optim=sgd",
+        *EXPLODING,
+        "optim.schedule.lr.kimg=0.5",
+        "optim.lr=1e-6,1e30",
+        "trainer.epochs=1,12",
+        "seed=0,1",
+        "metrics=default",
+    )
     base = [text for text in SMALL if not text.startswith(("metrics", "optim", "trainer.epochs"))]
     small = (*base, "metrics.num_samples=64", "hydra/launcher=basic", "sweep.report=true")
     ended = launch(tmp_path / "one", "--multirun", *small, *grid)
@@ -175,11 +187,18 @@ def test_divergence_late_in_a_trajectory_leaves_what_came_before_and_is_never_ra
     sweep = tmp_path / "one" / "multirun" / "digits-grid"
     table = load_summary(sweep)
     states = {(lr, epochs): set(part["state"]) for (lr, epochs), part in table.groupby(["lr", "epochs"])}
-    assert states == {(1e-6, 1): {"COMPLETED"}, (1e-6, 12): {"DIVERGED"}, (1e30, 1): {"DIVERGED"}, (1e30, 12): {"DIVERGED"}}
+    assert states == {
+        (1e-6, 1): {"COMPLETED"},
+        (1e-6, 12): {"DIVERGED"},
+        (1e30, 1): {"DIVERGED"},
+        (1e30, 12): {"DIVERGED"},
+    }
     with (sweep / "summary.csv").open(newline="") as file:
         assert not {"nan", "inf", "-inf"} & {cell.lower() for row in csv.reader(file) for cell in row}
     _check_best(sweep, "optim.lr=1e-06")
-    assert "4 of 4 diverged" in (sweep / "report.md").read_text() or "2 of 2 diverged" in (sweep / "report.md").read_text()
+    assert (
+        "4 of 4 diverged" in (sweep / "report.md").read_text() or "2 of 2 diverged" in (sweep / "report.md").read_text()
+    )
 
 
 def _check_best(sweep: Path, winner: str) -> None:
@@ -228,7 +247,13 @@ def test_a_search_names_no_trial_that_diverged(tmp_path: Path) -> None:
 
     base = [text for text in SMALL if not text.startswith(("metrics", "optim", "trainer.batch_size"))]
     space = ("optim=sgd", "optim.lr=choice(1e-3,1e30)", "seed=range(0,9)", "hydra.sweeper.n_trials=6")
-    small = (*base, "metrics.num_samples=64", "trainer.batch_size=24", "hydra/launcher=basic", "hydra.sweeper.params=null")
+    small = (
+        *base,
+        "metrics.num_samples=64",
+        "trainer.batch_size=24",
+        "hydra/launcher=basic",
+        "hydra.sweeper.params=null",
+    )
     ended = launch(tmp_path / "one", "--multirun", "sweep=tune", *small, *space, "hydra.sweeper.sampler.seed=1")
     assert "Traceback" not in ended.told, ended.told
     sweep = tmp_path / "one" / "multirun" / "digits-tune"
