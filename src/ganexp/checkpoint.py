@@ -27,7 +27,7 @@ class CorruptCheckpointError(Exception):
 
 
 def save(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
-    """Write tensors and metadata to `path` atomically.
+    """Write tensors and metadata to `path` atomically; its folder is made, but not the one that this is in.
 
     Args:
         path: file to write.
@@ -40,7 +40,7 @@ def save(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> 
     kept = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     text = json.dumps(meta)
     header = {"format": str(FORMAT), "meta": text, "digest": _digest(kept, text), "layout": _layout(kept)}
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(exist_ok=True)
     with replacing(path) as temporary:
         try:
             save_file(kept, temporary, metadata=header)

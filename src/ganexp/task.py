@@ -117,23 +117,15 @@ def run_in_sweep(job: Job) -> float | None:
         return None
     except Exception as error:
         log.error("%s failed: %s: %s", job.directory, type(error).__name__, plain(error))
-        _try_to_spread(job, State.FAILED, {"type": type(error).__name__, "message": str(error)})
+        _spread(job, State.FAILED, {"type": type(error).__name__, "message": str(error)})
         return None
     if outcome.state is State.INTERRUPTED and outcome.signal is not None:
         if outcome.signal in REQUEUEING:
             os.kill(os.getpid(), outcome.signal)  # to the engine's own handler, now that the run is saved
         raise SystemExit(128 + outcome.signal)
     if outcome.state in (State.FAILED, State.DIVERGED):
-        _try_to_spread(job, outcome.state, {"type": outcome.state.title(), "message": outcome.message})
+        _spread(job, outcome.state, {"type": outcome.state.title(), "message": outcome.message})
     return outcome.objective
-
-
-def _try_to_spread(job: Job, ended: State, error: dict[str, str]) -> None:
-    """`_spread`, which a full disk or a directory that is gone must not make worse than it is."""
-    try:
-        _spread(job, ended, error)
-    except OSError as second:
-        log.error("%s: what became of it cannot be written (%s)", job.directory, second)
 
 
 def _spread(job: Job, ended: State, error: dict[str, str]) -> None:
