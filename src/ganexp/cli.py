@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import sys
@@ -10,10 +11,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NoReturn
 
-from ganexp.errors import ConfigError, Diverged, Refused
+from ganexp.errors import ConfigError, Diverged, Refused, lack_of_memory
 from ganexp.terminal import plain
 
 FAILED, REFUSED, INTERRUPTED = 1, 2, 130
+
+NO_SUCH_PLACE = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ELOOP, errno.ENAMETOOLONG, errno.EINVAL)
+"""What a file system says of a name that was mistyped."""
 
 LONGEST = 500
 """Characters of a command line that are shown."""
@@ -29,15 +33,29 @@ def reporting() -> Iterator[None]:
         yield
     except Refused as error:
         refuse(str(error))
-    except (Diverged, OSError) as error:
-        sys.stderr.write(plain(f"ganexp: {os_message(error) if isinstance(error, OSError) else error}\n"))
-        raise SystemExit(FAILED) from None
+    except OSError as error:
+        if error.errno in NO_SUCH_PLACE:
+            refuse(os_message(error))
+        fail(os_message(error))
+    except Diverged as error:
+        fail(str(error))
+    except (MemoryError, RuntimeError) as error:
+        lacking = lack_of_memory(error)
+        if lacking is None:
+            raise
+        fail(lacking)
 
 
 def refuse(message: str) -> NoReturn:
     """Say why nothing is done, and end with status 2."""
     sys.stderr.write(f"ganexp: {plain(message)}\n")
     raise SystemExit(REFUSED)
+
+
+def fail(message: str) -> NoReturn:
+    """Say what went wrong at work, and end with status 1."""
+    sys.stderr.write(f"ganexp: {plain(message)}\n")
+    raise SystemExit(FAILED)
 
 
 def run_reported(program: Callable[[], None], wants_traceback: bool) -> None:

@@ -17,7 +17,7 @@ from typing import Annotated
 import typer
 
 from ganexp.cli import reporting
-from ganexp.errors import DirectoryError
+from ganexp.errors import ConfigError, DirectoryError
 from ganexp.foreign import refuse_links
 from ganexp.terminal import plain
 
@@ -50,8 +50,8 @@ class Again:
 def main(
     sweep: Annotated[Path, typer.Argument(help="Sweep directory.", metavar="SWEEP_DIR")],
     more: Annotated[list[str] | None, typer.Argument(help="Further overrides, e.g. hydra/launcher=basic.")] = None,
-    top: Annotated[int, typer.Option(min=1, help="How many of the best settings of each data set.")] = 3,
-    seeds: Annotated[int, typer.Option(min=1, help="How many unused seeds for each.")] = 5,
+    top: Annotated[int, typer.Option(min=1, max=1000, help="How many of the best settings of each data set.")] = 3,
+    seeds: Annotated[int, typer.Option(min=1, max=1000, help="How many unused seeds for each.")] = 5,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the commands, run nothing.")] = False,
 ) -> None:
     """Train the winners of a sweep again on unused seeds, then write its report."""
@@ -61,6 +61,9 @@ def main(
 
     with reporting():
         refuse_links(sweep / CONFIRM)
+        for text in more or []:
+            if "=" not in text and not text.startswith("~"):
+                raise ConfigError(f"expected overrides such as hydra/launcher=basic, got {text!r}")
         chosen = winners(sweep, top, seeds)
         failed = False
         for again in chosen:

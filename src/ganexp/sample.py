@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def main(
     run_dir: Annotated[Path, typer.Argument(help="Directory of a run.")],
     out: Annotated[Path, typer.Option(help=".npy for uint8 (N, C, H, W), .png for a grid.")],
-    num: Annotated[int, typer.Option(min=1, help="How many images (interpolations: how many rows).")] = 64,
+    num: Annotated[int, typer.Option(min=1, max=10_000_000, help="How many images (interpolations: how many rows).")] = 64,
     checkpoint: Annotated[str | None, typer.Option(help="'epoch=20'; the newest if left out.")] = None,
     interpolate: Annotated[bool, typer.Option("--interpolate", help="Spherical interpolations, one a row.")] = False,
     label: Annotated[int | None, typer.Option(min=0, help="The class, of a conditional model.")] = None,
@@ -74,16 +74,30 @@ def sample(
 
     from ganexp.pictures import to_uint8
     from ganexp.reopen import open_config, parse_checkpoint
-    from ganexp.sampling import decode, interpolations, latents, sampler
+    from ganexp.sampling import STEPS, decode, interpolations, latents, sampler
 
     epoch = parse_checkpoint(checkpoint)
     config, _ = open_config(run_dir, trust)
     gan, counts = load_gan(run_dir, config, epoch)
-    labels = _labels(label, counts, num, seed)
     cpu = torch.device("cpu")
+    first = latents(gan.latent, gan.latent_dim, 1, seed)
+    _check_memory(num * (STEPS if interpolate else 1), decode(gan.generator, first, cpu, _labels(label, counts, 1, seed)))
+    labels = _labels(label, counts, num, seed)
     if interpolate:
         return to_uint8(interpolations(sampler(gan.generator, gan.latent, gan.latent_dim, cpu, seed), num, labels))
     return to_uint8(decode(gan.generator, latents(gan.latent, gan.latent_dim, num, seed), cpu, labels))
+
+
+def _check_memory(count: int, one: Tensor) -> None:
+    """Refuse more images (count) like `one`, float32 (1, C, H, W), than there is memory for."""
+    from ganexp.compatible import total_memory
+
+    needed, there = 5 * one.numel() * count, total_memory()
+    if needed > there:
+        raise DirectoryError(
+            f"--num: expected images that fit into this machine's {there / 2**30:,.0f} GiB of memory, got {count:,} of "
+            f"shape {tuple(one.shape[1:])}, which take at least {needed / 2**30:,.0f} GiB"
+        )
 
 
 def _labels(label: int | None, counts: Sequence[int] | None, num: int, seed: int) -> Tensor | None:

@@ -16,6 +16,9 @@ from ganexp.errors import ConfigError
 from ganexp.sweep.conf import WorkersConf
 from ganexp.sweep.workers import LATER, Workers
 
+MOST_THREADS = 256
+"""Of a process, at most."""
+
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
@@ -45,6 +48,10 @@ class WorkersLauncher(JoblibLauncher):  # type: ignore[misc]
                 )
         if n_jobs != -1 and n_jobs < 1:
             raise ConfigError(f"hydra.launcher.n_jobs: expected -1 (all cores or GPUs) or at least 1, got {n_jobs}")
+        if inner_max_num_threads is not None and not 1 <= inner_max_num_threads <= MOST_THREADS:
+            raise ConfigError(
+                f"hydra.launcher.inner_max_num_threads: expected 1 to {MOST_THREADS} or null, got {inner_max_num_threads}"
+            )
         self.on_done: Callable[[int, JobReturn], None] | None = None
 
     @property

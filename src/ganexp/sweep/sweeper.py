@@ -42,6 +42,8 @@ class GridSweeper(BasicSweeper):
         from ganexp.sweep.points import all_points
 
         assert self.config is not None and self.hydra_context is not None and self.launcher is not None
+        if self.max_batch_size is not None and self.max_batch_size < 1:
+            raise ConfigError(f"hydra.sweeper.max_batch_size: expected at least 1 or null, got {self.max_batch_size}")
         options = self.config.sweep
         overrides = self._parse(arguments)
         grid = axes(overrides, [list(keys) for keys in options.zip])

@@ -184,7 +184,7 @@ def make_sampler(node: Any, trials: int) -> Any:
     quasi = str(node.get("_target_")).endswith("QMCSampler")
     kept = seed is None or trials == 0 or quasi
     own: dict[str, Any] = {} if kept else {"seed": derive(int(seed), "sampler", trials) % 2**32}
-    with _quietly():
+    with _quietly(), _refusing("hydra.sweeper.sampler"):
         sampler = instantiate(
             node, **own, _execution_whitelist_=("hydra_plugins.hydra_optuna_sweeper.*", "optuna.samplers.*")
         )
@@ -192,12 +192,31 @@ def make_sampler(node: Any, trials: int) -> Any:
 
 
 def make_pruner(node: Any) -> BasePruner:
-    """The pruner that a configuration describes (`hydra.sweeper.pruner`)."""
+    """The pruner that a configuration describes (`hydra.sweeper.pruner`).
+
+    Raises:
+        ConfigError: it is no pruner of Optuna's, or its settings are none that it takes.
+    """
     from hydra.utils import instantiate
 
-    with _quietly():
+    factor = node.get("reduction_factor", 2)  # Hyperband would look at it only when it prunes
+    if not isinstance(factor, int) or factor < 2:
+        raise ConfigError(f"hydra.sweeper.pruner.reduction_factor: expected at least 2, got {factor}")
+    with _quietly(), _refusing("hydra.sweeper.pruner"):
         pruner: BasePruner = instantiate(node, _execution_whitelist_=("optuna.pruners.*",))
     return pruner
+
+
+@contextmanager
+def _refusing(key: str) -> Iterator[None]:
+    """Inside, what Hydra or Optuna says of a node becomes a refusal that names it."""
+    from hydra.errors import HydraException
+
+    try:
+        yield
+    except (HydraException, TypeError, ValueError) as error:
+        reason = " ".join(str(error.__cause__ or error).split())
+        raise ConfigError(f"{key}: expected settings that Optuna takes, got: {reason}") from None
 
 
 @contextmanager

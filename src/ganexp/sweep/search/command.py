@@ -60,6 +60,7 @@ def run(sweeper: SearchSweeper, overrides: Sequence[Override]) -> list[Any]:
     probe = check(composer, space)
     objectives = objectives_of(probe.config, options.objectives)
     directions = directions_of(probe.config, objectives, options.direction)
+    make_sampler(options.sampler, 0)
     pruner = make_pruner(options.pruner)
     if len(objectives) > 1 and not isinstance(pruner, optuna.pruners.NopPruner):
         raise ConfigError(
