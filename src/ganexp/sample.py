@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 def main(
     run_dir: Annotated[Path, typer.Argument(help="Directory of a run.")],
     out: Annotated[Path, typer.Option(help=".npy for uint8 (N, C, H, W), .png for a grid.")],
-    num: Annotated[int, typer.Option(min=1, max=10_000_000, help="How many images (interpolations: how many rows).")] = 64,
+    num: Annotated[
+        int, typer.Option(min=1, max=10_000_000, help="How many images (interpolations: how many rows).")
+    ] = 64,
     checkpoint: Annotated[str | None, typer.Option(help="'epoch=20'; the newest if left out.")] = None,
     interpolate: Annotated[bool, typer.Option("--interpolate", help="Spherical interpolations, one a row.")] = False,
     label: Annotated[int | None, typer.Option(min=0, help="The class, of a conditional model.")] = None,
@@ -81,7 +83,9 @@ def sample(
     gan, counts = load_gan(run_dir, config, epoch)
     cpu = torch.device("cpu")
     first = latents(gan.latent, gan.latent_dim, 1, seed)
-    _check_memory(num * (STEPS if interpolate else 1), decode(gan.generator, first, cpu, _labels(label, counts, 1, seed)))
+    _check_memory(
+        num * (STEPS if interpolate else 1), decode(gan.generator, first, cpu, _labels(label, counts, 1, seed))
+    )
     labels = _labels(label, counts, num, seed)
     if interpolate:
         return to_uint8(interpolations(sampler(gan.generator, gan.latent, gan.latent_dim, cpu, seed), num, labels))

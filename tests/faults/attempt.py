@@ -7,6 +7,7 @@ command that hangs or eats memory is a finding and no accident of the suite.
 from __future__ import annotations
 
 import gc
+import importlib
 import json
 import os
 import re
@@ -24,6 +25,19 @@ from typing import Any, NoReturn
 MEMORY_BYTES = 3 * 2**30
 """What a child may allocate beyond what it starts with."""
 
+WARM = (
+    *(
+        "matplotlib.backends.backend_agg",
+        "pandas",
+        "statsmodels",
+        "ganexp.confirm",
+        "ganexp.evaluate",
+        "ganexp.metrics",
+    ),
+    *("ganexp.report.write", "ganexp.run", "ganexp.sample", "ganexp.sweep.search.command", "ganexp.sweep.sweeper"),
+)
+"""What children would each import for themselves."""
+
 DEADLINE_SECONDS = 120.0
 """A child that takes longer than this hangs: each has work for a second or two."""
 
@@ -33,7 +47,7 @@ class Ended:
     """How a command ended.
 
     Attributes:
-        status: exit status; minus the signal's number where one killed it; None: it had to be killed for taking too long.
+        status: exit status; minus the signal's number where one killed it; None: it took too long and was killed.
         out, err: what it said.
         folder: the working directory that it had.
     """
@@ -57,14 +71,16 @@ class Ended:
         return [json.loads((run / "status.json").read_text())["state"] for run in self.runs()]
 
 
-def attempt(folder: Path, call: Callable[[], Any], env: dict[str, str] | None = None) -> Ended:
+def attempt(
+    folder: Path, call: Callable[[], Any], env: dict[str, str] | None = None, memory: int = MEMORY_BYTES
+) -> Ended:
     """Run `call` in a forked child with `folder` as its working directory, to its end."""
     folder.mkdir(parents=True, exist_ok=True)
     out, err = folder.with_name(f"{folder.name}.out"), folder.with_name(f"{folder.name}.err")
     sys.stdout.flush(), sys.stderr.flush()
     child = os.fork()
     if child == 0:
-        _live(folder, call, env or {}, out, err)
+        _live(folder, call, env or {}, memory, out, err)
     status = _wait(child)
     texts = [path.read_text(errors="replace") for path in (out, err)]
     out.unlink(), err.unlink()
@@ -72,22 +88,12 @@ def attempt(folder: Path, call: Callable[[], Any], env: dict[str, str] | None = 
 
 
 def warm() -> None:
-    """Import, once, what children would each import for themselves."""
-    import matplotlib.backends.backend_agg
-    import pandas
-    import statsmodels  # noqa: F401
-
-    import ganexp.confirm
-    import ganexp.evaluate
-    import ganexp.metrics
-    import ganexp.report.write
-    import ganexp.run
-    import ganexp.sample
-    import ganexp.sweep.search.command
-    import ganexp.sweep.sweeper  # noqa: F401
+    """Import `WARM`, once."""
+    for name in WARM:
+        importlib.import_module(name)
 
 
-def launch(folder: Path, *arguments: str, env: dict[str, str] | None = None) -> Ended:
+def launch(folder: Path, *arguments: str, env: dict[str, str] | None = None, memory: int = MEMORY_BYTES) -> Ended:
     """`python -m ganexp ARGUMENTS`."""
 
     def call() -> None:
@@ -100,15 +106,13 @@ def launch(folder: Path, *arguments: str, env: dict[str, str] | None = None) -> 
         os.environ.pop("HYDRA_FULL_ERROR", None)
         main()
 
-    return attempt(folder, call, env)
+    return attempt(folder, call, env, memory)
 
 
 def command(folder: Path, module: str, *arguments: str, env: dict[str, str] | None = None) -> Ended:
     """`python -m ganexp.<module> ARGUMENTS`."""
 
     def call() -> None:
-        import importlib
-
         import typer
 
         sys.argv = [f"python -m ganexp.{module}", *arguments]
@@ -130,7 +134,7 @@ def check_refused(ended: Ended) -> str:
     return message
 
 
-def _live(folder: Path, call: Callable[[], Any], env: dict[str, str], out: Path, err: Path) -> NoReturn:
+def _live(folder: Path, call: Callable[[], Any], env: dict[str, str], memory: int, out: Path, err: Path) -> NoReturn:
     """The child's life; it never returns into the test."""
     status = 70
     try:
@@ -142,7 +146,7 @@ def _live(folder: Path, call: Callable[[], Any], env: dict[str, str], out: Path,
         os.chdir(folder)
         os.environ.update(env)
         sys.path.insert(0, str(folder))  # as `python -m` does
-        _confine()
+        _confine(memory)
         call()
         status = 0
     except SystemExit as ended:
@@ -155,10 +159,10 @@ def _live(folder: Path, call: Callable[[], Any], env: dict[str, str], out: Path,
         os._exit(status)
 
 
-def _confine() -> None:
-    """No network, and bounded memory."""
+def _confine(memory: int) -> None:
+    """No network, and no more than so many bytes of memory beyond what there is."""
     size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (size + MEMORY_BYTES, resource.RLIM_INFINITY))
+    resource.setrlimit(resource.RLIMIT_AS, (size + memory, resource.RLIM_INFINITY))
 
     def unreachable(*_: object, **__: object) -> NoReturn:
         raise OSError(101, "Network is unreachable")

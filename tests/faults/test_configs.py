@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
+from typing import Any
 
+import attempt
 import numpy as np
 import pytest
-import attempt
 from attempt import Ended, check_refused, launch
 from hypothesis import HealthCheck, Phase, given, settings
 from overrides import GROUPS, Case, all_keys, cases
@@ -134,3 +132,42 @@ def test_any_configuration_makes_a_step_or_is_refused(subject: str, place: Path)
     print(
         f"{subject}: {len(ends)} configurations: {ends.count(0)} ran, {ends.count(2)} refused, {ends.count(1)} diverged"
     )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (("trainer=null",), "trainer: expected one of default, got null"),
+        (("model.latent_dim=9999999999",), "model.latent_dim"),
+        (("hydra.run.dir=file/x",), "file/x"),
+        (("trainer.device=meta",), "trainer.device"),
+        (("--multirun", "seed=range(1000000000)"), "at most 100,000"),
+    ],
+    ids=lambda value: value[-1] if isinstance(value, tuple) else "",
+)
+def test_the_command_itself_says_the_same(
+    arguments: tuple[str, ...], word: str, ganexp: Callable[..., Any], tmp_path: Path
+) -> None:
+    """In processes of its own, as a user runs it."""
+    (tmp_path / "file").write_text("no folder")
+    done = ganexp(*arguments)
+    assert (done.returncode, done.stdout) == (2, ""), done.stdout + done.stderr
+    assert done.stderr.startswith("ganexp: ") and word in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_more_memory_than_there_is_is_refused_by_count_before_it_is_asked_for(place: Path) -> None:
+    """Each value is one that is right alone."""
+    wide = ("model.generator_widths=[65536,65536]", "model.discriminator_width=65536", "model.discriminator_depth=100")
+    told = check_refused(launch(place / "wide", "trainer.max_steps=1", "metrics=none", *wide))
+    assert "model: expected networks and batches that fit into this machine's" in told
+
+
+def test_memory_that_runs_out_at_work_is_said_in_a_line(place: Path) -> None:
+    """What fits by count into the machine fails in a child that has less."""
+    wide = ("trainer.max_steps=1", "metrics=none", "model.generator_widths=[20000,16000]")
+    ended = launch(place / "full", *wide, memory=2**30)
+    assert (ended.status, ended.states()) == (1, ["FAILED"]), ended.told
+    assert "Traceback" not in ended.told
+    assert "out of memory: " in ended.out
+    check_failed(ended)

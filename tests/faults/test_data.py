@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import attempt
 import numpy as np
 import pytest
-import attempt
 from attempt import Ended, check_refused, launch
 from material import gzip_bomb, idx, mnist, npy, npy_header, picture, pixels, png
 
@@ -105,7 +105,7 @@ def test_a_gzip_bomb_is_not_unpacked(train: Train, tmp_path: Path) -> None:
     folder = mnist(tmp_path / "root")
     name = "train-images-idx3-ubyte"
     (folder / name).unlink()
-    for other in [path for path in folder.iterdir()]:
+    for other in list(folder.iterdir()):
         other.with_name(f"{other.name}.gz").write_bytes(b"\x1f\x8b\x08\x00")
     (folder / f"{name}.gz").write_bytes(gzip_bomb(16))
     assert "could not be downloaded" in check_refused(train("dataset=mnist"))

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import attempt
 import pytest
 import torch
-import attempt
 from attempt import Ended, check_refused, command, launch
 
 from ganexp import load_summary

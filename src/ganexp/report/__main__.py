@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from ganexp.cli import FAILED, reporting
+from ganexp.errors import DirectoryError
 from ganexp.terminal import plain
 
 
@@ -22,6 +23,9 @@ def main(
     from ganexp.report.write import home, write_report
 
     with reporting():
+        for sweep in sweeps:
+            if not sweep.is_dir():
+                raise DirectoryError(f"{sweep}: expected a sweep directory, got no folder")
         if verify:
             _verify(sweeps, out or home(sweeps))
         elif best:

@@ -50,7 +50,8 @@ class WorkersLauncher(JoblibLauncher):  # type: ignore[misc]
             raise ConfigError(f"hydra.launcher.n_jobs: expected -1 (all cores or GPUs) or at least 1, got {n_jobs}")
         if inner_max_num_threads is not None and not 1 <= inner_max_num_threads <= MOST_THREADS:
             raise ConfigError(
-                f"hydra.launcher.inner_max_num_threads: expected 1 to {MOST_THREADS} or null, got {inner_max_num_threads}"
+                f"hydra.launcher.inner_max_num_threads: expected 1 to {MOST_THREADS} or null, "
+                f"got {inner_max_num_threads}"
             )
         self.on_done: Callable[[int, JobReturn], None] | None = None
 
