@@ -64,3 +64,21 @@ def test_the_command_line_says_so_and_exits_with_2(ganexp):
     assert done.returncode == 2
     assert "loss=wgan" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_networks_and_batches_beyond_the_machines_memory_are_refused_by_count(tmp_path, monkeypatch):
+    from ganexp import compatible
+
+    small = ("dataset.num_images=48", "trainer.batch_size=20", "trainer.d_steps=7", "metrics=none")
+    job = make_job(tmp_path, *small)
+    gan = job.config.model.build(job.dataset.image_shape)
+    weights = sum(p.numel() for net in (gan.generator, gan.discriminator) for p in net.parameters())
+    least = 4 * (2 * weights + 20 * 7 * 28 * 28)
+    for there, refused in ((least, False), (least - 1, True)):
+        monkeypatch.setattr(compatible, "total_memory", lambda there=there: there)
+        compatible._CHECKED.clear()
+        if refused:
+            with pytest.raises(ConfigError, match=rf"got {weights:,} weights .* 140 generated images"):
+                make_job(tmp_path, *small)
+        else:
+            make_job(tmp_path, *small)

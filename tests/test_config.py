@@ -71,6 +71,12 @@ def test_one_learning_rate_for_both_nets_unless_one_is_given():
         (["metrics.objective=beauty"], r"metrics\.objective: expected one of the metrics cfd.*got 'beauty'"),
         (["metrics=none", "metrics.objective=cfd"], r"metrics\.objective: .*none"),
         (["loss._target_=os.system"], r"loss\._target_: .*trust"),
+        (["trust=${seed}"], r"trust: expected a list, got a value of type int"),
+        (["seed=${nope}"], r"seed: Interpolation key 'nope' not found"),
+        (["seed=???"], r"seed: expected a value, got none"),
+        (["model.latent_dim=1000000000"], r"model\.latent_dim: expected a value less than or equal to 65536"),
+        (["trainer.threads=1000000"], r"trainer\.threads: expected a value less than or equal to 256"),
+        (["optim.lr=1e39"], r"optim\.lr: expected a value less than or equal to 340282346638528"),
         (["seed=-1"], r"seed: expected a value greater than or equal to 0, got -1"),
     ],
 )

@@ -108,3 +108,12 @@ def _with_parameter(function, name, default):
     signature = inspect.signature(function, eval_str=True)
     extra = inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=float)
     return signature.replace(parameters=[*signature.parameters.values(), extra])
+
+
+def test_settings_that_are_no_finite_numbers_can_be_recorded():
+    config = load(compose_config("metrics=none"))
+    params = {**config.loss.params, "bound": float("inf"), "floor": float("nan")}
+    config = dataclasses.replace(config, loss=dataclasses.replace(config.loss, params=params))
+    identity = canonical(config, "digits", "f")
+    assert (identity["loss"]["bound"], identity["loss"]["floor"]) == ("Infinity", "NaN")
+    assert difference(identity, canonical(config, "digits", "f")) == []

@@ -4,26 +4,20 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NoReturn
 
-from ganexp.errors import ConfigError, Diverged, Refused, lack_of_memory
+from ganexp.errors import Diverged, Refused, lack_of_memory
+from ganexp.mistakes import composition_message
 from ganexp.terminal import plain
 
 FAILED, REFUSED, INTERRUPTED = 1, 2, 130
 
 NO_SUCH_PLACE = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ELOOP, errno.ENAMETOOLONG, errno.EINVAL)
 """What a file system says of a name that was mistyped."""
-
-LONGEST = 500
-"""Characters of a command line that are shown."""
-
-NO_TEXT = r"null|true|false|nan|[+-]?inf|[+-]?[0-9.].*"
-"""Values that Hydra reads as something else than text."""
 
 
 @contextmanager
@@ -106,111 +100,6 @@ def _by_hydra_alone(error: BaseException) -> bool:
     """Whether an error arose before any of ganexp's code was at work: about the command line, or a folder it names."""
     modules = {str(frame.f_globals.get("__name__")) for frame, _ in traceback.walk_tb(error.__traceback__)}
     return not any(name.startswith("ganexp.") for name in modules - {__name__, "ganexp.__main__"})
-
-
-def composition_message(error: BaseException) -> str:
-    """One message for an error that Hydra or OmegaConf raised while composing the configuration."""
-    if isinstance(error, OSError) and error.filename is not None:
-        return f"{error.filename}: expected a folder that can be written, got: {error.strerror}"
-    parts: list[str] = []
-    current: BaseException | None = error
-    while current is not None:
-        text = str(current).strip()
-        if text and text not in "\n".join(parts):
-            parts.append(text)
-        current = current.__cause__
-    text = "\n".join(parts)
-    unknown = re.search(r"Could not (?:override|append to config|delete from config)[^']*'([^']+)'", text)
-    wrong = re.search(r"full_key: (\S+)", text)
-    if unknown and ("not in struct" in text or "not in '" in text):
-        key = wrong[1] if wrong else unknown[1]
-        return f"{key}: unknown key.{suggestion(key)}"
-    if wrong:
-        first = next(line for line in parts[-1].splitlines() if line.strip())
-        return _with_arguments(f"{wrong[1]}: {expected_got(first.strip())}")
-    return _no_option(text) or _with_arguments(text)
-
-
-def _with_arguments(text: str) -> str:
-    """An error that names nothing that was typed, with what was typed."""
-    typed = [argument for argument in sys.argv[1:] if "=" in argument]
-    if not typed or any(argument in text or argument.partition("=")[0].lstrip("+~") in text for argument in typed):
-        return text
-    words = " ".join(typed)
-    return f"{text}\nin the overrides: {words if len(words) <= LONGEST else words[:LONGEST] + ' ...'}"
-
-
-def _no_option(text: str) -> str | None:
-    """For a group that was given null or a number: which group, and what it takes; None for other errors."""
-    from ganexp.config import conf_dir
-
-    found = re.search(r"Config group override must be a string or a list\. Got (\w+)", text)
-    for key, sign, value in (argument.partition("=") for argument in sys.argv[1:] if found):
-        group = key.lstrip("+").partition("@")[0]
-        options = sorted(path.stem for path in (conf_dir() / group).glob("*.yaml"))
-        if sign and (options or group.startswith("hydra")) and re.fullmatch(NO_TEXT, value, re.IGNORECASE):
-            expected = "one of " + ", ".join(options) if options else "the name of an option"
-            return f"{key}: expected {expected}, got {value}"
-    return None
-
-
-def expected_got(line: str) -> str:
-    """OmegaConf's words for a wrong type, with expected and got."""
-    if line.endswith("is not Optional"):
-        return "expected a value, got null"
-    if line.startswith("Missing mandatory value"):
-        return "expected a value, got none"
-    found = re.match(r"Invalid value assigned: (\w+) is not a ListConfig", line)
-    if found:
-        return f"expected a list, got a value of type {found[1]}"
-    found = re.match(r"Value '(.*)' of type '(.*)' could not be converted to (\w+)", line)
-    if found:
-        names = {"Integer": "a whole number", "Float": "a number", "Boolean": "true or false"}
-        return f"expected {names.get(found[3], found[3])}, got {found[1]!r}"
-    return line
-
-
-def suggestion(key: str) -> str:
-    """' Did you mean ...?' with the known key nearest to a mistyped one, or the empty string."""
-    import difflib
-
-    known = [name for name in known_keys() if name != key]
-    whole = difflib.get_close_matches(key, known, n=1, cutoff=0.75)
-    last = key.rpartition(".")[2]
-    by_last = {name.rpartition(".")[2]: name for name in sorted(known, key=lambda n: n.count("."), reverse=True)}
-    found = whole or [by_last[name] for name in difflib.get_close_matches(last, list(by_last), n=1, cutoff=0.6)]
-    return f" Did you mean {found[0]!r}?" if found else ""
-
-
-def known_keys() -> list[str]:
-    """Every key of the configuration, with the group options that the command line chose where they compose."""
-    from hydra import compose, initialize_config_dir
-    from hydra.core.global_hydra import GlobalHydra
-
-    from ganexp.config import conf_dir
-
-    choices = [a for a in sys.argv[1:] if re.fullmatch(r"[a-z_/]+=[A-Za-z0-9_-]+", a)]
-    for overrides in (choices, []):
-        GlobalHydra.instance().clear()
-        try:
-            with initialize_config_dir(str(conf_dir())):
-                return _flatten(compose("config", overrides))
-        except Exception as error:
-            last = error
-    raise ConfigError(f"the configuration does not compose: {last}")
-
-
-def _flatten(node: object, prefix: str = "") -> list[str]:
-    from omegaconf import DictConfig
-
-    if not isinstance(node, DictConfig):
-        return [prefix]
-    keys = [] if not prefix else [prefix]
-    for name in node:
-        if name != "hydra" and name != "_target_":
-            child = node._get_node(name)
-            keys += _flatten(child, f"{prefix}.{name!s}" if prefix else str(name))
-    return keys
 
 
 def wants_traceback() -> bool:

@@ -132,7 +132,7 @@ def plain_values(cfg: DictConfig) -> dict[str, Any]:
 
 def _in_one_line(error: OmegaConfBaseException, cfg: DictConfig) -> str:
     """What could not be resolved, and why."""
-    from ganexp.cli import expected_got
+    from ganexp.mistakes import expected_got
 
     line = expected_got(str(error).strip().splitlines()[0])
     key = error.full_key or next((str(key) for key in cfg if not _resolves(cfg, str(key))), "the configuration")

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torchmetrics.image.fid import FrechetInceptionDistance
 
-from ganexp.errors import DataError
+from ganexp.errors import DataError, Diverged
 from ganexp.metrics.frechet import Gaussian, fit, frechet_distance
 
 RANDOM = np.random.RandomState(0)
@@ -94,3 +94,12 @@ def test_agrees_with_torchmetrics() -> None:
 def test_a_single_image_has_no_covariance() -> None:
     with pytest.raises(DataError, match="expected at least 2 images, got 1"):
         fit(torch.randn(1, 4))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_features_that_are_no_numbers_have_no_distance(value: float) -> None:
+    sound = torch.from_numpy(RANDOM.normal(size=(8, 3)))
+    broken = sound.clone()
+    broken[0, 0] = value
+    with pytest.raises(Diverged, match="expected finite features"):
+        frechet_distance(fit(broken), fit(sound))

@@ -4,7 +4,7 @@ import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from ganexp.errors import ConfigError
-from ganexp.sweep.expand import axes, points, swept_keys
+from ganexp.sweep.expand import axes, check_size, points, swept_keys
 
 
 def expand(*texts: str, pairs: list[list[str]] | None = None) -> list[tuple[str, ...]]:
@@ -69,3 +69,26 @@ def test_an_interval_is_refused_with_what_to_do_instead() -> None:
 def test_swept_keys_are_those_with_more_than_one_value() -> None:
     grid = axes(OverridesParser.create().parse_overrides(["a=1,2", "b=1", "c=choice(3)", "d=4,5"]), [])
     assert swept_keys(grid) == ("a", "d")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a=range(0,100000000)",
+        "a=range(0,1,1e-9)",
+        "a=range(0,3,0)",
+        "a=range(inf)",
+        "a=range(0,nan)",
+        "a=range(0,-1e9,-1)",
+    ],
+)
+def test_endless_and_enormous_ranges_are_refused_before_they_are_gone_through(text: str) -> None:
+    with pytest.raises(ConfigError, match=r"a: expected (a range of finite numbers|at most 100,000 values)"):
+        expand(text)
+
+
+def test_a_grid_of_more_points_than_anybody_could_run_is_refused() -> None:
+    grid = axes(OverridesParser.create().parse_overrides(["a=range(1000)", "b=range(101)", "c=1"]))
+    with pytest.raises(ConfigError, match="at most 100,000 runs, got 101,000: a has 1,000, b has 101"):
+        check_size(grid)
+    check_size(axes(OverridesParser.create().parse_overrides(["a=range(1000)", "b=range(100)"])))

@@ -139,7 +139,7 @@ def _by_message(problems: Iterable[tuple[Exception, Sequence[int]]]) -> dict[str
 def _message(error: Exception) -> str:
     if isinstance(error, ConfigError | DataError):
         return str(error)
-    from ganexp.cli import composition_message
+    from ganexp.mistakes import composition_message
 
     return composition_message(error)
 
