@@ -1,5 +1,9 @@
+import hashlib
+import json
+
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import nn
 
 from ganexp import checkpoint
@@ -73,3 +77,14 @@ def test_an_optimizer_goes_on_as_if_never_stopped(make, tmp_path):
     checkpoint.unpack_optimizer("o", second, tensors, meta["scalars"])
     steps(restored, second, 3, 6)
     assert checkpoint.weights_sha256(restored.state_dict()) == checkpoint.weights_sha256(straight.state_dict())
+
+
+def test_a_checkpoint_of_the_first_format_can_still_be_read(tmp_path):
+    path = tmp_path / "x.safetensors"
+    meta = json.dumps({"epoch": 3})
+    digest = hashlib.sha256(meta.encode() + checkpoint.weights_sha256(TENSORS).encode()).hexdigest()
+    header = {"format": "1", "meta": meta, "digest": digest}
+    save_file(TENSORS, path, metadata=header)
+    tensors, found = checkpoint.load(path)
+    assert found == {"epoch": 3}
+    assert checkpoint.weights_sha256(tensors) == checkpoint.weights_sha256(TENSORS)
