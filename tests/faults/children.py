@@ -121,10 +121,11 @@ def die_at_write(number: int, below: str) -> None:
 
 
 def full_at_write(number: int, below: str) -> None:
-    """From the `number`th change on, let this process find the disk full; removing goes on working."""
+    """From the `number`th change on, let this process find the disk full: it can make nothing new."""
 
     def act(n: int, event: str, path: str) -> None:
-        if n >= number and event != "os.remove":
+        old = event == "os.remove" or (event == "open" and Path(path).exists())  # a lock, say
+        if n >= number and not old:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
 
     on_writes(below, act)

@@ -175,6 +175,7 @@ def test_two_evaluations_of_one_run_keep_each_others_scores(
 ) -> None:
     from ganexp import evaluate
 
+    monkeypatch.setenv("GANEXP_DATA", str(data_root))
     run(tmp_path, data_root, *SMALL, "trainer.epochs=1", "hydra.run.dir=run")
     write, result = evaluate._update_result, tmp_path / "run" / "result.json"
 

@@ -151,6 +151,22 @@ def test_a_run_whose_process_died_without_a_word_failed(sweep: Sweep, monkeypatc
     assert [State.FAILED, State.FAILED] in told
 
 
+def test_a_failure_that_cannot_be_written_ends_its_job_alone_and_for_good(
+    sweep: Sweep, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(*arguments: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(conduct, "mark_failed", full)
+    sweep.answers["2"] = died("no luck")
+    conductor = sweep.conductor()
+    conductor.conduct()
+    assert [len(batch) for batch in sweep.launcher.batches] == [3]
+    assert {conductor.state_of(point) for point in sweep.of(2)} == {State.PENDING}
+    assert {conductor.state_of(point) for point in sweep.of(3)} == {State.COMPLETED}
+    assert "that it failed cannot be written" in caplog.text
+
+
 def test_a_failure_does_not_overwrite_what_was_finished(sweep: Sweep) -> None:
     def half(points: list[Point]) -> JobReturn:
         write(sweep.folder, min(points, key=lambda point: point.epochs), State.COMPLETED)

@@ -186,6 +186,7 @@ class Conductor:
                     mark_failed(self.directory, point, error)
                 except OSError as second:  # a full disk, say, must not end the other jobs
                     log.error("%s: that it failed cannot be written (%s)", self.directory / point.name, second)
+                    self._attempts[point.run_id] = ATTEMPTS
         done.cfg = done.hydra_cfg = None  # a quarter of a megabyte for each job of a long sweep
         self.ended += 1
         if self.told is not None:
