@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import sys
 import traceback
 from collections.abc import Callable, Iterator
@@ -15,6 +16,9 @@ from ganexp.mistakes import composition_message
 from ganexp.terminal import plain
 
 FAILED, REFUSED, INTERRUPTED = 1, 2, 130
+
+LONGEST_WORD = 500
+"""Characters of a word in a message that are shown."""
 
 NO_SUCH_PLACE = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ELOOP, errno.ENAMETOOLONG, errno.EINVAL)
 """What a file system says of a name that was mistyped."""
@@ -42,14 +46,19 @@ def reporting() -> Iterator[None]:
 
 def refuse(message: str) -> NoReturn:
     """Say why nothing is done, and end with status 2."""
-    sys.stderr.write(f"ganexp: {plain(message)}\n")
+    sys.stderr.write(f"ganexp: {_shortened(plain(message))}\n")
     raise SystemExit(REFUSED)
 
 
 def fail(message: str) -> NoReturn:
     """Say what went wrong at work, and end with status 1."""
-    sys.stderr.write(f"ganexp: {plain(message)}\n")
+    sys.stderr.write(f"ganexp: {_shortened(plain(message))}\n")
     raise SystemExit(FAILED)
+
+
+def _shortened(message: str) -> str:
+    """A message whose words are no longer than a person reads: a value that was typed may be of any length."""
+    return re.sub(rf"(\S{{{LONGEST_WORD}}})\S+", r"\1...", message)
 
 
 def run_reported(program: Callable[[], None], wants_traceback: bool) -> None:

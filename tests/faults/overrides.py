@@ -166,8 +166,8 @@ class Case:
         return (*self.base, *self.focus)
 
     def names(self) -> set[str]:
-        """Words one of which a refusal must contain: options, keys, their ends, their groups, and values."""
-        found = {text for text in self.base if "." not in text}
+        """Words one of which a refusal must contain: what was typed, and of what is tried its parts."""
+        found = {text.partition("=")[0] if "." in text else text for text in self.base}
         for text in self.focus:
             key, _, value = text.partition("=")
             key = key.strip().lstrip("+~-")

@@ -284,3 +284,13 @@ def test_a_search_that_only_diverges_is_refused_a_winner(tmp_path: Path) -> None
     for module, arguments in (("report", ("--best",)), ("confirm", ())):
         told = command(tmp_path / "two", module, str(sweep), *arguments)
         assert "expected at least one ranked setting" in check_refused(told)
+
+
+def test_a_sweep_over_settings_that_are_no_finite_numbers_is_planned_and_told_of(tmp_path: Path) -> None:
+    own = ("++loss._target_=diverging.trapped_loss", "++loss.value=nan,inf,1.0", "++loss.after=0", *LAB)
+    ended = launch(tmp_path / "one", "--multirun", *SMALL, "trainer.max_steps=1", "hydra/launcher=basic", *own)
+    assert (ended.status, "Traceback" in ended.told) == (1, False), ended.told
+    sweep = tmp_path / "one" / "multirun" / "digits-grid"
+    assert load_summary(sweep)["state"].tolist() == ["DIVERGED", "DIVERGED", "COMPLETED"]
+    told = command(tmp_path / "two", "status", str(sweep))
+    assert (told.status, "2 DIVERGED" in told.out) == (0, True), told.told
