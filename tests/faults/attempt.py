@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import importlib
 import json
+import logging
 import os
 import re
 import resource
@@ -146,6 +147,7 @@ def _live(folder: Path, call: Callable[[], Any], env: dict[str, str], memory: in
         os.chdir(folder)
         os.environ.update(env)
         sys.path.insert(0, str(folder))  # as `python -m` does
+        logging.getLogger().handlers.clear()  # pytest's own, which would keep what a user is told
         _confine(memory)
         call()
         status = 0

@@ -175,8 +175,10 @@ def _fitting(name: str, value: Any) -> Any:
     """A value as its column takes it, or None: a plan may be damaged, or a stranger's."""
     if name in CATEGORIES or name in TEXT:
         return None if value is None else str(value)
-    number = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < MOST_EPOCHS
-    return value if number and (name not in WHOLE or isinstance(value, int)) else None
+    number = _number(value)
+    if number is None or name not in WHOLE:
+        return number
+    return number if isinstance(number, int) and abs(number) < MOST_EPOCHS else None
 
 
 def _finished(result: Mapping[str, Any]) -> dict[str, Any]:
