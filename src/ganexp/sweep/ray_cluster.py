@@ -13,7 +13,7 @@ from hydra_plugins.hydra_ray_launcher.ray_launcher import RayLauncher
 from omegaconf import OmegaConf, open_dict
 
 from ganexp.sweep.launcher import as_return, collected, cores
-from ganexp.sweep.workers import LATER, LATER_SECONDS, WorkerDied
+from ganexp.sweep.workers import LATER_SECONDS, Feed, WorkerDied
 
 PASSED_ON = ("GANEXP_DATA",)
 """Variables that a task takes from the launcher's environment."""
@@ -53,17 +53,13 @@ class RayStream(RayLauncher):  # type: ignore[misc]
         remote = self._connect()
         running: dict[Any, int] = {}
         given: list[Sequence[str]] = []
-        exhausted = False
+        feed = Feed(jobs)
         try:
             while True:
-                while not exhausted and len(running) < most:
-                    overrides = next(jobs, None)
-                    exhausted = overrides is None
-                    if overrides is None or overrides is LATER:
-                        break
+                for overrides in feed.while_room(lambda: len(running) < most):
                     given.append(list(overrides))
                     running[self._submit(remote, first + len(given) - 1, given[-1])] = len(given) - 1
-                if exhausted and not running:
+                if feed.ended and not running:
                     return
                 ended, _ = ray.wait(list(running), num_returns=1, timeout=LATER_SECONDS) if running else ([], [])
                 for task in ended:

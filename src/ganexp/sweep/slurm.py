@@ -25,7 +25,7 @@ from hydra_plugins.hydra_submitit_launcher.submitit_launcher import BaseSubmitit
 from ganexp.errors import ConfigError
 from ganexp.foreign import refuse_links
 from ganexp.sweep.launcher import as_return, cores, environments
-from ganexp.sweep.workers import LATER, WorkerDied, Workers
+from ganexp.sweep.workers import Feed, WorkerDied, Workers
 
 POLL_SECONDS = 2.0
 """Between two looks at which jobs are still there."""
@@ -154,16 +154,12 @@ class SubmititStream(BaseSubmititLauncher):  # type: ignore[misc]
         As `ganexp.sweep.launcher.WorkersLauncher.stream`; each is a job of its own.
         """
         executor, shared = self._executor()
-        running, units, exhausted = dict[int, Any](), list[Allocation](), False
+        running, units, feed = dict[int, Any](), list[Allocation](), Feed(jobs)
         while True:
-            while not exhausted and len(running) < most:
-                overrides = next(jobs, None)
-                exhausted = overrides is None
-                if overrides is None or overrides is LATER:
-                    break
+            for overrides in feed.while_room(lambda: len(running) < most):
                 units.append(Allocation(shared, [(first + len(units), list(overrides))]))
                 running[len(units) - 1] = executor.submit(units[-1])
-            if exhausted and not running:
+            if feed.ended and not running:
                 return
             time.sleep(POLL_SECONDS)
             for number in self._ended(running):

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import count
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import Any, Final
@@ -30,6 +31,32 @@ LATER: Final = object()
 
 LATER_SECONDS = 1.0
 """After that, the next one is asked for again, even where no worker has anything to say."""
+
+
+class Feed:
+    """Tasks, asked for one by one while there is room for them.
+
+    Args:
+        tasks: gives tasks, or LATER.
+
+    Attributes:
+        ended: there will be no more.
+        later: there was none when it was last asked for, but may be one again.
+    """
+
+    def __init__(self, tasks: Iterator[Any]) -> None:
+        self._tasks = tasks
+        self.ended = self.later = False
+
+    def while_room(self, has_room: Callable[[], bool]) -> Iterator[Any]:
+        """The tasks that are there now, each asked for when the one before has been taken."""
+        self.later = False
+        while not self.ended and has_room():
+            task = next(self._tasks, None)
+            self.ended, self.later = task is None, task is LATER
+            if self.ended or self.later:
+                return
+            yield task
 
 
 class WorkerDied(Exception):
@@ -85,21 +112,15 @@ class Workers:
         Leaving early, by an exception or by closing the generator (`contextlib.closing`), asks all workers to stop with
         SIGTERM and waits for them.
         """
-        number = 0
-        exhausted = False
+        feed, numbers = Feed(tasks), count()
         try:
             while True:
-                later = False
-                for slot in self._slots:
-                    if slot.task is None and not exhausted and not later:
-                        arguments = next(tasks, None)
-                        exhausted, later = arguments is None, arguments is LATER
-                        if arguments is not None and not later:
-                            self._give(slot, number, arguments)
-                            number += 1
-                if all(slot.task is None for slot in self._slots) and not later:
+                for arguments in feed.while_room(lambda: any(slot.task is None for slot in self._slots)):
+                    free = next(slot for slot in self._slots if slot.task is None)
+                    self._give(free, next(numbers), arguments)
+                if all(slot.task is None for slot in self._slots) and not feed.later:
                     break
-                for slot in self._ready(LATER_SECONDS if later else None):
+                for slot in self._ready(LATER_SECONDS if feed.later else None):
                     answer = self._take(slot)
                     if answer is not _HANDED_OVER:
                         done, slot.task = slot.task, None
