@@ -133,6 +133,7 @@ def test_a_configuration_cannot_multiply(only: Path, tmp_path: Path, name: str) 
     for module, more in (("ganexp.sample", ("--out", tmp_path / "x.png")), ("ganexp.resume", ())):
         done = command(module, only, *more, cwd=tmp_path)
         assert done.status == 2, done.output[-2000:]
+        assert name != "aliases" or "without aliases" in done.output, "refused before they are spread out"
 
 
 @pytest.mark.parametrize(
