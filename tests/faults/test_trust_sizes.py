@@ -103,6 +103,7 @@ def test_no_file_fills_the_memory_or_hangs_a_command(sweep: Path, only: Path, tm
             module, *arguments = names[each]
             done = command(str(module), *arguments, cwd=tmp_path)
             assert done.status in (0, 1, 2), (name, each, done.output[-2000:])
+            assert "out of memory" not in done.output, (name, each, done.output[-2000:])
         path.unlink(missing_ok=True)
         if before is not None:
             path.write_bytes(before)
