@@ -33,6 +33,7 @@ import numpy as np
 HERE = Path(__file__).parent
 BATCHES = (16, 32, 36, 64)
 D_STEPS = 5
+GRID_BATCHES = (16, 36, 64)
 BARS = {
     "one run, fp32": {16: 2.0, 32: 2.2, 64: 1.6},
     "one run, bf16": {16: 2.5, 32: 2.5, 64: 2.5},
@@ -53,6 +54,7 @@ def main() -> None:
         root = data_root(Path(folder))
         found = {batch: measure(batch, root, options.rounds, options.seconds, cores) for batch in options.batches}
     print(table(found))
+    print(f"\n{grid_hours(found)}")
     target = HERE / "results" / f"{machine_name()}.json"
     target.write_text(json.dumps({"machine": machine(), "data": str(root.name), "batches": found}, indent=1) + "\n")
     print(f"\nwritten to {target}")
@@ -196,6 +198,20 @@ def table(found: dict[int, dict[str, Any]]) -> str:
         cells = [f" {bars[batch]}x |" if batch in bars else " |" for batch in found]
         lines.append(f"| bar: {name} |" + "".join(cells))
     return "\n".join(lines)
+
+
+def grid_hours(found: dict[int, dict[str, Any]]) -> str:
+    """What the original's grid on MNIST (batch 16, 36, 64, two rates, 20, 50 and 100 epochs) takes by these figures.
+
+    The original trains each of the three lengths anew, 170 epochs; ganexp reads the shorter two off the longest one.
+    """
+    if not set(GRID_BATCHES) <= found.keys():
+        return f"for hours of the original's grid, batches {', '.join(map(str, GRID_BATCHES))} are needed"
+    hours = {}
+    for name, epochs in (("reference", 170), ("sweep, fp32", 100), ("sweep, bf16", 100)):
+        each = [2 * epochs * 60_000 / found[batch][name]["median"] / 3600 for batch in GRID_BATCHES]
+        hours[name] = sum(each)
+    return "the original's grid on MNIST: " + ", ".join(f"{name} {each:.1f} h" for name, each in hours.items())
 
 
 def machine_name() -> str:

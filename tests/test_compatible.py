@@ -37,6 +37,13 @@ def test_gradient_penalties_are_for_discriminators_without_batch_statistics(tmp_
     )
 
 
+@pytest.mark.parametrize("penalty", ["r1", "r2", "r1_r2", "wgan_gp"])
+def test_compiled_networks_have_no_second_derivatives(tmp_path, penalty):
+    with pytest.raises(ConfigError, match=rf"trainer\.compile: expected null with penalty={penalty}.*got inductor"):
+        make_job(tmp_path, *TINY, "trainer.compile=inductor", f"penalty={penalty}")
+    make_job(tmp_path, *TINY, "trainer.compile=inductor", "loss=wgan", "penalty=clip")
+
+
 def test_images_that_do_not_fit_the_model_are_refused(tmp_path):
     with pytest.raises(ConfigError, match=r"model\.depth: .*got 30 x 30"):
         make_job(tmp_path, *NO_MLP_KEYS, "model=dcgan", "dataset.image_size=30", "model.depth=2")

@@ -164,6 +164,7 @@ def unfinish(job):
         ("trainer.real_batch=fresh",),
         ("trainer.ema_kimg=0.05", "trainer.ema_rampup=0.2"),
         ("trainer.precision=bf16",),
+        pytest.param(("trainer.compile=aot_eager",), marks=pytest.mark.filterwarnings("ignore:The .grad attribute")),
         ("loss=minimax", "loss.warmup_epochs=2"),
         ("optim=adamw",),
         ("optim=rmsprop",),

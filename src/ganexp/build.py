@@ -79,7 +79,7 @@ def build_state(job: Job) -> TrainState:
     """Fresh networks and optimizers of a run, from its seed."""
     config = job.config
     torch.manual_seed(derive(config.seed, "init"))
-    return TrainState(
+    state = TrainState(
         config.model.build(job.dataset.image_shape, num_classes=job.dataset.num_classes),
         config.optim_generator.build,
         config.optim_discriminator.build,
@@ -88,6 +88,10 @@ def build_state(job: Job) -> TrainState:
         schedules_g=config.schedules_generator,
         schedules_d=config.schedules_discriminator,
     )
+    if config.trainer.compile is not None:
+        for net in (state.generator, state.discriminator):
+            net.compile(backend=config.trainer.compile)
+    return state
 
 
 def build_batches(job: Job) -> Batches:

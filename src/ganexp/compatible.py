@@ -32,7 +32,7 @@ def check_together(config: RunConfig, dataset: Dataset) -> None:
     if config.conditional:
         _check_labels(dataset)
     targets = [(target.path, dict(target.params)) for target in (config.model, config.loss, config.penalty)]
-    size = [config.trainer.batch_size, config.trainer.d_steps, config.trainer.device]
+    size = [config.trainer.batch_size, config.trainer.d_steps, config.trainer.device, config.trainer.compile]
     key = json.dumps([targets, dataset.image_shape, dataset.num_classes, size], sort_keys=True, default=str)
     if key in _CHECKED:
         return
@@ -45,6 +45,11 @@ def check_together(config: RunConfig, dataset: Dataset) -> None:
     except Exception:
         return  # what a user's own function raises is the run's failure, told with its traceback
     check_memory(gan, config, dataset.image_shape)
+    if penalty is not None and penalty.per_image and config.trainer.compile is not None:
+        raise ConfigError(
+            f"trainer.compile: expected null with penalty={config.penalty.name}, which needs second derivatives that "
+            f"compiled networks do not have, got {config.trainer.compile}"
+        )
     if penalty is not None:
         check_penalty(config.penalty.name, penalty, config.loss.name, loss, gan.discriminator)
     _CHECKED.add(key)

@@ -26,6 +26,7 @@ TRAINER_KEYS = (
     "ema_kimg",
     "ema_rampup",
     "precision",
+    "compile",
     "max_steps",
     "max_seconds",
 )

@@ -29,6 +29,8 @@ class TrainerConfig:
         ema_kimg: half-life of the generator's weight average in thousands of images_seen; null: no average.
         ema_rampup: until then the half-life is this share of images_seen (0.05 is usual); null: the same all along.
         precision: arithmetic of the networks' matrix products.
+        compile: backend of torch.compile for both networks (cudagraphs: their kernels are launched as CUDA graphs);
+            null: none. It has no second derivatives, and so no gradient penalties.
         device: "auto" (a GPU where there is one), "cpu", "cuda", "cuda:1" ...
         threads: torch threads; null: all cores in a single run, one in a parallel sweep.
         max_steps: stop after this many generator steps, then finish as usual.
@@ -46,6 +48,7 @@ class TrainerConfig:
     ema_kimg: Positive | None = None
     ema_rampup: Positive | None = None
     precision: Literal["fp32", "bf16"] = "fp32"
+    compile: Literal["inductor", "cudagraphs", "aot_eager"] | None = None
     device: str = "auto"
     threads: Annotated[int, Ge(1), Le(256)] | None = None
     max_steps: PositiveInt | None = None

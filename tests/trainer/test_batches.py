@@ -68,6 +68,16 @@ def test_labels_stay_with_their_images():
     assert Batches(numbered(10), 4, 3, seed=3, device=CPU).at(0).labels_of(0) is None
 
 
+def test_images_kept_on_the_device_are_the_same_batches():
+    labels = np.arange(10, dtype=np.int64) * 7 % 4
+    read, kept = (Batches(numbered(10), 4, 3, seed=3, device=CPU, labels=labels, resident=r) for r in (False, True))
+    for step in range(6):
+        one, other = read.at(step), kept.at(step)
+        assert all(torch.equal(a, b) for a, b in zip(one.reals, other.reals, strict=True))
+        assert all(torch.equal(a, b) for a, b in zip(one.labels, other.labels, strict=True))
+    assert kept.label_counts(4) == read.label_counts(4)
+
+
 def test_a_moment_is_where_training_stands_before_the_step():
     batches = Batches(numbered(10), 4, 1, seed=0, device=CPU)
     found = [batches.moment(step) for step in (0, 2, 3, 7)]

@@ -76,6 +76,23 @@ def test_equals_the_plain_formula(saturating, draws):
         torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.filterwarnings("ignore:The .grad attribute")  # torch's own look at it while it traces
+def test_compiled_networks_make_the_same_step():
+    reals = [torch.rand(7, *SHAPE) * 2 - 1]
+    plain = make_state(ema=True)
+    compiled = copy.deepcopy(plain)
+    for net in (compiled.generator, compiled.discriminator):
+        net.compile(backend="aot_eager")
+    for state in (plain, compiled):
+        torch.manual_seed(5)
+        train_step(state, batch(reals), game(relativistic(), ema_kimg=0.008))
+    pairs = [(plain.generator, compiled.generator), (plain.discriminator, compiled.discriminator)]
+    for ours, theirs in [*pairs, (plain.average, compiled.average)]:
+        assert ours.state_dict().keys() == theirs.state_dict().keys()
+        for name, value in ours.state_dict().items():
+            torch.testing.assert_close(theirs.state_dict()[name], value, rtol=1e-5, atol=1e-6)
+
+
 class Recorder(nn.Module):
     """A network that remembers the sizes of the batches it saw."""
 

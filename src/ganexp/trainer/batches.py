@@ -47,8 +47,9 @@ class Batches:
         batch_size: images in a minibatch; the last one of an epoch is smaller where N is no multiple of it.
         draws: independent permutations of an epoch: 1 (a batch is reused), or one per discriminator step.
         seed: the run's seed.
-        device: where the batches are wanted; on a GPU all images are kept there.
+        device: where the batches are wanted.
         labels: int64 (N,) where the networks take labels.
+        resident: keep all images, labels and orders on the device, so that a step copies nothing to it; None: on a GPU.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class Batches:
         seed: int,
         device: torch.device,
         labels: NDArray[np.int64] | None = None,
+        resident: bool | None = None,
     ) -> None:
         self.images = images
         self.batch_size = batch_size
@@ -66,8 +68,10 @@ class Batches:
         self.seed = seed
         self.device = device
         self.steps_per_epoch = ceil(len(images) / batch_size)
-        self._resident = torch.from_numpy(np.array(images)).to(device) if device.type != "cpu" else None
-        self.labels = None if labels is None else torch.from_numpy(np.array(labels))
+        kept = device.type != "cpu" if resident is None else resident
+        self._place = device if kept else torch.device("cpu")
+        self._resident = torch.from_numpy(np.array(images)).to(device) if kept else None
+        self.labels = None if labels is None else torch.from_numpy(np.array(labels)).to(self._place)
         self._orders: tuple[int, list[Tensor]] | None = None
 
     def at(self, step: int) -> Minibatch:
@@ -93,14 +97,14 @@ class Batches:
 
     def _take(self, indices: Tensor) -> Tensor:
         if self._resident is not None:
-            return self._resident[indices.to(self.device)]
-        return torch.from_numpy(self.images[indices.numpy()])
+            return self._resident[indices]
+        return torch.from_numpy(self.images[indices.numpy()]).to(self.device)
 
     def _permutations(self, epoch: int) -> list[Tensor]:
         if self._orders is None or self._orders[0] != epoch:
             orders = []
             for draw in range(self.draws):
                 generator = torch.Generator().manual_seed(derive(self.seed, "permutation", epoch, draw))
-                orders.append(torch.randperm(len(self.images), generator=generator))
+                orders.append(torch.randperm(len(self.images), generator=generator).to(self._place))
             self._orders = (epoch, orders)
         return self._orders[1]
