@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
@@ -107,7 +107,8 @@ def grid(jobs: int, place: Path) -> None:
     for name, script in COMMANDS.items():
         (programs / name).write_text(f"#!/bin/sh\n{script}\n")
         (programs / name).chmod(0o755)
-    environment = {**os.environ, "SIMULATED": str(place), "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}
+    paths = {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}", "GANEXP_DATA": str(place / "data")}
+    environment = {**os.environ, "SIMULATED": str(place), **paths}
     command = [sys.executable, "-m", "ganexp", "--multirun", *overrides(jobs), f"hydra.sweep.dir={sweep}"]
     command += ["hydra/launcher=submitit_slurm", f"hydra.launcher.array_parallelism={ARRAY}", "sweep.report=false"]
     cluster = subprocess.Popen([sys.executable, __file__, "--simulate", str(place), str(sweep)])
@@ -121,11 +122,13 @@ def grid(jobs: int, place: Path) -> None:
     print(f"  files of submitit: {held / jobs:.2f} a job, {size(sweep / '.submitit') / jobs / 1000:.1f} kB")
 
 
-def watched(command: list[str], environment: dict[str, str], log: Path) -> tuple[float, float, float]:
+def watched(
+    command: Sequence[str], environment: dict[str, str], log: Path, folder: Path | None = None
+) -> tuple[float, float, float]:
     """Wall seconds, processor seconds (children aside) and peak MB of a process that must succeed."""
     started = time.monotonic()
     with log.open("a") as file:
-        process = subprocess.Popen(command, env=environment, stdout=file, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=file, stderr=subprocess.STDOUT)
     _, status, usage = os.wait4(process.pid, 0)
     if status:
         raise SystemExit(f"{' '.join(command)} ended with {os.waitstatus_to_exitcode(status)}:\n{log.read_text()}")
