@@ -19,9 +19,7 @@ from ganexp.contents import Meta, check
 from ganexp.foreign import open_file
 from ganexp.types import Optimizer
 
-FORMAT = 2
-READABLE = ("1", "2")
-"""Formats that can be read: the digest of the first one did not cover types and shapes."""
+FORMAT = 1
 
 
 class CorruptCheckpointError(Exception):
@@ -41,7 +39,7 @@ def save(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> 
     """
     kept = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     text = json.dumps(meta)
-    header = {"format": str(FORMAT), "meta": text, "digest": _digest(kept, text, str(FORMAT))}
+    header = {"format": str(FORMAT), "meta": text, "digest": _digest(kept, text), "layout": _layout(kept)}
     path.parent.mkdir(exist_ok=True)
     with replacing(path) as temporary:
         try:
@@ -79,10 +77,10 @@ def _check_size(path: Path) -> None:
 
 
 def _checked_meta(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, str]) -> dict[str, Any]:
-    found = header.get("format", "")
-    if found not in READABLE:
-        raise CorruptCheckpointError(f"{path}: expected checkpoint format {' or '.join(READABLE)}, got {found!r}")
-    if header.get("digest") != _digest(tensors, header.get("meta", ""), found):
+    if header.get("format") != str(FORMAT):
+        raise CorruptCheckpointError(f"{path}: expected checkpoint format {FORMAT}, got {header.get('format')!r}")
+    layout = _layout(tensors)  # files of earlier versions do not tell theirs
+    if header.get("digest") != _digest(tensors, header.get("meta", "")) or header.get("layout", layout) != layout:
         raise CorruptCheckpointError(f"{path}: the content does not match its digest")
     meta = json.loads(header["meta"])
     check(Meta, meta)
@@ -136,13 +134,16 @@ def weights_sha256(tensors: Mapping[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
-def _digest(tensors: Mapping[str, Tensor], text: str, version: str) -> str:
+def _digest(tensors: Mapping[str, Tensor], text: str) -> str:
     digest = hashlib.sha256(text.encode())
     digest.update(weights_sha256(tensors).encode())
-    if version != "1":  # the same bytes could be read as other numbers
-        described = [(name, str(tensors[name].dtype), list(tensors[name].shape)) for name in sorted(tensors)]
-        digest.update(json.dumps(described).encode())
     return digest.hexdigest()
+
+
+def _layout(tensors: Mapping[str, Tensor]) -> str:
+    """Digest of types and shapes: the same bytes could be read as other numbers."""
+    described = {name: [str(tensor.dtype), list(tensor.shape)] for name, tensor in tensors.items()}
+    return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
 
 
 def _buffer(tensor: Tensor) -> memoryview:
