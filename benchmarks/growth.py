@@ -12,13 +12,12 @@ import argparse
 import multiprocessing
 import os
 import statistics
-import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from throughput import HERE, data_root, machine
+from throughput import data_root, machine, warm
 
 BATCH = 32
 WIDTHS = {
@@ -73,15 +72,7 @@ class Run:
 
 def serve(pipe: Any, root: str, overrides: tuple[str, ...]) -> None:
     """In a process of its own: train for as many seconds as it is told, again and again."""
-    import torch
-
-    sys.path.insert(0, str(HERE))
-    torch.set_num_threads(1)
-    torch.set_flush_denormal(True)
-    import ours
-
-    run = ours.prepare(BATCH, root, "fp32", *overrides)
-    run(1.0)
+    run = warm("ours", 1, BATCH, root, "fp32", *overrides)
     pipe.send("ready")
     while (seconds := pipe.recv()) is not None:
         pipe.send(run(seconds))

@@ -9,16 +9,14 @@ from __future__ import annotations
 
 import argparse
 import os
-import resource
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
+from scheduler_scaling import watched
 from throughput import data_root, machine
 
 NOTING = """
@@ -45,12 +43,7 @@ def noting(*, notes: str = ""):
 
 def once(command: Sequence[str], folder: Path, environment: dict[str, str]) -> tuple[float, float]:
     """Wall and processor seconds of a command that must succeed."""
-    before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
-    wall, after = time.perf_counter() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
-    if done.returncode:
-        raise SystemExit(done.stdout + done.stderr)
-    return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return watched(command, environment, folder / "log", folder)[:2]
 
 
 def alone(rounds: int, folder: Path, environment: dict[str, str]) -> None:

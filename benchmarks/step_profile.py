@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
-from throughput import HERE, data_root, machine
+from throughput import data_root, machine, warm
 
 KINDS = {
     "matrix products": ("mm", "addmm", "bmm", "linear"),
     "optimizer": ("_fused_adam", "_foreach"),
-    "random numbers": ("randn", "normal_", "bernoulli_", "rand", "random_", "uniform_", "randperm", "dropout"),
+    "random numbers": ("rand", "normal_", "bernoulli_", "uniform_", "dropout"),
     "copies and casts": ("copy_", "cat", "clone", "index", "_to_copy", "stack", "contiguous", "fill_", "zero_"),
 }
 """Kind -> operators, by the beginnings of their names; all others are elementwise ones and reductions."""
@@ -35,32 +34,24 @@ def kind_of(event: Any) -> str:
         above = above.cpu_parent
     name = event.name.partition("::")[2]
     for kind, starts in KINDS.items():
-        if name in starts or name.startswith(tuple(start for start in starts if start.startswith("_"))):
+        if name.startswith(starts):
             return kind
     return ELSE
 
 
 def measure(variant: str, batch: int, root: str, seconds: float) -> tuple[float, dict[str, float]]:
     """Milliseconds of a step without the profiler, and of each kind."""
-    import torch
     from torch.profiler import ProfilerActivity, profile
 
-    sys.path.insert(0, str(HERE))
-    torch.set_num_threads(1)
-    torch.set_flush_denormal(True)
-    import ours
-    import reference
-
-    run = {"reference": reference, "ganexp": ours}[variant].prepare(batch, root, "fp32")
-    run(1.0)
+    run, traced_seconds = warm(variant, 1, batch, root, "fp32"), seconds / 4
     plain = 1000 * batch / run(seconds)
     with profile(activities=[ProfilerActivity.CPU]) as profiler:
-        traced = 1000 * batch / run(seconds / 4)
+        traced = 1000 * batch / run(traced_seconds)
     spent: dict[str, float] = {}
     for event in profiler.events():
         if event.name.startswith("aten::"):
             spent[kind_of(event)] = spent.get(kind_of(event), 0.0) + event.self_cpu_time_total / 1000
-    steps = 1000 * seconds / 4 / traced
+    steps = 1000 * traced_seconds / traced
     inside = {kind: total / steps for kind, total in spent.items()}
     scale = plain / max(traced, sum(inside.values()))
     found = {kind: scale * value for kind, value in inside.items()}
@@ -82,11 +73,11 @@ def main() -> None:
     found = {}
     with tempfile.TemporaryDirectory() as folder:
         root = str(data_root(Path(folder)))
-        for variant in ("reference", "ganexp"):
-            ours, theirs = context.Pipe()
-            process = context.Process(target=alone, args=(theirs, variant, options.batch, root, options.seconds))
+        for name, variant in (("reference", "reference"), ("ganexp", "ours")):
+            here, there = context.Pipe()
+            process = context.Process(target=alone, args=(there, variant, options.batch, root, options.seconds))
             process.start()
-            found[variant] = ours.recv()
+            found[name] = here.recv()
             process.join()
     print(", ".join(f"{key} {value}" for key, value in machine().items()))
     print(f"\n| ms a step, batch {options.batch}, one thread |" + "".join(f" {name} |" for name in found))

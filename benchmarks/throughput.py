@@ -15,6 +15,7 @@ MNIST is taken from GANEXP_DATA where it is there; else random images of the sam
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import multiprocessing
 import os
@@ -32,7 +33,6 @@ import numpy as np
 
 HERE = Path(__file__).parent
 BATCHES = (16, 32, 36, 64)
-D_STEPS = 5
 GRID_BATCHES = (16, 36, 64)
 BARS = {
     "one run, fp32": {16: 2.0, 32: 2.2, 64: 1.6},
@@ -164,21 +164,23 @@ def at_once(crew: list[Any], seconds: float) -> list[float]:
 
 def serve(pipe: Any, variant: tuple[str, int, str], batch: int, root: str) -> None:
     """In a process of its own: one variant, measured each time it is asked to."""
-    import torch
-
-    sys.path.insert(0, str(HERE))
     kind, threads, precision = variant
-    torch.set_num_threads(threads)
-    torch.set_flush_denormal(True)
-    import limit
-    import ours
-    import reference
-
-    run = {"reference": reference.prepare, "ours": ours.prepare, "limit": limit.prepare}[kind](batch, root, precision)
-    run(1.0)  # warm
+    run = warm(kind, threads, batch, root, precision)
     pipe.send("ready")
     while (seconds := pipe.recv()) is not None:
         pipe.send(run(seconds))
+
+
+def warm(kind: str, threads: int, batch: int, root: str, precision: str, *overrides: str) -> Callable[[float], float]:
+    """Set torch up and give a function seconds -> images/s of `reference`, `ours` or `limit`, which has run before."""
+    import torch
+
+    sys.path.insert(0, str(HERE))
+    torch.set_num_threads(threads)
+    torch.set_flush_denormal(True)
+    run: Callable[[float], float] = importlib.import_module(kind).prepare(batch, root, precision, *overrides)
+    run(1.0)
+    return run
 
 
 def table(found: dict[int, dict[str, Any]]) -> str:
@@ -207,10 +209,10 @@ def grid_hours(found: dict[int, dict[str, Any]]) -> str:
     """
     if not set(GRID_BATCHES) <= found.keys():
         return f"for hours of the original's grid, batches {', '.join(map(str, GRID_BATCHES))} are needed"
-    hours = {}
-    for name, epochs in (("reference", 170), ("sweep, fp32", 100), ("sweep, bf16", 100)):
-        each = [2 * epochs * 60_000 / found[batch][name]["median"] / 3600 for batch in GRID_BATCHES]
-        hours[name] = sum(each)
+    hours = {
+        name: sum(2 * epochs * 60_000 / found[batch][name]["median"] for batch in GRID_BATCHES) / 3600
+        for name, epochs in (("reference", 170), ("sweep, fp32", 100), ("sweep, bf16", 100))
+    }
     return "the original's grid on MNIST: " + ", ".join(f"{name} {each:.1f} h" for name, each in hours.items())
 
 

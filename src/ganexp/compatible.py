@@ -45,12 +45,8 @@ def check_together(config: RunConfig, dataset: Dataset) -> None:
     except Exception:
         return  # what a user's own function raises is the run's failure, told with its traceback
     check_memory(gan, config, dataset.image_shape)
-    if penalty is not None and penalty.per_image and config.trainer.compile is not None:
-        raise ConfigError(
-            f"trainer.compile: expected null with penalty={config.penalty.name}, which needs second derivatives that "
-            f"compiled networks do not have, got {config.trainer.compile}"
-        )
     if penalty is not None:
+        _check_compiled(config, penalty)
         check_penalty(config.penalty.name, penalty, config.loss.name, loss, gan.discriminator)
     _CHECKED.add(key)
 
@@ -107,6 +103,15 @@ def _check_labels(dataset: Dataset) -> None:
                 f"model.conditional: expected labels from 0 to {(dataset.num_classes or 0) - 1} in {dataset.name}, "
                 f"got {labels.min()} to {labels.max()}"
             )
+
+
+def _check_compiled(config: RunConfig, penalty: Penalty) -> None:
+    """Refuse to compile networks whose gradients are part of the loss."""
+    if penalty.per_image and config.trainer.compile is not None:
+        raise ConfigError(
+            f"trainer.compile: expected null with penalty={config.penalty.name}, which needs second derivatives that "
+            f"compiled networks do not have, got {config.trainer.compile}"
+        )
 
 
 def check_penalty(

@@ -99,18 +99,20 @@ def difference(there: Mapping[str, Any], asked: Mapping[str, Any], prefix: str =
 
 def _target(target: Target, defaults: bool) -> dict[str, Any]:
     chosen = {name: value for name, value in target.params.items() if defaults or not _is_default(target, name)}
-    return _plain({"_target_": target.path, **chosen})
+    return json_values({"_target_": target.path, **chosen})
 
 
 def _is_default(target: Target, name: str) -> bool:
-    return name in target.defaults and _plain({"": target.defaults[name]}) == _plain({"": target.params[name]})
+    return name in target.defaults and json_values({"": target.defaults[name]}) == json_values(
+        {"": target.params[name]}
+    )
 
 
 def _optimizer(target: Target, schedules: Mapping[str, Any], defaults: bool) -> dict[str, Any]:
-    return _target(target, defaults) | (_plain({"schedule": dict(schedules)}) if schedules else {})
+    return _target(target, defaults) | (json_values({"schedule": dict(schedules)}) if schedules else {})
 
 
-def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
+def json_values(values: Mapping[str, Any]) -> dict[str, Any]:
     """`values` as JSON knows them; NaN and infinities, which it does not know, by their names."""
     plain: dict[str, Any] = json.loads(json.dumps(values, default=_jsonable), parse_constant=str)
     return plain

@@ -13,6 +13,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from ganexp.config import RunConfig, from_plain, plain_values
 from ganexp.errors import ConfigError, DataError
+from ganexp.identity import json_values
 from ganexp.job import identify, load_dataset
 from ganexp.sweep.compose import Composed, Composer, flatten
 
@@ -120,19 +121,12 @@ def _values(
     plain: Mapping[str, Any], choices: Mapping[str, str | None], config: RunConfig, dataset_name: str
 ) -> dict[str, Any]:
     flat = {
-        key: _named(value)
-        for key, value in flatten(plain).items()
+        key: value
+        for key, value in json_values(flatten(plain)).items()
         if not any(key == banned or key.startswith(f"{banned}.") for banned in NO_VALUES)
     }
     chosen = {group: option for group, option in choices.items() if group not in NO_VALUES}
     return {**chosen, **flat, "dataset": dataset_name, "lr": config.lr}
-
-
-def _named(value: Any) -> Any:
-    """A value that files can hold: NaN and infinities, which JSON does not know, by their names."""
-    if isinstance(value, list):
-        return [_named(each) for each in value]
-    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _by_message(problems: Iterable[tuple[Exception, Sequence[int]]]) -> dict[str, list[int]]:
