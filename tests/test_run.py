@@ -162,6 +162,7 @@ def unfinish(job):
     "overrides",
     [
         ("trainer.real_batch=fresh",),
+        ("trainer.fake_batch=reuse",),
         ("trainer.ema_kimg=0.05", "trainer.ema_rampup=0.2"),
         ("trainer.precision=bf16",),
         pytest.param(("trainer.compile=aot_eager",), marks=pytest.mark.filterwarnings("ignore:The .grad attribute")),

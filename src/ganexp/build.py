@@ -108,5 +108,11 @@ def build_game(job: Job) -> Game:
     trainer = config.trainer
     bf16 = trainer.precision == "bf16"
     return Game(
-        config.loss.build(), config.penalty.build(), trainer.d_steps, trainer.ema_kimg, bf16, trainer.ema_rampup
+        config.loss.build(),
+        config.penalty.build(),
+        trainer.d_steps,
+        trainer.ema_kimg,
+        bf16,
+        trainer.ema_rampup,
+        trainer.fake_batch == "reuse",
     )

@@ -12,8 +12,11 @@ from ganexp.config import RunConfig
 from ganexp.schema import TrainerConfig
 from ganexp.target import Target
 
-NUMERICS_VERSION = 1
-"""Raised whenever a change of the code changes the numbers that a configuration gives; a changed default does."""
+NUMERICS_VERSION = 2
+"""Raised whenever a change of the code changes the numbers that a configuration gives; a changed default does.
+
+2: dropout draws its masks in another way.
+"""
 
 BF16_VERSION = 2
 """Raised when only the numbers of runs in bfloat16 change (2: they see each update at once)."""
@@ -23,6 +26,7 @@ TRAINER_KEYS = (
     "epochs",
     "d_steps",
     "real_batch",
+    "fake_batch",
     "ema_kimg",
     "ema_rampup",
     "precision",

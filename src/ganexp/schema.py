@@ -26,6 +26,8 @@ class TrainerConfig:
         epochs: passes over the training images; one epoch is ceil(N / batch_size) generator steps.
         d_steps: discriminator steps for each generator step (k in Goodfellow 2014, Algorithm 1).
         real_batch: the d_steps steps see one real batch ("reuse") or a fresh one each ("fresh", Algorithm 1).
+        fake_batch: the generator's step sees new generated images ("fresh", Algorithm 1), or those of the last
+            discriminator step ("reuse"), which saves a generator pass.
         ema_kimg: half-life of the generator's weight average in thousands of images_seen; null: no average.
         ema_rampup: until then the half-life is this share of images_seen (0.05 is usual); null: the same all along.
         precision: arithmetic of the networks' matrix products.
@@ -45,6 +47,7 @@ class TrainerConfig:
     epochs: PositiveInt = 50
     d_steps: Annotated[int, Ge(1), Le(1000)] = 5
     real_batch: Literal["reuse", "fresh"] = "reuse"
+    fake_batch: Literal["fresh", "reuse"] = "fresh"
     ema_kimg: Positive | None = None
     ema_rampup: Positive | None = None
     precision: Literal["fp32", "bf16"] = "fp32"

@@ -10,8 +10,14 @@ from ganexp.ema import update_ema
 from ganexp.errors import ConfigError
 from ganexp.model import dcgan, mlp, mlp_2014, resnet
 
+
+def mlp_with_stem(image_shape, **settings):
+    return mlp(image_shape, discriminator_stem=3, **settings)
+
+
 SMALL = {
     mlp: {"generator_widths": (6,), "discriminator_width": 6, "maxout_units": 4},
+    mlp_with_stem: {"generator_widths": (6,), "discriminator_width": 6, "maxout_units": 4},
     mlp_2014: {"generator_widths": (6,), "maxout_units": 4, "maxout_pieces": 2},
     dcgan: {"width": 2},
     resnet: {"generator_width": 2, "discriminator_width": 2},
@@ -101,6 +107,19 @@ def test_activation_and_depth_are_settings():
     assert kinds.count("SiLU") == 3
     kinds = [type(m).__name__ for m in gan.discriminator.modules()]
     assert (kinds.count("SiLU"), kinds.count("LeakyReLU"), kinds.count("Dropout")) == (3, 0, 4)
+
+
+def test_a_stem_is_a_convolution_before_the_discriminators_layers():
+    gan = mlp((3, 8, 6), discriminator_stem=5, discriminator_width=7, maxout_units=4)
+    stem, flat = gan.discriminator.features[0], gan.discriminator.features[3]
+    plain = mlp((3, 8, 6)).discriminator.features[0]
+    assert (tuple(stem.weight.shape), stem.stride) == ((5, 3, 4, 4), (2, 2))
+    assert isinstance(plain, nn.Flatten)
+    assert tuple(flat.weight.shape) == (7, 5 * 4 * 3)
+    assert gan.discriminator(torch.zeros(2, 3, 8, 6)).shape == (2,)
+    assert gan.discriminator.batch_independent
+    with pytest.raises(ConfigError, match=r"discriminator_stem: expected images of 2 pixels or more, got 1 x 8"):
+        mlp((3, 1, 8), discriminator_stem=5)
 
 
 @MAKES

@@ -33,15 +33,16 @@ def batch(reals, step=0):
     return Minibatch(reals, Moment(step, float(step), 0.0))
 
 
-def game(loss=None, d_steps=3, ema_kimg=None, penalty=None):
-    return Game(loss or non_saturating(), penalty, d_steps, ema_kimg, bf16=False)
+def game(loss=None, d_steps=3, ema_kimg=None, penalty=None, *, reuse_fakes=False):
+    return Game(loss or non_saturating(), penalty, d_steps, ema_kimg, bf16=False, reuse_fakes=reuse_fakes)
 
 
-def plain_step(state, reals, d_steps, saturating):
+def plain_step(state, reals, d_steps, saturating, reuse_fakes):
     """Goodfellow 2014, Algorithm 1, as a textbook would write it; same order of random numbers."""
     generator, discriminator = state.generator, state.discriminator
     size = len(reals[0])
-    z = noise(state.gan, size * d_steps, torch.device("cpu"))
+    before = noise(state.gan, size * (d_steps - reuse_fakes), torch.device("cpu"))
+    z = torch.cat((before, noise(state.gan, size, torch.device("cpu"))))
     optimizer_d = torch.optim.Adam(discriminator.parameters(), lr=1e-2, foreach=False)
     optimizer_g = torch.optim.Adam(generator.parameters(), lr=1e-2, foreach=False)
     for k in range(d_steps):
@@ -52,7 +53,7 @@ def plain_step(state, reals, d_steps, saturating):
         optimizer_d.zero_grad()
         loss.backward()
         optimizer_d.step()
-    fake = torch.sigmoid(discriminator(generator(noise(state.gan, size, torch.device("cpu")))))
+    fake = torch.sigmoid(discriminator(generator(z[-size:])))
     g_loss = torch.log(1 - fake).mean() if saturating else -torch.log(fake).mean()
     optimizer_g.zero_grad()
     g_loss.backward()
@@ -60,15 +61,17 @@ def plain_step(state, reals, d_steps, saturating):
 
 
 @pytest.mark.parametrize("saturating", [False, True])
-@pytest.mark.parametrize("draws", [1, 3])
-def test_equals_the_plain_formula(saturating, draws):
+@pytest.mark.parametrize(("d_steps", "draws"), [(3, 1), (3, 3), (1, 1)])
+@pytest.mark.parametrize("reuse_fakes", [False, True])
+def test_equals_the_plain_formula(saturating, d_steps, draws, reuse_fakes):
     reals = [torch.rand(7, *SHAPE) * 2 - 1 for _ in range(draws)]
+    rules = game(minimax() if saturating else non_saturating(), d_steps, reuse_fakes=reuse_fakes)
     fast = make_state()
     plain = copy.deepcopy(fast)
     torch.manual_seed(5)
-    train_step(fast, batch(reals), game(minimax() if saturating else non_saturating()))
+    train_step(fast, batch(reals), rules)
     torch.manual_seed(5)
-    plain_step(plain, reals, 3, saturating)
+    plain_step(plain, reals, d_steps, saturating, reuse_fakes)
     for ours, theirs in zip(fast.generator.parameters(), plain.generator.parameters(), strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-6)
         torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-5, atol=1e-6)

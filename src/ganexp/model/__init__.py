@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Le, Len
 
+from ganexp.errors import ConfigError
 from ganexp.model.discriminator import (
     Discriminator,
     dcgan_features,
@@ -26,6 +27,7 @@ Latent = Literal["normal", "uniform"]
 Finite = Annotated[float, Ge(-LARGEST), Le(LARGEST)]
 Share = Annotated[float, Gt(0), Le(1)]
 Spread = Annotated[float, Gt(0), Le(1000)]
+Channels = Annotated[int, Ge(0), Le(2**16)]
 Width = Annotated[int, Ge(1), Le(2**16)]
 Depth = Annotated[int, Ge(1), Le(100)]
 Widths = Annotated[tuple[Width, ...], Len(1, 100)]
@@ -39,6 +41,7 @@ def mlp(
     latent_dim: Width = 100,
     latent: Latent = "normal",
     generator_widths: Widths = (512, 1024),
+    discriminator_stem: Channels = 0,
     discriminator_width: Width = 512,
     discriminator_depth: Depth = 1,
     maxout_units: Width = 256,
@@ -57,6 +60,7 @@ def mlp(
         latent_dim: length of z.
         latent: distribution of z.
         generator_widths: units of the generator's hidden layers.
+        discriminator_stem: channels of a convolution before the discriminator's layers (4 x 4, stride 2); 0: none.
         discriminator_width: units of each of the discriminator's layers before maxout.
         discriminator_depth: how many those are.
         maxout_units: outputs of its maxout layer.
@@ -65,11 +69,17 @@ def mlp(
         leak: slope of leaky_relu below zero.
         dropout: share of the discriminator's units dropped, after each of its layers.
         spectral_norm: spectral normalisation of the discriminator.
+
+    Raises:
+        ConfigError: a stem for images of one row or column.
     """
+    if discriminator_stem and min(image_shape[1:]) < 2:
+        rows, columns = image_shape[1:]
+        raise ConfigError(f"model.discriminator_stem: expected images of 2 pixels or more, got {rows} x {columns}")
     labels, active = classes(conditional, num_classes), activation_of(activation, leak)
     generator = Generator(mlp_generator(image_shape, latent_dim + (labels or 0), generator_widths, active), labels)
     widths = [discriminator_width] * discriminator_depth
-    features = maxout_features(image_shape, widths, maxout_units, maxout_pieces, active, dropout)
+    features = maxout_features(image_shape, widths, maxout_units, maxout_pieces, active, dropout, discriminator_stem)
     discriminator = Discriminator(features, maxout_units, labels, spectral=spectral_norm)
     return GAN(generator, discriminator, latent_dim, latent, labels)
 

@@ -9,7 +9,7 @@ from math import prod
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from ganexp.model.parts import Affine, Maxout, Residual, batch_norm, dcgan_weights, uniform_weights
+from ganexp.model.parts import Affine, Dropout, Maxout, Residual, batch_norm, dcgan_weights, uniform_weights
 from ganexp.types import ImageShape
 
 
@@ -59,21 +59,30 @@ def maxout_features(
     pieces: int,
     activation: Callable[[], nn.Module],
     dropout: float,
+    stem: int,
 ) -> nn.Sequential:
-    """Linear layers with activations, then Maxout, each followed by dropout."""
-    layers: list[nn.Module] = [nn.Flatten()]
-    for before, after in pairwise((prod(image_shape), *widths)):
-        layers += [nn.Linear(before, after), activation(), nn.Dropout(dropout)]
-    return nn.Sequential(*layers, Maxout(widths[-1], maxout_units, pieces), nn.Dropout(dropout))
+    """Linear layers with activations, then Maxout, each followed by dropout.
+
+    Before them, where `stem` is not 0, a 4 x 4 convolution of stride 2 to that many channels, and an activation.
+    """
+    channels, rows, columns = image_shape
+    layers: list[nn.Module] = []
+    if stem:
+        layers += [nn.Conv2d(channels, stem, 4, stride=2, padding=1), activation()]
+        channels, rows, columns = stem, rows // 2, columns // 2
+    layers.append(nn.Flatten())
+    for before, after in pairwise((channels * rows * columns, *widths)):
+        layers += [nn.Linear(before, after), activation(), Dropout(dropout)]
+    return nn.Sequential(*layers, Maxout(widths[-1], maxout_units, pieces), Dropout(dropout))
 
 
 def features_2014(
     image_shape: ImageShape, layers: int, units: int, pieces: int, keep: tuple[float, float], spread: float
 ) -> nn.Sequential:
     """Pixels in [0, 1], then maxout layers; dropout before and after each; weights uniform on (-spread, spread)."""
-    body: list[nn.Module] = [nn.Flatten(), Affine(0.5, 0.5), nn.Dropout(1 - keep[0])]
+    body: list[nn.Module] = [nn.Flatten(), Affine(0.5, 0.5), Dropout(1 - keep[0])]
     for before, after in pairwise((prod(image_shape), *[units] * layers)):
-        body += [Maxout(before, after, pieces), nn.Dropout(1 - keep[1])]
+        body += [Maxout(before, after, pieces), Dropout(1 - keep[1])]
     return uniform_weights(nn.Sequential(*body), spread)
 
 

@@ -12,7 +12,7 @@ import torch
 
 from ganexp.errors import Diverged
 from ganexp.record import Row
-from ganexp.rng import derive
+from ganexp.rng import derive, reseed
 from ganexp.trainer.batches import Batches
 from ganexp.trainer.state import SUMS, TrainState
 from ganexp.trainer.step import Game, train_step
@@ -104,7 +104,7 @@ def _run_epoch(
     while state.step < end and not _expired(state.train_seconds, limits):
         if hooks.interrupted():
             raise Interrupted
-        torch.manual_seed(derive(seed, "step", state.step))
+        reseed(state.device, derive(seed, "step", state.step))
         train_step(state, batches.at(state.step), game)
         state.step += 1
         state.train_seconds = before + perf_counter() - started

@@ -28,6 +28,7 @@ class Game:
         ema_kimg: half-life of the generator's average in thousands of images, or None.
         bf16: matrix products in bfloat16.
         ema_rampup: bound of the half-life as a share of the images seen, or None.
+        reuse_fakes: the generator's step sees the last discriminator step's images, not new ones.
     """
 
     loss: AdversarialLoss
@@ -36,6 +37,7 @@ class Game:
     ema_kimg: float | None
     bf16: bool
     ema_rampup: float | None = None
+    reuse_fakes: bool = False
 
 
 def train_step(state: TrainState, batch: Minibatch, game: Game) -> None:
@@ -53,9 +55,10 @@ def train_step(state: TrainState, batch: Minibatch, game: Game) -> None:
     state.apply_schedules(now)
     # Without autocast's cache, which would keep the weights as they were before the first update.
     with torch.autocast(state.device.type, torch.bfloat16, enabled=game.bf16, cache_enabled=False):
-        d_losses, judged = [], []
-        for k, fake in enumerate(_fakes(state, batch, game.d_steps)):
-            real, critic = reals[k % len(reals)], given(discriminator, batch.labels_of(k))
+        fakes, d_losses, judged = _fakes(state, batch, game), [], []
+        for k in range(game.d_steps):
+            real, fake = reals[k % len(reals)], fakes[k].detach()
+            critic = given(discriminator, batch.labels_of(k))
             on_real, on_fake = _judge(discriminator, critic, real, fake)
             d_loss = loss.discriminator(on_real, on_fake) + _penalty(game, critic, real, fake, k, now)
             _descend(state.optimizer_d, d_loss)
@@ -64,9 +67,8 @@ def train_step(state: TrainState, batch: Minibatch, game: Game) -> None:
             d_losses.append(d_loss.detach())
             judged.append(torch.stack((on_real.detach(), on_fake.detach())))
         with _frozen(discriminator):
-            labels = batch.labels_of(-1)
-            critic = given(discriminator, labels)
-            on_fake = critic(given(generator, labels)(noise(state.gan, size, state.device))).float()
+            critic = given(discriminator, batch.labels_of(-1))
+            on_fake = critic(fakes[-1]).float()
             beside = critic(reals[-1]).float() if loss.generator_uses_real else None
             g_loss = loss.generator_at(now.epoch)(beside, on_fake)
             _descend(state.optimizer_g, g_loss)
@@ -93,15 +95,25 @@ def noise(gan: GAN, count: int, device: torch.device) -> Tensor:
     return (torch.rand(count, gan.latent_dim, device=device) * 2 - 1) * math.sqrt(3.0)
 
 
-@torch.no_grad()
-def _fakes(state: TrainState, batch: Minibatch, count: int) -> tuple[Tensor, ...]:
-    """`count` batches of generated images; one pass for all of them where the net treats images one by one."""
+def _fakes(state: TrainState, batch: Minibatch, game: Game) -> list[Tensor]:
+    """Generated images: a batch for each discriminator step, and one with gradients for the generator's step, the last.
+
+    These are new ones, or the images of the last discriminator step.
+    """
+    with torch.no_grad():
+        fakes = _without_gradient(state, batch, game.d_steps - game.reuse_fakes)
+    return [*fakes, given(state.generator, batch.labels_of(-1))(noise(state.gan, len(batch.reals[0]), state.device))]
+
+
+def _without_gradient(state: TrainState, batch: Minibatch, count: int) -> tuple[Tensor, ...]:
+    """The first `count` batches of generated images; one pass for all where the net treats images one by one."""
     size, device = len(batch.reals[0]), state.device
-    if _batch_independent(state.generator):
-        labels = None if batch.labels is None else torch.cat(list(batch.labels))
-        images = given(state.generator, labels)(noise(state.gan, size * count, device))
+    labels = [batch.labels_of(k) for k in range(count)]
+    if count > 1 and _batch_independent(state.generator):
+        together = None if batch.labels is None else torch.cat([each for each in labels if each is not None])
+        images = given(state.generator, together)(noise(state.gan, size * count, device))
         return tuple(torch.split(images, size))
-    return tuple(given(state.generator, batch.labels_of(k))(noise(state.gan, size, device)) for k in range(count))
+    return tuple(given(state.generator, each)(noise(state.gan, size, device)) for each in labels)
 
 
 def _judge(discriminator: nn.Module, critic: Critic, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
