@@ -20,6 +20,7 @@ from ganexp.foreign import open_file
 from ganexp.types import Optimizer
 
 FORMAT = 1
+HEADER = frozenset({"format", "meta", "digest", "layout"})
 
 
 class CorruptCheckpointError(Exception):
@@ -79,6 +80,8 @@ def _check_size(path: Path) -> None:
 def _checked_meta(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, str]) -> dict[str, Any]:
     if header.get("format") != str(FORMAT):
         raise CorruptCheckpointError(f"{path}: expected checkpoint format {FORMAT}, got {header.get('format')!r}")
+    if unknown := header.keys() - HEADER:
+        raise CorruptCheckpointError(f"{path}: expected {sorted(HEADER)} in its header, got {sorted(unknown)} too")
     layout = _layout(tensors)  # files of earlier versions do not tell theirs
     if header.get("digest") != _digest(tensors, header.get("meta", "")) or header.get("layout", layout) != layout:
         raise CorruptCheckpointError(f"{path}: the content does not match its digest")
