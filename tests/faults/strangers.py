@@ -23,6 +23,7 @@ import typer
 from hydra.core.global_hydra import GlobalHydra
 
 from ganexp import run
+from ganexp.identity import NUMERICS_VERSION
 from ganexp.sweep import plan
 from ganexp.sweep.plan import PlannedRun, Request
 from helpers import TINY, make_job
@@ -127,7 +128,7 @@ def honest(tmp_path_factory: pytest.TempPathFactory, data_root: Path) -> Iterato
     values = {"dataset": "digits", "model": "mlp", "loss": "non_saturating", "lr": 1e-3, "seed": 0}
     planned = PlannedRun(job.who.run_id, job.who.trajectory_id, job.who.name, 1, chosen, values)
     request = Request(chosen, "2026-01-01", "2026-01-01", (job.who.run_id,), ("optim.lr",))
-    plan.record(place / "sweep", request, [planned], numerics_version=1)
+    plan.record(place / "sweep", request, [planned], numerics_version=NUMERICS_VERSION)
     yield place / "sweep"
 
 
