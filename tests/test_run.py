@@ -184,6 +184,7 @@ def unfinish(job):
         ("optim=sgd", "optim/schedule=exponential", "+optim.schedule.momentum={shape:linear,epochs:3}"),
         ("model=mlp_2014", "model.generator_widths=[8]", "model.maxout_units=4"),
         ("model=dcgan", "model.width=2", "trainer.ema_kimg=0.05"),
+        ("model=dcgan", "model.width=2", "model.generator_dense=3", "model.discriminator_dense=3"),
         ("model=dcgan", "model.width=2", "model.spectral_norm=true", "trainer.batch_size=47"),
         ("model=resnet", "model.generator_width=2", "model.discriminator_width=2"),
     ],

@@ -15,13 +15,19 @@ def mlp_with_stem(image_shape, **settings):
     return mlp(image_shape, discriminator_stem=3, **settings)
 
 
+def dcgan_with_dense(image_shape, **settings):
+    return dcgan(image_shape, generator_dense=5, discriminator_dense=3, **settings)
+
+
 SMALL = {
     mlp: {"generator_widths": (6,), "discriminator_width": 6, "maxout_units": 4},
     mlp_with_stem: {"generator_widths": (6,), "discriminator_width": 6, "maxout_units": 4},
     mlp_2014: {"generator_widths": (6,), "maxout_units": 4, "maxout_pieces": 2},
     dcgan: {"width": 2},
+    dcgan_with_dense: {"width": 2},
     resnet: {"generator_width": 2, "discriminator_width": 2},
 }
+CONVOLUTIONS = (dcgan, dcgan_with_dense)
 MAKES = pytest.mark.parametrize("make", SMALL, ids=lambda make: make.__name__)
 
 
@@ -45,7 +51,7 @@ def test_what_a_net_declares_is_true(make):
                 module.p = 0.0
         alone = torch.cat([net(each[None]) for each in inputs])
         assert torch.allclose(net(inputs), alone, atol=1e-5) == net.batch_independent
-    assert gan.generator.batch_independent == (make is not dcgan)
+    assert gan.generator.batch_independent == (make not in CONVOLUTIONS)
 
 
 def test_dcgan_without_normalisation_declares_to_be_independent():
@@ -55,9 +61,10 @@ def test_dcgan_without_normalisation_declares_to_be_independent():
     assert not any(isinstance(m, nn.BatchNorm2d) for net in (gan.generator, gan.discriminator) for m in net.modules())
 
 
+@pytest.mark.parametrize("make", CONVOLUTIONS)
 @pytest.mark.parametrize("shape", [(1, 28, 28), (3, 32, 32), (1, 8, 8)])
-def test_batch_statistics_of_a_last_batch_of_one_image_are_over_its_pixels(shape):
-    gan = dcgan(shape, width=2, latent_dim=5)
+def test_batch_statistics_of_a_last_batch_of_one_image_are_over_its_pixels(shape, make):
+    gan = make(shape, width=2, latent_dim=5)
     assert torch.isfinite(gan.discriminator(gan.generator(torch.randn(1, 5)))).all()
 
 
@@ -122,10 +129,31 @@ def test_a_stem_is_a_convolution_before_the_discriminators_layers():
         mlp((3, 1, 8), discriminator_stem=5)
 
 
+@pytest.mark.parametrize("norm", ["batch", "none"])
+def test_dense_layers_are_before_the_generators_convolutions_and_after_the_discriminators(norm):
+    gan = dcgan(
+        (1, 28, 28),
+        width=2,
+        latent_dim=6,
+        generator_dense=5,
+        discriminator_dense=3,
+        generator_norm=norm,
+        discriminator_norm=norm,
+    )
+    linear = [tuple(m.weight.shape) for m in gan.generator.modules() if isinstance(m, nn.Linear)]
+    assert linear == [(5, 6), (4 * 49, 5)]
+    linear = [tuple(m.weight.shape) for m in gan.discriminator.modules() if isinstance(m, nn.Linear)]
+    assert linear == [(3, 4 * 49), (1, 3)]
+    kinds = [type(m).__name__ for m in gan.generator.body]
+    assert kinds[:3] == ["Linear", "ReLU", "Linear"]
+    kinds = [type(m).__name__ for m in gan.discriminator.features]
+    assert kinds[-3:] == ["Flatten", "Linear", "LeakyReLU"]
+
+
 @MAKES
 def test_spectral_norm_bounds_each_layer_of_the_discriminator_alone(make):
     torch.manual_seed(0)
-    norm = {"discriminator_norm": "none"} if make is dcgan else {}
+    norm = {"discriminator_norm": "none"} if make in CONVOLUTIONS else {}
     gan = make((1, 28, 28), conditional=True, num_classes=4, spectral_norm=True, **norm, **SMALL[make])
     with torch.no_grad():
         for _ in range(200):

@@ -138,6 +138,8 @@ def dcgan(
     conditional: bool = False,
     latent_dim: Width = 100,
     latent: Latent = "normal",
+    generator_dense: Channels = 0,
+    discriminator_dense: Channels = 0,
     width: Width = 64,
     depth: Depth | None = None,
     generator_activation: Activation = "relu",
@@ -155,6 +157,8 @@ def dcgan(
         conditional: both nets are told the label.
         latent_dim: length of z.
         latent: distribution of z.
+        generator_dense: units of a linear layer before the generator's convolutions (Chen et al. 2016); 0: none.
+        discriminator_dense: units of one after the discriminator's; 0: none.
         width: channels at half the image's size; each halving has twice as many.
         depth: number of halvings; None: as many as leave maps of 4 pixels or more (28: 2, 32: 3).
         generator_activation: of the generator's layers but the last.
@@ -166,10 +170,10 @@ def dcgan(
     """
     labels, levels = classes(conditional, num_classes), halvings(image_shape, depth)
     active, batch = activation_of(generator_activation, leak), generator_norm == "batch"
-    body = dcgan_generator(image_shape, latent_dim + (labels or 0), width, levels, active, batch)
+    body = dcgan_generator(image_shape, latent_dim + (labels or 0), generator_dense, width, levels, active, batch)
     generator = Generator(body, labels, batch_independent=not batch)
     active, batch = activation_of(discriminator_activation, leak), discriminator_norm == "batch"
-    features, count = dcgan_features(image_shape, width, levels, active, batch)
+    features, count = dcgan_features(image_shape, discriminator_dense, width, levels, active, batch)
     discriminator = Discriminator(features, count, labels, spectral=spectral_norm, batch_independent=not batch)
     return GAN(generator, discriminator, latent_dim, latent, labels)
 

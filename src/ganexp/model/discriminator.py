@@ -87,17 +87,25 @@ def features_2014(
 
 
 def dcgan_features(
-    image_shape: ImageShape, width: int, depth: int, activation: Callable[[], nn.Module], norm: bool
+    image_shape: ImageShape, dense: int, width: int, depth: int, activation: Callable[[], nn.Module], norm: bool
 ) -> tuple[nn.Sequential, int]:
-    """4 x 4 convolutions of stride 2, normalised but for the first (Radford et al. 2016); and how many features."""
+    """4 x 4 convolutions of stride 2, normalised but for the first (Radford et al. 2016); and how many features.
+
+    Where `dense` is not 0, a linear layer of that many units comes last (after Chen et al. 2016, InfoGAN, table 1),
+    not normalised.
+    """
     channels = [image_shape[0], *[width * 2**level for level in range(depth)]]
     layers: list[nn.Module] = []
     for level in range(depth):
         layers.append(nn.Conv2d(channels[level], channels[level + 1], 4, stride=2, padding=1))
         layers += [*batch_norm(channels[level + 1], norm and level > 0), activation()]
     rows, columns = (side // 2**depth for side in image_shape[1:])
-    body = nn.Sequential(*layers, nn.Flatten())
-    return dcgan_weights(body) if norm else body, channels[-1] * rows * columns
+    count = channels[-1] * rows * columns
+    layers.append(nn.Flatten())
+    if dense:
+        layers += [nn.Linear(count, dense), activation()]
+    body = nn.Sequential(*layers)
+    return dcgan_weights(body) if norm else body, dense or count
 
 
 def residual_features(

@@ -66,15 +66,26 @@ def generator_2014(
 
 
 def dcgan_generator(
-    image_shape: ImageShape, inputs: int, width: int, depth: int, activation: Callable[[], nn.Module], norm: bool
+    image_shape: ImageShape,
+    inputs: int,
+    dense: int,
+    width: int,
+    depth: int,
+    activation: Callable[[], nn.Module],
+    norm: bool,
 ) -> nn.Sequential:
     """Linear to a coarse map, then transposed 4 x 4 convolutions of stride 2 (Radford et al. 2016, figure 1).
 
-    A layer has twice the channels of the next; the last one before the image has `width`.
+    A layer has twice the channels of the next; the last one before the image has `width`. Where `dense` is not 0, a
+    linear layer of that many units comes first (after Chen et al. 2016, InfoGAN, table 1), not normalised: a batch of
+    one image would give it no statistics.
     """
     channels = [width * 2 ** (depth - 1 - level) for level in range(depth)]
     rows, columns = (side // 2**depth for side in image_shape[1:])
-    layers: list[nn.Module] = [nn.Linear(inputs, channels[0] * rows * columns)]
+    layers: list[nn.Module] = []
+    if dense:
+        layers += [nn.Linear(inputs, dense), activation()]
+    layers.append(nn.Linear(dense or inputs, channels[0] * rows * columns))
     layers += [nn.Unflatten(1, (channels[0], rows, columns)), *batch_norm(channels[0], norm), activation()]
     for before, after in pairwise(channels):
         layers.append(nn.ConvTranspose2d(before, after, 4, stride=2, padding=1))
