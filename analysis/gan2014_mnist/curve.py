@@ -1,9 +1,9 @@
-"""Parzen log-likelihoods of a run of gan2014_mnist, epoch by epoch, with and without an average of its generator.
+"""Parzen log-likelihoods of a run of gan2014_mnist, epoch by epoch, with and without averages of its generator.
 
     python analysis/gan2014_mnist/curve.py RUN_DIR
 
-The run has kept all its checkpoints and an average (trainer.keep_checkpoints=500 trainer.ema_kimg=250). Writes
-curve.csv and curve.png beside this file.
+The run has kept all its checkpoints (trainer.keep_checkpoints=500) and a short average (trainer.ema_kimg=250); longer
+averages are taken over that one at the ends of epochs. Writes curve.csv and curve.png beside this file.
 """
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import pandas as pd
+from torch import nn
 
 from ganexp.build import build_state
+from ganexp.ema import update_ema
 from ganexp.metrics.parzen import score
 from ganexp.reopen import open_run
 from ganexp.rundir import state_checkpoints
@@ -25,27 +27,38 @@ COUNT = 10_000
 """Generated images, as many as the paper's."""
 
 PAPER = 225.0
-EVERY = 5
+EVERY = 10
 """Epochs from one point of the curve to the next."""
+
+HALF_LIVES = (10, 20, 30)
+"""Of the longer averages, in epochs."""
+
+RAMPUP = 0.4
+"""No average has a half-life of more than this share of the epochs so far."""
 
 
 def main(folder: Path) -> None:
     """Table and picture."""
     job = open_run(folder, [])
     training = build_state(job)
+    assert training.average is not None, "a run with trainer.ema_kimg"
+    averages = {half_life: build_state(job).generator for half_life in HALF_LIVES}
     checkpoints = sorted(state_checkpoints(folder))
     rows = []
     for path in checkpoints:
         epoch = training.restore(path)["epoch"]
-        if epoch % EVERY and epoch not in (1, 2) and path != checkpoints[-1]:
+        for half_life, net in averages.items():
+            update_ema(net, training.average, 0.5 ** (1 / min(half_life, RAMPUP * epoch)) if epoch > 1 else 0.0)
+        if epoch % EVERY and epoch not in (1, 2, 5) and path != checkpoints[-1]:
             continue
+        nets: dict[str, nn.Module] = {"generator": training.generator, "average of 5 epochs": training.average}
+        nets |= {f"average of {half_life} epochs": net for half_life, net in averages.items()}
         row: dict[str, float] = {"epoch": epoch}
-        for name, net in (("generator", training.generator), ("average", training.average)):
-            if net is not None:
-                z = latents(training.gan.latent, training.gan.latent_dim, COUNT, 0)
-                images = decode(net, z, training.device).double().flatten(1)
-                estimate = score((images + 1.0) / 2.0, job.dataset)
-                row |= {name: round(estimate.value, 1), f"{name}_se": round(estimate.standard_error, 1)}
+        for name, net in nets.items():
+            z = latents(training.gan.latent, training.gan.latent_dim, COUNT, 0)
+            images = decode(net, z, training.device).double().flatten(1)
+            estimate = score((images + 1.0) / 2.0, job.dataset)
+            row |= {name: round(estimate.value, 1), f"{name}, s.e.": round(estimate.standard_error, 1)}
         print(row, flush=True)
         rows.append(row)
     table = pd.DataFrame(rows)
@@ -56,11 +69,11 @@ def main(folder: Path) -> None:
 def draw(table: pd.DataFrame) -> None:
     """curve.png: log-likelihood against epochs, and the paper's."""
     figure, axes = plt.subplots(figsize=(6, 3.5), layout="constrained")
-    for name in ("generator", "average"):
-        if name in table:
+    for name in table.columns:
+        if name != "epoch" and not name.endswith("s.e."):
             axes.plot(table["epoch"], table[name], marker=".", label=name)
     axes.axhline(PAPER, color="grey", linestyle="--", label="the paper's 225 ± 2")
-    axes.set(xlabel="epochs of 50,000 images", ylabel="Parzen log-likelihood, nats", ylim=(0, None))
+    axes.set(xlabel="epochs of 50,000 images", ylabel="Parzen log-likelihood, nats", ylim=(0, 250))
     axes.legend()
     figure.savefig(HERE / "curve.png", dpi=120)
 
