@@ -16,11 +16,11 @@ import pandas as pd
 from torch import nn
 
 from ganexp.build import build_state
-from ganexp.ema import update_ema
+from ganexp.ema import decay, half_life, update_ema
 from ganexp.metrics.parzen import score
 from ganexp.reopen import open_run
 from ganexp.rundir import state_checkpoints
-from ganexp.sampling import decode, latents
+from ganexp.sampling import sampler
 
 HERE = Path(__file__).parent
 COUNT = 10_000
@@ -42,21 +42,23 @@ def main(folder: Path) -> None:
     job = open_run(folder, [])
     training = build_state(job)
     assert training.average is not None, "a run with trainer.ema_kimg"
-    averages = {half_life: build_state(job).generator for half_life in HALF_LIVES}
+    averages = {epochs: build_state(job).generator for epochs in HALF_LIVES}
+    count = len(job.dataset.train)
     checkpoints = sorted(state_checkpoints(folder))
     rows = []
     for path in checkpoints:
         epoch = training.restore(path)["epoch"]
-        for half_life, net in averages.items():
-            update_ema(net, training.average, 0.5 ** (1 / min(half_life, RAMPUP * epoch)) if epoch > 1 else 0.0)
+        for epochs, net in averages.items():
+            beta = decay(count, half_life(epochs * count / 1000, RAMPUP, epoch * count))
+            update_ema(net, training.average, 0.0 if path == checkpoints[0] else beta)
         if epoch % EVERY and epoch not in (1, 2, 5) and path != checkpoints[-1]:
             continue
         nets: dict[str, nn.Module] = {"generator": training.generator, "average of 5 epochs": training.average}
-        nets |= {f"average of {half_life} epochs": net for half_life, net in averages.items()}
+        nets |= {f"average of {epochs} epochs": net for epochs, net in averages.items()}
         row: dict[str, float] = {"epoch": epoch}
         for name, net in nets.items():
-            z = latents(training.gan.latent, training.gan.latent_dim, COUNT, 0)
-            images = decode(net, z, training.device).double().flatten(1)
+            draw_images = sampler(net, training.gan.latent, training.gan.latent_dim, training.device)
+            images = draw_images(COUNT).double().flatten(1)
             estimate = score((images + 1.0) / 2.0, job.dataset)
             row |= {name: round(estimate.value, 1), f"{name}, s.e.": round(estimate.standard_error, 1)}
         print(row, flush=True)
