@@ -49,6 +49,15 @@ def test_labels_come_as_often_as_in_the_training_data():
     assert not torch.equal(draw_labels(COUNTS, 50, 0), draw_labels(COUNTS, 50, 1))
 
 
+def test_no_block_of_labels_has_a_chance_surplus_of_a_class():
+    labels = draw_labels(COUNTS, 8 * BLOCK, 3)
+    for block in labels.reshape(8, BLOCK):
+        found = torch.bincount(block, minlength=4)
+        for count, share in zip(found.tolist(), [0.3, 0.0, 0.1, 0.6], strict=True):
+            assert abs(count - share * BLOCK) < 2
+        assert not torch.equal(block, block.sort().values)
+
+
 def test_a_conditional_sampler_gives_the_images_of_its_labels():
     torch.manual_seed(0)
     gan = mlp((1, 4, 4), latent_dim=3, generator_widths=(6,), conditional=True, num_classes=4)

@@ -21,6 +21,9 @@ NUMERICS_VERSION = 2
 BF16_VERSION = 2
 """Raised when only the numbers of runs in bfloat16 change (2: they see each update at once)."""
 
+CONDITIONAL_VERSION = 2
+"""Raised when only the numbers of conditional runs change (2: the labels of scored images are stratified)."""
+
 TRAINER_KEYS = (
     "batch_size",
     "epochs",
@@ -54,6 +57,7 @@ def canonical(config: RunConfig, dataset_name: str, fingerprint: str, *, default
     return {
         "numerics_version": NUMERICS_VERSION,
         **({"bf16_version": BF16_VERSION} if config.trainer.precision == "bf16" else {}),
+        **({"conditional_version": CONDITIONAL_VERSION} if config.conditional else {}),
         "seed": config.seed,
         "dataset": {"name": dataset_name, "fingerprint": fingerprint},
         "model": _target(config.model, defaults),
