@@ -22,11 +22,16 @@ def test_average_follows_its_formula_when_the_batch_size_changes():
     assert float(average.weight.detach()) == pytest.approx(expected, rel=1e-6)
 
 
-def test_buffers_are_copied():
+def test_running_statistics_are_averaged_and_other_buffers_copied():
     model, average = nn.BatchNorm1d(2), nn.BatchNorm1d(2)
-    model(torch.randn(8, 2))
+    model.register_buffer("table", torch.arange(3.0))
+    average.register_buffer("table", torch.zeros(3))
+    model(torch.randn(8, 2) + 5.0)
     update_ema(average, model, 0.9)
-    torch.testing.assert_close(average.running_mean, model.running_mean)
+    torch.testing.assert_close(average.running_mean, 0.1 * model.running_mean)
+    torch.testing.assert_close(average.running_var, 0.9 * torch.ones(2) + 0.1 * model.running_var)
+    assert int(average.num_batches_tracked) == 1
+    assert average.table.tolist() == [0.0, 1.0, 2.0]
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
 import torch
-from torch import nn
+from torch import Tensor, nn
+
+RUNNING_STATISTICS = ("running_mean", "running_var")
+"""Buffers of torch's batch and instance normalisation that images in eval mode depend on."""
 
 
 def decay(images: int, half_life_kimg: float) -> float:
@@ -30,13 +35,22 @@ def half_life(kimg: float, rampup: float | None, images_seen: int) -> float:
 
 @torch.no_grad()
 def update_ema(average: nn.Module, model: nn.Module, beta: float) -> None:
-    """average <- beta average + (1 - beta) model, for parameters; buffers are copied.
+    """average <- beta average + (1 - beta) model, for parameters and running statistics; other buffers are copied.
+
+    Running means and variances of batch normalisation, which follow the last ten batches or so, are averaged too: those
+    of one moment move a good generator's images more than its last epoch of training does.
 
     Args:
         average: module of the same structure as `model`; changed in place.
         model: the module being trained.
         beta: decay in [0, 1).
     """
-    torch._foreach_lerp_(list(average.parameters()), list(model.parameters()), 1.0 - beta)
-    for kept, current in zip(average.buffers(), model.buffers(), strict=True):
-        kept.copy_(current)
+    running: list[tuple[Tensor, Tensor]] = []
+    for (name, kept), current in zip(average.named_buffers(), model.buffers(), strict=True):
+        if name.rpartition(".")[2] in RUNNING_STATISTICS:
+            running.append((kept, current))
+        else:
+            kept.copy_(current)
+    pairs = chain(zip(average.parameters(), model.parameters(), strict=True), running)
+    averages, models = zip(*pairs, strict=True)
+    torch._foreach_lerp_(averages, models, 1.0 - beta)

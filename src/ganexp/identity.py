@@ -24,6 +24,9 @@ BF16_VERSION = 2
 CONDITIONAL_VERSION = 2
 """Raised when only the numbers of conditional runs change (2: the labels of scored images are stratified)."""
 
+EMA_VERSION = 2
+"""Raised when only the numbers of runs with `trainer.ema_kimg` change (2: batch statistics are averaged too)."""
+
 TRAINER_KEYS = (
     "batch_size",
     "epochs",
@@ -54,10 +57,14 @@ def canonical(config: RunConfig, dataset_name: str, fingerprint: str, *, default
         "generator": (config.optim_generator, config.schedules_generator),
         "discriminator": (config.optim_discriminator, config.schedules_discriminator),
     }
+    versions = {
+        "bf16_version": BF16_VERSION if config.trainer.precision == "bf16" else None,
+        "conditional_version": CONDITIONAL_VERSION if config.conditional else None,
+        "ema_version": EMA_VERSION if config.trainer.ema_kimg is not None else None,
+    }
     return {
         "numerics_version": NUMERICS_VERSION,
-        **({"bf16_version": BF16_VERSION} if config.trainer.precision == "bf16" else {}),
-        **({"conditional_version": CONDITIONAL_VERSION} if config.conditional else {}),
+        **{name: version for name, version in versions.items() if version is not None},
         "seed": config.seed,
         "dataset": {"name": dataset_name, "fingerprint": fingerprint},
         "model": _target(config.model, defaults),
