@@ -2,6 +2,7 @@
 
 import copy
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -9,6 +10,7 @@ from torch import nn
 from ganexp.ema import update_ema
 from ganexp.errors import ConfigError
 from ganexp.model import dcgan, mlp, mlp_2014, resnet
+from ganexp.model.parts import ClippedTanh
 
 
 def mlp_with_stem(image_shape, **settings):
@@ -39,6 +41,28 @@ def test_images_of_any_channels_and_sizes(make, shape):
     assert images.shape == (3, *shape)
     assert float(images.detach().abs().max()) <= 1
     assert gan.discriminator(images).shape == (3,)
+
+
+def test_a_clipped_tanh_reaches_the_ends_at_finite_inputs_and_follows_tanh_between():
+    x = torch.tensor([-9.0, -2.0, -0.5, 0.0, 0.5, 2.0], dtype=torch.float64, requires_grad=True)
+    y = ClippedTanh(1.1)(x)
+    y.sum().backward()
+    inner = 1.1 * np.tanh(0.5)
+    assert y.tolist() == pytest.approx([-1.0, -1.0, -inner, 0.0, inner, 1.0])
+    slope = 1.1 * (1 - np.tanh(0.5) ** 2)
+    assert x.grad.tolist() == pytest.approx([0.0, 0.0, slope, 1.1, slope, 0.0])
+
+
+@pytest.mark.parametrize("make", [mlp, dcgan, resnet], ids=lambda make: make.__name__)
+def test_images_are_scaled_and_clipped_as_the_output_scale_says(make):
+    torch.manual_seed(0)
+    plain = make((1, 28, 28), latent_dim=5, **SMALL[make]).generator
+    torch.manual_seed(0)
+    scaled = make((1, 28, 28), latent_dim=5, output_scale=40.0, **SMALL[make]).generator
+    z = torch.randn(3, 5) * 10
+    expected = (40.0 * plain(z)).clamp(-1, 1)
+    torch.testing.assert_close(scaled(z), expected)
+    assert int((expected.abs() == 1).sum()) > 0
 
 
 @MAKES

@@ -27,6 +27,7 @@ Latent = Literal["normal", "uniform"]
 Finite = Annotated[float, Ge(-LARGEST), Le(LARGEST)]
 Share = Annotated[float, Gt(0), Le(1)]
 Spread = Annotated[float, Gt(0), Le(1000)]
+Scale = Annotated[float, Ge(1), Le(1000)]
 Channels = Annotated[int, Ge(0), Le(2**16)]
 Width = Annotated[int, Ge(1), Le(2**16)]
 Depth = Annotated[int, Ge(1), Le(100)]
@@ -41,6 +42,7 @@ def mlp(
     latent_dim: Width = 100,
     latent: Latent = "normal",
     generator_widths: Widths = (512, 1024),
+    output_scale: Scale = 1.0,
     discriminator_stem: Channels = 0,
     discriminator_width: Width = 512,
     discriminator_depth: Depth = 1,
@@ -60,6 +62,7 @@ def mlp(
         latent_dim: length of z.
         latent: distribution of z.
         generator_widths: units of the generator's hidden layers.
+        output_scale: its images are tanh times this, clipped to [-1, 1]; tanh alone only approaches black and white.
         discriminator_stem: channels of a convolution before the discriminator's layers (4 x 4, stride 2); 0: none.
         discriminator_width: units of each of the discriminator's layers before maxout.
         discriminator_depth: how many those are.
@@ -77,7 +80,8 @@ def mlp(
         rows, columns = image_shape[1:]
         raise ConfigError(f"model.discriminator_stem: expected images of 2 pixels or more, got {rows} x {columns}")
     labels, active = classes(conditional, num_classes), activation_of(activation, leak)
-    generator = Generator(mlp_generator(image_shape, latent_dim + (labels or 0), generator_widths, active), labels)
+    inputs = latent_dim + (labels or 0)
+    generator = Generator(mlp_generator(image_shape, inputs, generator_widths, active, output_scale), labels)
     widths = [discriminator_width] * discriminator_depth
     features = maxout_features(image_shape, widths, maxout_units, maxout_pieces, active, dropout, discriminator_stem)
     discriminator = Discriminator(features, maxout_units, labels, spectral=spectral_norm)
@@ -146,6 +150,7 @@ def dcgan(
     discriminator_activation: Activation = "leaky_relu",
     leak: NonNegative = 0.2,
     generator_norm: Literal["batch", "none"] = "batch",
+    output_scale: Scale = 1.0,
     discriminator_norm: Literal["batch", "none"] = "batch",
     spectral_norm: bool = False,
 ) -> GAN:
@@ -165,12 +170,14 @@ def dcgan(
         discriminator_activation: of the discriminator's layers.
         leak: slope of leaky_relu below zero.
         generator_norm: "batch" or "none".
+        output_scale: images are tanh times this, clipped to [-1, 1]; tanh alone only approaches black and white.
         discriminator_norm: "batch" or "none"; gradient penalties need "none".
         spectral_norm: spectral normalisation of the discriminator.
     """
     labels, levels = classes(conditional, num_classes), halvings(image_shape, depth)
     active, batch = activation_of(generator_activation, leak), generator_norm == "batch"
-    body = dcgan_generator(image_shape, latent_dim + (labels or 0), generator_dense, width, levels, active, batch)
+    inputs = latent_dim + (labels or 0)
+    body = dcgan_generator(image_shape, inputs, generator_dense, width, levels, active, batch, output_scale)
     generator = Generator(body, labels, batch_independent=not batch)
     active, batch = activation_of(discriminator_activation, leak), discriminator_norm == "batch"
     features, count = dcgan_features(image_shape, discriminator_dense, width, levels, active, batch)
@@ -189,6 +196,7 @@ def resnet(
     discriminator_width: Width = 32,
     depth: Depth | None = None,
     blocks: Depth = 1,
+    output_scale: Scale = 1.0,
     activation: Activation = "leaky_relu",
     leak: NonNegative = 0.2,
     spectral_norm: bool = False,
@@ -205,13 +213,15 @@ def resnet(
         discriminator_width: the discriminator's.
         depth: number of halvings; None: as many as leave maps of 4 pixels or more (28: 2, 32: 3).
         blocks: residual blocks at each size.
+        output_scale: images are tanh times this, clipped to [-1, 1]; tanh alone only approaches black and white.
         activation: of both nets.
         leak: slope of leaky_relu below zero.
         spectral_norm: spectral normalisation of the discriminator.
     """
     labels, levels = classes(conditional, num_classes), halvings(image_shape, depth)
     active, inputs = activation_of(activation, leak), latent_dim + (labels or 0)
-    generator = Generator(residual_generator(image_shape, inputs, generator_width, levels, blocks, active), labels)
+    body = residual_generator(image_shape, inputs, generator_width, levels, blocks, active, output_scale)
+    generator = Generator(body, labels)
     features, count = residual_features(image_shape, discriminator_width, levels, blocks, active)
     discriminator = Discriminator(features, count, labels, spectral=spectral_norm)
     return GAN(generator, discriminator, latent_dim, latent, labels)

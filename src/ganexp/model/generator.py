@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
-from ganexp.model.parts import Affine, Residual, batch_norm, dcgan_weights, uniform_weights
+from ganexp.model.parts import Affine, Residual, batch_norm, dcgan_weights, output_of, uniform_weights
 from ganexp.types import ImageShape
 
 
@@ -39,13 +39,14 @@ class Generator(nn.Module):
 
 
 def mlp_generator(
-    image_shape: ImageShape, inputs: int, widths: Sequence[int], activation: Callable[[], nn.Module]
+    image_shape: ImageShape, inputs: int, widths: Sequence[int], activation: Callable[[], nn.Module], scale: float
 ) -> nn.Sequential:
     """Linear layers with activations between, and tanh at the end."""
     layers: list[nn.Module] = []
     for before, after in pairwise((inputs, *widths)):
         layers += [nn.Linear(before, after), activation()]
-    return nn.Sequential(*layers, nn.Linear(widths[-1], prod(image_shape)), nn.Tanh(), nn.Unflatten(1, image_shape))
+    last = nn.Linear(widths[-1], prod(image_shape))
+    return nn.Sequential(*layers, last, output_of(scale), nn.Unflatten(1, image_shape))
 
 
 def generator_2014(
@@ -73,6 +74,7 @@ def dcgan_generator(
     depth: int,
     activation: Callable[[], nn.Module],
     norm: bool,
+    scale: float,
 ) -> nn.Sequential:
     """Linear to a coarse map, then transposed 4 x 4 convolutions of stride 2 (Radford et al. 2016, figure 1).
 
@@ -91,12 +93,18 @@ def dcgan_generator(
         layers.append(nn.ConvTranspose2d(before, after, 4, stride=2, padding=1))
         layers += [*batch_norm(after, norm), activation()]
     layers.append(nn.ConvTranspose2d(channels[-1], image_shape[0], 4, stride=2, padding=1))
-    body = nn.Sequential(*layers, nn.Tanh())
+    body = nn.Sequential(*layers, output_of(scale))
     return dcgan_weights(body) if norm else body
 
 
 def residual_generator(
-    image_shape: ImageShape, inputs: int, width: int, depth: int, blocks: int, activation: Callable[[], nn.Module]
+    image_shape: ImageShape,
+    inputs: int,
+    width: int,
+    depth: int,
+    blocks: int,
+    activation: Callable[[], nn.Module],
+    scale: float,
 ) -> nn.Sequential:
     """Linear to a coarse map, residual blocks at each size, a convolution and tanh."""
     channels = [width * 2 ** (depth - level) for level in range(depth + 1)]
@@ -106,4 +114,4 @@ def residual_generator(
     for level in range(depth):
         layers.append(Residual(channels[level], channels[level + 1], 2, activation))
         layers += [Residual(channels[level + 1], channels[level + 1], 1, activation) for _ in range(blocks - 1)]
-    return nn.Sequential(*layers, activation(), nn.Conv2d(width, image_shape[0], 3, padding=1), nn.Tanh())
+    return nn.Sequential(*layers, activation(), nn.Conv2d(width, image_shape[0], 3, padding=1), output_of(scale))

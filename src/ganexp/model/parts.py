@@ -106,6 +106,33 @@ class Residual(nn.Module):
         return result
 
 
+class ClippedTanh(nn.Module):
+    """clamp(scale tanh(x), -1, 1): for scale > 1 black and white are reached exactly, and at a finite x.
+
+    After LeCun et al. 1998 (Efficient BackProp, section 4.5), who keep targets off a sigmoid's asymptotes.
+
+    Args:
+        scale: 1 or more.
+    """
+
+    def __init__(self, scale: float) -> None:
+        super().__init__()
+        self.scale = scale
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Any shape, to [-1, 1]."""
+        return (self.scale * torch.tanh(x)).clamp(-1.0, 1.0)
+
+    def extra_repr(self) -> str:
+        """For print."""
+        return f"scale={self.scale:g}"
+
+
+def output_of(scale: float) -> nn.Module:
+    """The last layer of a generator: tanh, clipped where `scale` is above 1."""
+    return nn.Tanh() if scale == 1.0 else ClippedTanh(scale)
+
+
 def activation_of(name: Activation, leak: float) -> Callable[[], nn.Module]:
     """A function that makes the activation's module."""
     return partial(ACTIVATIONS[name], leak)
