@@ -1,4 +1,4 @@
-"""What would a generator score that gave real training images? Its labels drawn in two ways.
+"""What would a generator score that gave real training images, their labels drawn in two ways?
 
     GANEXP_DATA=data python analysis/metrics/perfect.py
 

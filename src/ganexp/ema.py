@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import chain
-
 import torch
 from torch import Tensor, nn
 
@@ -45,12 +43,12 @@ def update_ema(average: nn.Module, model: nn.Module, beta: float) -> None:
         model: the module being trained.
         beta: decay in [0, 1).
     """
-    running: list[tuple[Tensor, Tensor]] = []
+    averages: list[Tensor] = list(average.parameters())
+    models: list[Tensor] = list(model.parameters())
     for (name, kept), current in zip(average.named_buffers(), model.buffers(), strict=True):
         if name.rpartition(".")[2] in RUNNING_STATISTICS:
-            running.append((kept, current))
+            averages.append(kept)
+            models.append(current)
         else:
             kept.copy_(current)
-    pairs = chain(zip(average.parameters(), model.parameters(), strict=True), running)
-    averages, models = zip(*pairs, strict=True)
     torch._foreach_lerp_(averages, models, 1.0 - beta)

@@ -42,7 +42,7 @@ def draw_labels(counts: Sequence[int], count: int, seed: int) -> Tensor:
 
     Each block of `BLOCK` labels is a stratified sample, one from each `BLOCK`-th part of the training labels in their
     order, as the halves of the reference are stratified: were they drawn independently, the chance surplus of some
-    class would be a third of a perfect generator's cfd on MNIST (analysis/metrics).
+    class would be a third of the cfd that MNIST's own training images have (analysis/metrics).
 
     Args:
         counts: training images of each label.
