@@ -27,7 +27,7 @@ def main(runs: list[Path]) -> None:
     """The table, and means with standard deviations on the terminal."""
     table = pd.DataFrame([row for run in runs for row in rows_of(run)])
     table.round(5).to_csv(Path(__file__).parent / "draws.csv", index=False)
-    print(table.groupby(["dataset", "seed"])[["half_a", "half_b"]].agg(["mean", "std"]).round(4).to_string())
+    print(table.groupby(["run", "seed"])[["half_a", "half_b"]].agg(["mean", "std"]).round(4).to_string())
 
 
 def rows_of(run: Path) -> list[dict[str, object]]:
@@ -39,7 +39,7 @@ def rows_of(run: Path) -> list[dict[str, object]]:
     rows: list[dict[str, object]] = []
     for draw in range(DRAWS):
         images = fit(extractor.features(sample(run, len(halves.b), seed=draw)))
-        known = {"dataset": job.dataset.name, "seed": job.config.seed, "draw": draw}
+        known = {"run": job.who.name, "seed": job.config.seed, "draw": draw}
         rows.append({**known, "half_a": frechet_distance(images, a), "half_b": frechet_distance(images, b)})
     return rows
 
