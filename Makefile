@@ -3,14 +3,21 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# The versions that the whole suite passed with; `make CONSTRAINTS= ...` takes the newest that pyproject.toml allows.
+CONSTRAINTS ?= constraints.txt
+INSTALL := $(BIN)/python -m pip install --quiet $(addprefix --constraint ,$(CONSTRAINTS))
 
-.PHONY: run test test-slow test-faults lint test-cluster bench install mnist fashionmnist cifar10 all clean
+.PHONY: run test test-newest test-slow test-faults lint test-cluster bench install mnist fashionmnist cifar10 all clean
 
 run: $(READY) ## train on the embedded digits and say where the pictures are
 	$(BIN)/python -m ganexp experiment=quickstart
 
 test: $(READY) ## the test suite
 	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+test-newest: ## the test suite with the newest versions that pyproject.toml allows, in a venv of its own
+	rm -f .venv-newest/.ready
+	$(MAKE) test VENV=.venv-newest CONSTRAINTS= UPGRADE="--upgrade --upgrade-strategy eager"
 
 test-slow: $(READY) ## tests that take a while
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m slow
@@ -24,7 +31,7 @@ lint: $(READY) ## style and types
 	$(BIN)/mypy
 
 test-cluster: $(READY) ## SLURM, Ray and PostgreSQL on this machine; needs root, installs Debian's packages
-	$(BIN)/python -m pip install --quiet --editable ".[slurm,ray,postgresql]"
+	$(INSTALL) --editable ".[slurm,ray,postgresql]"
 	$(BIN)/python -m pytest -o addopts="-ra --strict-markers --strict-config" tests/cluster
 
 bench: $(READY) ## throughput against the original's way and the machine's limit; half an hour on an idle machine
@@ -32,10 +39,10 @@ bench: $(READY) ## throughput against the original's way and the machine's limit
 
 install: $(READY) ## make .venv and install ganexp for development
 
-$(READY): pyproject.toml
+$(READY): pyproject.toml $(CONSTRAINTS)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable ".[dev]"
+	$(INSTALL) $(UPGRADE) --editable ".[dev]"
 	touch $(READY)
 
 # The original project's own targets: its best settings on its three datasets.
@@ -51,4 +58,4 @@ cifar10: $(READY)
 all: mnist fashionmnist cifar10
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
+	rm -rf $(VENV) .venv-newest .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist

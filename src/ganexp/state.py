@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import secrets
 import socket
@@ -17,11 +16,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from ganexp.atomic import write_json
 from ganexp.errors import LeaseLost
 from ganexp.foreign import SMALL, read_json
+from ganexp.locks import file_lock, held, take
 from ganexp.record import read_result
 from ganexp.terminal import plain
 
@@ -31,10 +31,6 @@ STALE_SECONDS = 60.0
 """On another host, a holder whose heartbeat is older than this is taken for gone."""
 LOCK_SECONDS = 0.2
 """A lock that stays taken for so long belongs to a holder; readers that look for one take it for much less."""
-
-
-NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
-"""What a filesystem says that knows no locks."""
 
 
 MOST_EPOCHS = 2**53
@@ -188,16 +184,12 @@ def _holder_gone(run_dir: Path, status: Status) -> bool:
     if (status.holder or {}).get("host") != socket.gethostname():
         return heartbeat_age(run_dir) > STALE_SECONDS
     try:
-        with _file_lock(run_dir):
-            return True
+        with held(run_dir / ".lock", seconds=0) as locked:
+            return locked or heartbeat_age(run_dir) > STALE_SECONDS
     except Timeout:
         return False
-    except (OSError, NotImplementedError):
+    except OSError:
         return heartbeat_age(run_dir) > STALE_SECONDS
-
-
-def _file_lock(run_dir: Path) -> FileLock:
-    return FileLock(run_dir / ".lock", blocking=False, is_singleton=False, thread_local=False)
 
 
 class Lease:
@@ -225,20 +217,16 @@ class Lease:
         self.lost = False
         self.locked = False
         self._status: Status | None = None
-        self._lock = FileLock(run_dir / ".lock", is_singleton=False, thread_local=False)
+        self._lock = file_lock(run_dir / ".lock")
         self._guard = threading.Lock()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._beat, daemon=True, name="ganexp-heartbeat")
 
     def __enter__(self) -> Lease:
         try:
-            self._lock.acquire(timeout=LOCK_SECONDS, poll_interval=LOCK_SECONDS / 20)
-            self.locked = True
+            self.locked = take(self._lock, LOCK_SECONDS)
         except Timeout:
             raise HeldError(_describe(read(self.run_dir))) from None
-        except (OSError, NotImplementedError) as error:
-            if isinstance(error, OSError) and error.errno not in NO_LOCKS:
-                raise
         there = read(self.run_dir)
         judged = there is not None and (not self.locked or (there.holder or {}).get("host") != socket.gethostname())
         running = there is not None and judged and there.state is State.RUNNING

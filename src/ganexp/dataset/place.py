@@ -75,34 +75,26 @@ def probe(folder: Path) -> None:
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold the lock of a dataset's folder; the kernel frees it if its holder dies."""
-    from filelock import FileLock, Timeout
+def locked(folder: Path) -> Iterator[bool]:
+    """Hold the lock of a dataset's folder, as `ganexp.locks.held`; the kernel frees it if its holder dies."""
+    from ganexp.locks import held
 
-    lock = FileLock(str(folder / LOCK))
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        log.info("waiting for another process that works on %s", folder)
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
+    with held(folder / LOCK, waiting=f"waiting for another process that works on {folder}") as alone:
+        yield alone
 
 
-def once(path: Path, write: Callable[[Path], None]) -> None:
-    """Make sure that `path` exists: of all processes that ask at once, one calls `write(path)`, the others wait."""
+def once(path: Path, write: Callable[[Path], None], *beside: str) -> None:
+    """Make sure that `path` exists: of all processes that ask at once, one calls `write(path)`, the others wait.
+
+    Temporary files that a killed writer left are removed first, those of `path` and of the names `beside` it.
+    """
     if path.exists():
         return
-    with locked(path.parent):
+    with locked(path.parent) as alone:
         if path.exists():
             return
-        sweep_leftovers(path)
+        for name in (path.name, *beside) if alone else ():
+            target = Path(name)
+            for leftover in path.parent.glob(f".{target.stem}.*.tmp{target.suffix}"):
+                leftover.unlink(missing_ok=True)
         write(path)
-
-
-def sweep_leftovers(path: Path) -> None:
-    """Remove the temporary files that a killed writer of `path` left; call it under the folder's lock."""
-    for leftover in path.parent.glob(f".{path.stem}.*.tmp{path.suffix}"):
-        leftover.unlink(missing_ok=True)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganexp.dataset import npy
-from ganexp.dataset.place import cache_root, folder_of, in_first_writable, log, once, sweep_leftovers
+from ganexp.dataset.place import cache_root, folder_of, in_first_writable, log, once
 from ganexp.errors import DataError
 
 
@@ -120,15 +120,13 @@ def _prepare(source: Source, home: Path) -> Path:
         for name in sorted(splits):  # test, then train: the marker comes last
             _write_split(f"{source.name}, {name}", marker.parent, name, splits[name], classes)
 
-    once(_marker(home, source), write_all)
+    once(_marker(home, source), write_all, "train_labels.npy", "test_images.npy", "test_labels.npy")
     return home
 
 
 def _write_split(where: str, folder: Path, name: str, split: Split, classes: int | None) -> None:
     npy.check_images(f"{where} images", split.shape, np.dtype(np.uint8))
     labels_path, images_path = folder / f"{name}_labels.npy", folder / f"{name}_images.npy"
-    for path in (labels_path, images_path):
-        sweep_leftovers(path)
     if split.labels is not None:
         npy.check_labels(f"{where} labels", split.labels, split.shape[0], classes)
         npy.write(labels_path, split.labels.shape, "<i8", [split.labels])

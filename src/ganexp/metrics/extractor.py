@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 from torch import Tensor
 
 from ganexp.atomic import replacing
 from ganexp.errors import DataError
+from ganexp.locks import held
 from ganexp.metrics.numerics import each_block, exact_convolutions
 
 log = logging.getLogger("ganexp")
@@ -100,18 +100,11 @@ def locked(path: Path) -> Iterator[None]:
 
     Temporary files that a killed maker of `path` left are removed.
     """
-    lock = FileLock(path.with_name(f".{path.name}.lock"))
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        log.info("%s: waiting for another process that makes it", path.name)
-        lock.acquire()
-    try:
-        for leftover in path.parent.glob(f".{path.stem}.*.tmp*"):
+    waiting = f"{path.name}: waiting for another process that makes it"
+    with held(path.with_name(f".{path.name}.lock"), waiting=waiting) as alone:
+        for leftover in path.parent.glob(f".{path.stem}.*.tmp*") if alone else ():
             leftover.unlink(missing_ok=True)
         yield
-    finally:
-        lock.release()
 
 
 def _read(path: Path, shape: tuple[int, int]) -> Tensor | None:

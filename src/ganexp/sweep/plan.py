@@ -11,11 +11,12 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from ganexp.atomic import write_text
 from ganexp.errors import DirectoryError
 from ganexp.foreign import LARGE, read_json, refuse_links
+from ganexp.locks import held
 from ganexp.state import MOST_EPOCHS
 
 if TYPE_CHECKING:
@@ -156,7 +157,7 @@ def record(
     try:
         sweep_dir.mkdir(parents=True, exist_ok=True)
         refuse_links(*(sweep_dir / run.run_dir for run in runs))
-        with FileLock(sweep_dir / ".plan.lock", timeout=LOCK_SECONDS):
+        with held(sweep_dir / ".plan.lock", seconds=LOCK_SECONDS):
             there = read(sweep_dir)
             asked = Plan(numerics_version, study, storage)
             check(sweep_dir, there, asked)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-from filelock import FileLock, Timeout
+from filelock import Timeout
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
@@ -20,6 +20,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from ganexp import state
 from ganexp.errors import DirectoryError
 from ganexp.foreign import refuse_links
+from ganexp.locks import held
 from ganexp.state import Lease, State, Status
 
 LAUNCHER, RUN_ID, RUN_DIR, REASON, RETRY_OF = "launcher", "run_id", "run_dir", "reason", "retry_of"
@@ -138,7 +139,7 @@ class Trials:
     def _locked(self) -> Iterator[None]:
         """One launcher at a time counts and asks, so that together they ask for exactly the total."""
         try:
-            with FileLock(self.directory / ".study.lock", timeout=LOCK_SECONDS):
+            with held(self.directory / ".study.lock", seconds=LOCK_SECONDS):
                 yield
         except Timeout:
             raise DirectoryError(

@@ -1,0 +1,74 @@
+"""Locks on files: the kernel's, which go when their holder dies. Where a filesystem has none, work goes on without."""
+
+from __future__ import annotations
+
+import errno
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+log = logging.getLogger("ganexp")
+NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
+"""What a filesystem says that knows no locks."""
+
+
+def file_lock(path: Path) -> FileLock:
+    """A lock on the file `path`, not yet taken.
+
+    What filelock puts in place of a missing flock, a marker file, is declined: that of a holder which died on another
+    host stays for ever, and looking for one opens the directory for writing.
+    """
+    return FileLock(path, is_singleton=False, thread_local=False, fallback_to_soft=False)
+
+
+def take(lock: FileLock, seconds: float = -1) -> bool:
+    """Take a lock, waiting for it for so many seconds at most; -1 waits as long as it takes.
+
+    Returns:
+        Whether it is held now; False on a filesystem that knows no locks.
+
+    Raises:
+        Timeout: somebody else holds it.
+        OSError: its file cannot be opened.
+    """
+    try:
+        lock.acquire(timeout=seconds, poll_interval=0.01 if 0 <= seconds < 1 else 0.05)
+    except NotImplementedError:
+        return False
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            raise
+        return False
+    return True
+
+
+@contextmanager
+def held(path: Path, *, seconds: float = -1, waiting: str = "") -> Iterator[bool]:
+    """Hold the lock on `path` inside.
+
+    Args:
+        path: the lock's file; its folder must exist.
+        seconds: how long to wait for it at most; -1 as long as it takes.
+        waiting: logged where another process holds it.
+
+    Yields:
+        Whether it is held: on a filesystem that knows no locks others may be at the same work.
+
+    Raises:
+        Timeout: another process holds it for longer than that.
+    """
+    lock = file_lock(path)
+    try:
+        locked = take(lock, 0 if waiting else seconds)
+    except Timeout:
+        if not waiting:
+            raise
+        log.info("%s", waiting)
+        locked = take(lock, seconds)
+    try:
+        yield locked
+    finally:
+        lock.release()
