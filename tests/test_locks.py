@@ -5,6 +5,7 @@ import fcntl
 import multiprocessing
 import os
 import warnings
+from pathlib import Path
 
 import pytest
 from filelock import Timeout
@@ -39,7 +40,7 @@ def test_a_lock_opens_its_own_file_and_nothing_else(tmp_path, monkeypatch):
     system_open = os.open
 
     def noting(path, *arguments, **keywords):
-        opened.append(os.path.basename(os.fsdecode(path)))
+        opened.append(Path(os.fsdecode(path)).name)
         return system_open(path, *arguments, **keywords)
 
     monkeypatch.setattr(os, "open", noting)
@@ -62,7 +63,7 @@ def test_without_flock_the_heartbeat_counts_and_no_marker_outlives_its_holder(tm
     with pytest.raises(HeldError), Lease(tmp_path):
         pass
     assert state.effective(tmp_path).state is State.RUNNING
-    long_ago = os.stat(tmp_path / "status.json").st_mtime - 65
+    long_ago = (tmp_path / "status.json").stat().st_mtime - 65
     os.utime(tmp_path / "status.json", (long_ago, long_ago))
     assert state.effective(tmp_path).state is State.STALE
     with Lease(tmp_path) as lease:
