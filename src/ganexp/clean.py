@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from ganexp.cli import reporting
+from ganexp.cli import reporting, start
 from ganexp.rundir import left_over_files, state_checkpoints
 from ganexp.state import State
 from ganexp.status import look
@@ -100,4 +100,4 @@ def _sizes(paths: Iterable[Path]) -> dict[Path, int]:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    start(main)

@@ -13,6 +13,7 @@ from typing import NoReturn
 
 from ganexp.errors import Diverged, Refused, lack_of_memory
 from ganexp.mistakes import composition_message
+from ganexp.process import keep_working
 from ganexp.terminal import plain
 
 FAILED, REFUSED, INTERRUPTED = 1, 2, 130
@@ -22,6 +23,14 @@ LONGEST_WORD = 500
 
 NO_SUCH_PLACE = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ELOOP, errno.ENAMETOOLONG, errno.EINVAL)
 """What a file system says of a name that was mistyped."""
+
+
+def start(command: Callable[..., None]) -> None:
+    """Run one of the commands, in a process that is its own, with the arguments that were typed."""
+    import typer
+
+    keep_working()
+    typer.run(command)
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from typing import Annotated
 
 import typer
 
-from ganexp.cli import reporting
+from ganexp.cli import reporting, start
 from ganexp.errors import ConfigError, DirectoryError
 from ganexp.foreign import refuse_links
 from ganexp.terminal import plain
@@ -108,4 +108,4 @@ def winners(sweep: Path, top: int, seeds: int) -> list[Again]:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    start(main)

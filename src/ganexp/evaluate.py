@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ganexp.cli import reporting
+from ganexp.cli import reporting, start
 from ganexp.errors import ConfigError, DirectoryError
 from ganexp.terminal import plain
 
@@ -182,4 +182,4 @@ def _write_evaluation(run: Path, epoch: int | None, scores: Scores) -> None:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    start(main)

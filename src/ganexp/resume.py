@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ganexp.cli import reporting
+from ganexp.cli import reporting, start
 
 
 def main(
@@ -29,4 +29,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    start(main)

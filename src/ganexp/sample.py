@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ganexp.cli import reporting
+from ganexp.cli import reporting, start
 from ganexp.errors import DirectoryError
 
 if TYPE_CHECKING:
@@ -165,4 +165,4 @@ def _write(out: Path, images: NDArray[np.uint8], columns: int) -> None:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    start(main)

@@ -19,6 +19,7 @@ from ganexp.errors import Diverged, LeaseLost, Pruned
 from ganexp.finish import finished_result, plain, result, write_read_off
 from ganexp.job import Job, shorter
 from ganexp.observe import observe
+from ganexp.process import ignore_next, restore, stop_signals
 from ganexp.progress import Progress
 from ganexp.record import PROBABILITY_COLUMNS, Row, is_cadence, write_metrics
 from ganexp.rundir import generator_checkpoint, metrics_csv, prune_states, samples_png, state_checkpoint
@@ -40,7 +41,7 @@ REQUEUEING = (signal.SIGUSR1, signal.SIGUSR2)
 
 
 class Signals:
-    """Remembers SIGINT and SIGTERM instead of dying of them, and whatever tells a cluster's job to make room.
+    """Remembers SIGINT, SIGTERM and SIGHUP instead of dying of them, and whatever tells a cluster's job to make room.
 
     A cluster's engine has a handler of its own for SIGUSR1 or SIGUSR2, which requeues the job: once the run is saved,
     that signal is to be sent again.
@@ -51,10 +52,11 @@ class Signals:
     def _remember(self, number: int, frame: FrameType | None) -> None:
         if self.received not in REQUEUEING:
             self.received = number
+        ignore_next(number)
 
     @contextmanager
     def caught(self) -> Iterator[Signals]:
-        """Catch both signals inside; outside the main thread, where Python allows no handlers, do nothing."""
+        """Catch them inside; outside the main thread, where Python allows no handlers, do nothing."""
         try:
             before = {number: signal.signal(number, self._remember) for number in _caught()}
         except ValueError:
@@ -63,14 +65,13 @@ class Signals:
         try:
             yield self
         finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+            restore(before)
 
 
 def _caught() -> list[signal.Signals]:
     """The signals that ask a run to stop."""
     cluster = [number for number in REQUEUEING if callable(signal.getsignal(number))]
-    return [signal.SIGINT, signal.SIGTERM, *cluster]
+    return [*stop_signals(), *cluster]
 
 
 class Session:

@@ -17,8 +17,9 @@ from rich.table import Table
 from rich.text import Text
 
 from ganexp import state
-from ganexp.cli import reporting
+from ganexp.cli import reporting, start
 from ganexp.errors import DirectoryError
+from ganexp.process import reader_gone
 from ganexp.state import State, Status, heartbeat_age
 from ganexp.sweep import plan
 from ganexp.sweep.plan import PlannedRun
@@ -165,7 +166,7 @@ def _watch(screen: Console, directory: Path) -> None:
         while True:
             runs = look(directory)
             live.update(render(directory, runs, rows), refresh=True)
-            if all(run.state.final for run in runs):
+            if all(run.state.final for run in runs) or reader_gone():
                 return
             time.sleep(REFRESH_SECONDS)
 
@@ -202,4 +203,4 @@ def _cells(run: Look) -> tuple[str, ...]:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    start(main)

@@ -18,6 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from ganexp.cli import reporting
 from ganexp.errors import ConfigError, LeaseLost, Refused, lack_of_memory
+from ganexp.process import keep_working
 from ganexp.terminal import plain
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ def task(cfg: DictConfig) -> float | None:
         Refused: what is refused before work; a sweep writes it down as the failure of the job's runs.
         SystemExit: in a single run, 1 where it failed or diverged, 128 + n where signal n interrupted it.
     """
+    keep_working()  # a launcher's process may have begun elsewhere
     hydra = HydraConfig.get()
     if hydra.mode != RunMode.MULTIRUN:
         with reporting():  # Hydra would print all overrides before what is refused

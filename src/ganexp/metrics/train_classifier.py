@@ -14,6 +14,7 @@ import torch
 import typer
 from numpy.typing import NDArray
 
+from ganexp.cli import start
 from ganexp.errors import Refused
 from ganexp.metrics.classifiers import PACKAGED, describe, write
 from ganexp.metrics.network import ClassifierNetwork
@@ -92,6 +93,6 @@ def _fifth(network: ClassifierNetwork, data: Dataset) -> dict[str, Any]:
 
 if __name__ == "__main__":
     try:
-        typer.run(main)
+        start(main)
     except Refused as error:
         raise SystemExit(f"train_classifier: {error}") from None

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ganexp.cli import FAILED, reporting
+from ganexp.cli import FAILED, reporting, start
 from ganexp.errors import DirectoryError
 from ganexp.terminal import plain
 
@@ -61,4 +61,4 @@ def _best(sweeps: list[Path]) -> None:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    start(main)

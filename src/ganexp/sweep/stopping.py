@@ -1,4 +1,4 @@
-"""How a sweep ends when it is told to: like Ctrl-C for SIGTERM too, and with the right exit status."""
+"""How a sweep ends when it is told to: like Ctrl-C for SIGTERM and SIGHUP too, and with the right exit status."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from ganexp.process import ignore_next, restore, stop_signals
+
 
 class Stop:
     """How a sweep was told to stop."""
@@ -15,8 +17,9 @@ class Stop:
     signal: int | None = None
 
     def terminate(self, number: int, frame: FrameType | None) -> None:
-        """Handle SIGTERM: end like Ctrl-C, workers being asked to save their work."""
+        """Handle SIGTERM or SIGHUP: end like Ctrl-C, workers being asked to save their work."""
         self.signal = number
+        ignore_next(number)
         raise SystemExit(128 + number)
 
     def status(self, error: KeyboardInterrupt | SystemExit) -> int:
@@ -28,16 +31,17 @@ class Stop:
 
 @contextmanager
 def stopped_by() -> Iterator[Stop]:
-    """Inside, SIGTERM ends the sweep as an exception does; outside the main thread nothing is changed."""
+    """Inside, SIGTERM and SIGHUP end the sweep as an exception does; outside the main thread nothing is changed."""
     stop = Stop()
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return
-    before = signal.signal(signal.SIGTERM, stop.terminate)
+    numbers = [number for number in stop_signals() if number != signal.SIGINT]
+    before = {number: signal.signal(number, stop.terminate) for number in numbers}
     try:
         yield stop
     finally:
-        signal.signal(signal.SIGTERM, before)
+        restore(before)
 
 
 def until_stopped(work: Callable[[], None]) -> int | None:

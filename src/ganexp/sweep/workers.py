@@ -19,6 +19,8 @@ from typing import Any, Final
 import cloudpickle
 from hydra.core.utils import env_override
 
+from ganexp.process import keep_working
+
 GRACE_SECONDS = 60.0
 """How long workers that were asked to stop may take to save their work."""
 
@@ -209,6 +211,7 @@ class Workers:
 
 def _serve(connection: Connection, launcher: int) -> None:
     """A worker's life: take a task, answer, until the launcher closes the connection or is gone."""
+    keep_working()
     threading.Thread(target=_watch, args=(launcher,), daemon=True, name="ganexp-watch").start()
     with suppress(EOFError, OSError, KeyboardInterrupt):
         connection.send_bytes(b"listening")
