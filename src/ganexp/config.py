@@ -13,10 +13,13 @@ from omegaconf.errors import OmegaConfBaseException
 from ganexp.errors import ConfigError
 from ganexp.schedule import Schedule
 from ganexp.schema import Config, MetricsConfig, Seed, SweepConfig, TrainerConfig
-from ganexp.target import Target, nearest, validate_value, validated
+from ganexp.target import Target, nearest, unknown_key, validate_value, validated
 
 RUNTIME_ARGUMENTS = {"dataset": 0, "model": 1, "loss": 0, "penalty": 0, "logger": 0}
 """How many leading parameters of a group's function ganexp supplies (model: the image shape)."""
+
+OPTIONAL = ("notes",)
+"""Sections that configurations of 0.1.0 have not."""
 
 LONGEST = 500
 """Characters of an error of OmegaConf that are shown: one that refers to itself says the same again and again."""
@@ -82,12 +85,12 @@ def load(cfg: DictConfig, trust: Sequence[str] | None = None) -> RunConfig:
 
 def from_plain(plain: Mapping[str, Any], trust: Sequence[str] | None = None) -> RunConfig:
     """`load` for values that `plain_values` gave."""
-    known = list(Config.__dataclass_fields__)
+    known = Config.__dataclass_fields__
     for key in plain:
         if key not in known:
-            raise ConfigError(f"{key}: unknown key; expected one of {', '.join(known)}.{nearest(key, known)}")
+            raise ConfigError(unknown_key(key, list(known)))
     for key in known:
-        if key not in plain:
+        if key not in plain and key not in OPTIONAL:
             raise ConfigError(f"{key}: expected a section of the configuration, got none")
     trusted = tuple(plain["trust"] if trust is None else trust)
     trainer: TrainerConfig = validate_value("trainer", TrainerConfig, plain["trainer"])
@@ -162,7 +165,7 @@ def _optimizer(node: Mapping[str, Any], net: str, trust: tuple[str, ...]) -> tup
     moving = {name: schedule for name, schedule in schedules.items() if schedule != Schedule()}
     try:
         target = validated("optim", merged, trust, runtime=1)
-        _check_scheduled(moving, target)
+        _check_scheduled([*moving, *(name for name in schedules if name not in ("lr", *moving))], target)
         return target, moving
     except ConfigError as error:
         owned = next((key for key in own if str(error).startswith(f"optim.{key}:")), None)
@@ -171,7 +174,7 @@ def _optimizer(node: Mapping[str, Any], net: str, trust: tuple[str, ...]) -> tup
         raise ConfigError(str(error).replace("optim.", f"optim.{net}.", 1)) from None
 
 
-def _check_scheduled(schedules: Mapping[str, Schedule], optimizer: Target) -> None:
+def _check_scheduled(schedules: Sequence[str], optimizer: Target) -> None:
     numbers = [name for name, value in optimizer.params.items() if type(value) in (int, float)]
     for name in schedules:
         if name not in numbers:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import re
 import sys
+from typing import TYPE_CHECKING
 
 from ganexp.errors import ConfigError
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
 
 LONGEST = 500
 """Characters of a command line that are shown."""
@@ -30,11 +34,31 @@ def composition_message(error: BaseException) -> str:
     wrong = re.search(r"full_key: (\S+)", text)
     if unknown and ("not in struct" in text or "not in '" in text):
         key = wrong[1] if wrong else unknown[1]
+        if key.startswith("notes."):
+            return f"{key}: expected a note that the configuration has, got a new one, which takes a plus: +{key}=..."
         return f"{key}: unknown key.{suggestion(key)}"
     if wrong:
         first = next(line for line in parts[-1].splitlines() if line.strip())
         return _with_arguments(f"{wrong[1]}: {expected_got(first.strip())}")
     return _no_option(text) or _with_arguments(text)
+
+
+def check_hydra(node: DictConfig, where: str = "hydra") -> None:
+    """Refuse keys of Hydra's own node that nobody reads: `+` and `++` add them to its typed sections too.
+
+    Raises:
+        ConfigError: naming the key and the nearest one.
+    """
+    from omegaconf import DictConfig, OmegaConf
+
+    from ganexp.target import unknown_key
+
+    names = list(getattr(OmegaConf.get_type(node), "__dataclass_fields__", ()))
+    for key in map(str, node) if not (node._is_none() or node._is_missing() or node._is_interpolation()) else ():
+        if names and key not in names and where != "hydra.sweeper.sampler" and f"{where}.{key}" != "hydra.env":
+            raise ConfigError(unknown_key(f"{where}.{key}", names))
+        if isinstance(child := node._get_node(key), DictConfig):
+            check_hydra(child, f"{where}.{key}")
 
 
 def _with_arguments(text: str) -> str:

@@ -108,7 +108,10 @@ class SweepConfig:
 
 @dataclass
 class Config:
-    """The whole configuration. The untyped groups are checked against their `_target_`'s own annotations."""
+    """The whole configuration. The untyped groups are checked against their `_target_`'s own annotations.
+
+    `notes` is the user's: constants to interpolate, remarks; no run's identity has it.
+    """
 
     dataset: dict[str, Any] = field(default_factory=dict)
     model: dict[str, Any] = field(default_factory=dict)
@@ -121,6 +124,7 @@ class Config:
     sweep: SweepConfig = field(default_factory=SweepConfig)
     trust: list[str] = field(default_factory=list)
     seed: Seed = 0
+    notes: dict[str, Any] = field(default_factory=dict)
 
 
 def register() -> None:

@@ -109,9 +109,10 @@ def validate_value(key: str, annotation: Any, value: Any) -> Any:
     except TypeError:
         adapter = _adapter.__wrapped__(annotation)
     try:
-        return adapter.validate_python(value)
+        return adapter.validate_python(value, extra="forbid")
     except ValidationError as error:
-        raise ConfigError("\n".join(explain(key, problem) for problem in error.errors(include_url=False))) from None
+        problems = error.errors(include_url=False)
+        raise ConfigError("\n".join(explain(key, problem, annotation) for problem in problems)) from None
 
 
 def _numbers_only(annotation: Any) -> bool:
@@ -134,8 +135,10 @@ def _adapter(annotation: Any) -> TypeAdapter[Any]:
         return TypeAdapter(annotation)
 
 
-def explain(prefix: str, problem: Mapping[str, Any]) -> str:
-    """One line for one pydantic error: the key, what was expected, what was got."""
+def explain(prefix: str, problem: Mapping[str, Any], annotation: Any) -> str:
+    """One line for one pydantic error in a value of `annotation`: the key, what was expected, what was got."""
+    if problem["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
+        return unknown_key(".".join(map(str, (prefix, *problem["loc"]))), _names(annotation, problem["loc"]))
     steps = [step for step in problem["loc"] if isinstance(step, int) or str(step).isidentifier()]
     key = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps)
     key = f"{prefix}{key}".lstrip(".")
@@ -144,9 +147,25 @@ def explain(prefix: str, problem: Mapping[str, Any]) -> str:
     return f"{key}: {message}, got {problem['input']!r}"
 
 
+def _names(annotation: Any, steps: Sequence[Any]) -> list[str]:
+    """What the mapping at `steps[:-1]` in a value of `annotation` takes; nothing where that cannot be told."""
+    if not (parts := get_args(annotation)):
+        return list(getattr(annotation, "__annotations__", ())) if len(steps) == 1 else []
+    inside = isinstance(origin := get_origin(annotation), type) and issubclass(origin, Mapping | Sequence)
+    return next((names for part in parts if (names := _names(part, steps[1:] if inside else steps))), [])
+
+
+def unknown_key(key: str, names: Sequence[str]) -> str:
+    """The refusal of a key that its section, which takes `names`, does not take."""
+    section, _, last = key.rpartition(".")
+    takes = f"; {section or 'the configuration'} takes {', '.join(names)}." if names else "."
+    return f"{key}: unknown key{takes}{nearest(last, names)}"
+
+
 def nearest(key: str, known: Sequence[str]) -> str:
     """' Did you mean ...?' for a mistyped key, or the empty string."""
-    found = difflib.get_close_matches(key, list(known), n=1, cutoff=0.5)
+    begins = [name for name in known if name.startswith(key)]
+    found = difflib.get_close_matches(key, list(known), n=1, cutoff=0.5) or begins
     return f" Did you mean {found[0]!r}?" if found else ""
 
 
@@ -170,9 +189,7 @@ def _parameters(group: str, function: Callable[..., Any], given: dict[str, Any],
     values = dict(given) if open_ended else {}
     for name in given:
         if name not in keywords and not open_ended:
-            raise ConfigError(
-                f"{group}.{name}: unknown key; {group} takes {', '.join(keywords)}.{nearest(name, list(keywords))}"
-            )
+            raise ConfigError(unknown_key(f"{group}.{name}", list(keywords)))
     for name, parameter in keywords.items():
         if name in given:
             annotation = _annotation(function, parameter)

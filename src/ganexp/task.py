@@ -18,6 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from ganexp.cli import reporting
 from ganexp.errors import ConfigError, LeaseLost, Refused, lack_of_memory
+from ganexp.mistakes import check_hydra
 from ganexp.process import keep_working
 from ganexp.terminal import plain
 
@@ -47,7 +48,7 @@ def task(cfg: DictConfig) -> float | None:
     hydra = HydraConfig.get()
     if hydra.mode != RunMode.MULTIRUN:
         with reporting():  # Hydra would print all overrides before what is refused
-            return run_single(make_job(cfg, hydra))
+            return run_single(_single_job(cfg, hydra))
     job = make_job(cfg, hydra)
     planned = job.config.sweep.run_id
     if planned not in (None, job.who.run_id):
@@ -56,6 +57,15 @@ def task(cfg: DictConfig) -> float | None:
             f"{job.who.run_id}; the same command again makes a new plan"
         )
     return run_in_sweep(job)
+
+
+def _single_job(cfg: DictConfig, hydra: Any) -> Job:
+    try:
+        check_hydra(hydra)
+        return make_job(cfg, hydra)
+    except Refused:
+        _drop_if_empty(Path(hydra.runtime.output_dir))
+        raise
 
 
 def make_job(cfg: DictConfig, hydra: Any) -> Job:

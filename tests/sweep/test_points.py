@@ -80,3 +80,9 @@ def test_more_than_a_handful_of_errors_are_counted(make_points: Make) -> None:
 def test_data_that_does_not_suffice_is_refused(make_points: Make) -> None:
     with pytest.raises(DataError, match=r"point 2 of 2 .*trainer\.batch_size: expected at most 48"):
         make_points((), ("trainer.batch_size=49",))
+
+
+def test_a_key_that_goes_nowhere_is_refused_before_the_start(make_points: Make) -> None:
+    grid = (("++trainer.batchsize=16",), ("++trainer.batchsize=64",))
+    with pytest.raises(ConfigError, match=r"nothing was started.*\n.*trainer\.batchsize: unknown key.*'batch_size'"):
+        make_points(*grid, keys=("++trainer.batchsize",))

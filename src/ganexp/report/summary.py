@@ -60,7 +60,7 @@ HAS_COLUMN = {"dataset", "model", "loss", "lr", "optim.lr", "seed", *KEY_OF.valu
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """What a text begins with that a spreadsheet takes for a formula."""
 
-ABOUT_THE_SWEEP = ("hydra", "sweep", "trust")
+ABOUT_THE_SWEEP = ("hydra", "sweep", "trust", "notes")
 """Overridden keys that say nothing about a single run."""
 
 

@@ -23,7 +23,7 @@ SHOWN_ERRORS = 5
 WORDED_ERRORS = 50
 """Distinct errors that are put into words, which takes a while for unknown keys."""
 
-NO_VALUES = ("sweep", "trust", "trainer.milestones")
+NO_VALUES = ("sweep", "trust", "notes", "trainer.milestones")
 """Keys, and the keys below them, that are not recorded as values of a point."""
 
 

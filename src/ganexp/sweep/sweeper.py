@@ -11,8 +11,11 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig
 
 from ganexp.errors import ConfigError
+from ganexp.mistakes import check_hydra
 
 NOT_SWEPT = ("sweep", "trust")
 """Keys that are about the sweep as a whole."""
@@ -25,6 +28,14 @@ class GridSweeper(BasicSweeper):
     are composed and validated first; runs of one trajectory share a job; what a sweep directory holds already is
     left alone.
     """
+
+    def __init__(self, max_batch_size: int | None = None, params: Any = None, **unknown: Any) -> None:
+        super().__init__(max_batch_size=max_batch_size, params=params)  # `setup` refuses what is unknown
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """As Hydra calls it, once every key of its own node is known."""
+        check_hydra(config.hydra)
+        super().setup(hydra_context=hydra_context, task_function=task_function, config=config)
 
     def sweep(self, arguments: list[str]) -> Any:
         """Make every run that `arguments` ask for.

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, fields
+from typing import Any
 
 from hydra.types import HydraContext, TaskFunction
 from hydra_plugins.hydra_optuna_sweeper.optuna_sweeper import OptunaSweeper
 from omegaconf import DictConfig
 
 from ganexp.errors import ConfigError
+from ganexp.mistakes import check_hydra
 from ganexp.sweep.sweeper import parse_overrides
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True)
@@ -47,12 +45,13 @@ class SearchSweeper(OptunaSweeper):  # type: ignore[misc]
 
     def __init__(self, params: DictConfig | None = None, **options: Any) -> None:
         self.params = params
-        self.options = Options(**options)
+        self.options = Options(**{each.name: options.get(each.name) for each in fields(Options)})  # type: ignore[arg-type]
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        """As Hydra calls it: makes the launcher."""
+        """As Hydra calls it: makes the launcher, once every key of its own node is known."""
         from hydra.core.plugins import Plugins
 
+        check_hydra(config.hydra)
         self.config, self.hydra_context = config, hydra_context
         self.launcher = Plugins.instance().instantiate_launcher(
             config=config, hydra_context=hydra_context, task_function=task_function
