@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
+import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -39,3 +41,22 @@ def ganexp(tmp_path: Path, data_root: Path) -> Callable[..., subprocess.Complete
         return subprocess.run(command, cwd=tmp_path, env=everything, capture_output=True, text=True, timeout=240)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def recorded_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What tests/pins/record.py recorded with the code of version 0.1.0, unpacked; not to be written to."""
+    folder = tmp_path_factory.mktemp("recorded")
+    with tarfile.open(Path(__file__).parent / "pins" / "recorded.tar.xz") as archive:
+        archive.extractall(folder, filter="data")
+    return folder
+
+
+@pytest.fixture
+def recorded(recorded_once: Path, tmp_path: Path) -> Callable[[str], Path]:
+    """Copy a directory that version 0.1.0 left (run, interrupted, grid or search) into tmp_path."""
+
+    def copy(name: str) -> Path:
+        return shutil.copytree(recorded_once / name, tmp_path / name)
+
+    return copy
