@@ -4,6 +4,7 @@ import sys
 from types import ModuleType, SimpleNamespace
 
 import pytest
+from PIL import Image
 
 from ganexp.errors import ConfigError
 from ganexp.logger import wandb
@@ -27,7 +28,7 @@ class Package(ModuleType):
     def __init__(self, logged_in=True):
         super().__init__("wandb")
         self.logged_in, self.online, self.inits, self.runs = logged_in, {}, [], []
-        self.Settings, self.Image = SimpleNamespace, lambda path: ("image", path)
+        self.Settings, self.Image = SimpleNamespace, lambda picture: ("image", picture.size)
 
     def login(self, *, prompt, verify):
         assert not prompt and not verify  # neither a question nor the network before work starts
@@ -52,6 +53,7 @@ def row(epoch):
 
 
 def attempt(logger, run_dir, epochs, steps_done=0):
+    Image.new("L", (3, 2)).save(run_dir / "x.png")
     logger.start(run_dir, {"seed": 1}, "deadbeef", steps_done)
     for epoch in epochs:
         logger.log(row(epoch), 10 * epoch)
@@ -79,7 +81,7 @@ def test_a_run_is_named_like_its_directory_and_known_by_its_id(package, tmp_path
         "resume": "allow",
         "reinit": "finish_previous",
     }
-    image = ("image", str(tmp_path / "x.png"))
+    image = ("image", (3, 2))
     assert package.online["deadbeef"] == {
         10: {"epoch": 1, "d_loss": 0.1, "samples": image},
         20: {"epoch": 2, "d_loss": 0.2, "samples": image},

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ganexp.dataset.npy import block_length
 from ganexp.errors import DataError
+from ganexp.raster import open_raster
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -71,10 +72,8 @@ def _in_threads(work: Callable[[Path], T], files: Sequence[Path], step: int) -> 
 @contextmanager
 def _opened(file: Path) -> Iterator[Image]:
     """The picture in `file`, not decoded yet; whatever goes wrong inside becomes a DataError that names it."""
-    from PIL import Image
-
     try:
-        with Image.open(file) as picture:
+        with open_raster(file) as picture:
             width, height = picture.size
             if width * height > MAX_PIXELS:
                 raise DataError(f"{file}: expected at most {MAX_PIXELS} pixels, got {width} x {height}")

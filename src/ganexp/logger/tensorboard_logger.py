@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from ganexp.errors import ConfigError
 from ganexp.logger.base import Guarded, Logger, require
+from ganexp.raster import open_raster
 
 
 class _TensorBoard:
@@ -37,7 +37,7 @@ class _TensorBoard:
         self._writer.flush()  # a killed run must not take its rows along
 
     def picture(self, name: str, path: Path, step: int) -> None:
-        with Image.open(path) as picture:
+        with open_raster(path, ("PNG",)) as picture:
             self._writer.add_image(name, np.asarray(picture.convert("RGB")), step, dataformats="HWC")
 
     def finish(self, state: str) -> None:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from ganexp.errors import ConfigError
 from ganexp.logger.base import Guarded, Logger, require
+from ganexp.raster import open_raster
 
 FINISH_SECONDS = 300.0
 """Seconds that the end of a run waits for uploads; what is left stays on disk for `wandb sync`."""
@@ -50,7 +51,8 @@ class _WandB:
 
     def picture(self, name: str, path: Path, step: int) -> None:
         if step >= self._run.starting_step:
-            self._run.log({name: self._wandb.Image(str(path))}, step=step)
+            with open_raster(path, ("PNG",)) as picture:
+                self._run.log({name: self._wandb.Image(picture)}, step=step)
 
     def finish(self, state: str) -> None:
         self._run.summary["state"] = state

@@ -13,6 +13,7 @@ from PIL import Image
 
 from ganexp.foreign import MEDIUM, open_file
 from ganexp.pictures import READABLE_PIXELS
+from ganexp.raster import open_raster
 from ganexp.report.collect import Run
 from ganexp.report.findings import Ranking, Standing
 from ganexp.rundir import samples_png
@@ -105,7 +106,7 @@ def whole(path: Path, name: str, alt: str) -> Picture | None:
 def joined(strip: Strip, gap: int = 6) -> bytes:
     """Real images and all columns of a strip side by side, as one PNG."""
     parts = [picture.png for picture in (strip.real, *strip.cells) if picture is not None]
-    images = [Image.open(io.BytesIO(png)) for png in parts]
+    images = [open_raster(io.BytesIO(png)) for png in parts]
     sheet = Image.new("RGB", (sum(i.width + gap for i in images) - gap, max(i.height for i in images)), "white")
     left = 0
     for image in images:
@@ -147,7 +148,7 @@ def _opened(path: Path) -> Image.Image | None:
             return None
         with warnings.catch_warnings(), open_file(path, MEDIUM) as file:
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(file, formats=["PNG"]) as image:
+            with open_raster(file, ("PNG",)) as image:
                 if image.width * image.height > MOST_PIXELS:
                     return None
                 return image.convert("RGB") if image.mode not in ("L", "RGB") else image.copy()
