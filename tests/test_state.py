@@ -73,7 +73,7 @@ def test_a_dead_holder_is_known_at_once_on_the_same_host(tmp_path, holder):
         lease.begin(BEGIN)
 
 
-@pytest.mark.parametrize(("age", "held"), [(5.0, True), (55.0, True), (65.0, False)])
+@pytest.mark.parametrize(("age", "held"), [(5.0, True), (55.0, True), (65.0, False), (-5.0, True), (-3600.0, False)])
 def test_a_holder_on_another_host_is_judged_by_its_heartbeat(tmp_path, age, held):
     aged(tmp_path, age, holder={"host": "elsewhere", "pid": 1, "token": "x"})
     assert state.effective(tmp_path).state is (State.RUNNING if held else State.STALE)

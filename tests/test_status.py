@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,9 @@ from typer.testing import CliRunner
 from ganexp import state, status
 from ganexp.errors import DirectoryError
 from ganexp.state import Lease, State, Status
-from ganexp.status import Look, look, render, seconds_left
+from ganexp.status import Look, look, render, seconds_left, show
+from ganexp.sweep import plan
+from ganexp.sweep.plan import PlannedRun, Request
 from synthetic import planned, write_plan, write_run
 
 
@@ -132,3 +135,16 @@ def test_a_stale_run_tells_how_long_it_has_been_silent(sweep: Path, monkeypatch:
     monkeypatch.setattr(status, "heartbeat_age", lambda folder: 7200.0)
     assert "2.0 h" in next(line for line in text_of(sweep).splitlines() if "STALE" in line)
     assert state.State.STALE.value == "STALE"
+
+
+def test_a_plan_of_many_runs_is_shown_at_once(tmp_path, capsys):
+    runs = [PlannedRun(f"{n:032x}", f"{n:032x}", f"run-{n:08x}", 5, (f"seed={n}",), {"seed": n}) for n in range(20_000)]
+    request = Request(("seed=range(20000)",), "", "", (), ("seed",))
+    plan.record(tmp_path, request, runs, numerics_version=1)
+    started = time.process_time()
+    show(tmp_path, look(tmp_path))
+    assert time.process_time() - started < 6.0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 20_002
+    assert lines[1].split() == ["00000000", "seed=0", "PENDING", "0/5"]
+    assert lines[-1] == f"{tmp_path}: 20000 runs: 20000 PENDING"

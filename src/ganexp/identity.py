@@ -42,6 +42,12 @@ TRAINER_KEYS = (
 )
 """The trainer's keys that change the numbers; the others are about the machine, pictures or what is kept."""
 
+_TARGETS: dict[tuple[int, bool], tuple[Target, dict[str, Any]]] = {}
+"""id of a function with its parameters, and whether with defaults -> itself, lest its id be given anew, and as JSON."""
+
+MOST_TARGETS = 10_000
+"""Of them that are kept."""
+
 
 def canonical(config: RunConfig, dataset_name: str, fingerprint: str, *, defaults: bool = True) -> dict[str, Any]:
     """Everything that is meant to change a run's numbers, as plain JSON-able values.
@@ -113,6 +119,15 @@ def difference(there: Mapping[str, Any], asked: Mapping[str, Any], prefix: str =
 
 
 def _target(target: Target, defaults: bool) -> dict[str, Any]:
+    """A function and its parameters as JSON-able values; of a sweep's points most share theirs."""
+    if (id(target), defaults) not in _TARGETS:
+        if len(_TARGETS) >= MOST_TARGETS:
+            _TARGETS.clear()
+        _TARGETS[id(target), defaults] = (target, _plain_target(target, defaults))
+    return _TARGETS[id(target), defaults][1]
+
+
+def _plain_target(target: Target, defaults: bool) -> dict[str, Any]:
     chosen = {name: value for name, value in target.params.items() if defaults or not _is_default(target, name)}
     return json_values({"_target_": target.path, **chosen})
 

@@ -28,7 +28,7 @@ from ganexp.terminal import plain
 BEAT_SECONDS = 5.0
 """A holder writes its heartbeat this often."""
 STALE_SECONDS = 60.0
-"""On another host, a holder whose heartbeat is older than this is taken for gone."""
+"""On another host, a holder whose heartbeat is older than this, or as far in the future, is taken for gone."""
 LOCK_SECONDS = 0.2
 """A lock that stays taken for so long belongs to a holder; readers that look for one take it for much less."""
 
@@ -168,6 +168,11 @@ def heartbeat_age(run_dir: Path) -> float:
     return _filesystem_now(run_dir) - written
 
 
+def _is_fresh(run_dir: Path) -> bool:
+    """Whether a heartbeat is one of a living holder; one that is to come says only that a clock was wrong."""
+    return abs(heartbeat_age(run_dir)) <= STALE_SECONDS
+
+
 def _filesystem_now(folder: Path) -> float:
     """The time that a file gets which is written now; where none can be written, this host's."""
     try:
@@ -182,14 +187,14 @@ def _filesystem_now(folder: Path) -> float:
 
 def _holder_gone(run_dir: Path, status: Status) -> bool:
     if (status.holder or {}).get("host") != socket.gethostname():
-        return heartbeat_age(run_dir) > STALE_SECONDS
+        return not _is_fresh(run_dir)
     try:
         with held(run_dir / ".lock", seconds=0) as locked:
             return locked or heartbeat_age(run_dir) > STALE_SECONDS
     except Timeout:
         return False
     except OSError:
-        return heartbeat_age(run_dir) > STALE_SECONDS
+        return not _is_fresh(run_dir)
 
 
 class Lease:
@@ -230,7 +235,7 @@ class Lease:
         there = read(self.run_dir)
         judged = there is not None and (not self.locked or (there.holder or {}).get("host") != socket.gethostname())
         running = there is not None and judged and there.state is State.RUNNING
-        if running and heartbeat_age(self.run_dir) <= STALE_SECONDS:
+        if running and _is_fresh(self.run_dir):
             self._lock.release()
             raise HeldError(_describe(there))
         return self

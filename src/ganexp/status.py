@@ -12,7 +12,6 @@ from typing import Annotated
 import typer
 from rich.console import Console, Group
 from rich.live import Live
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -20,10 +19,10 @@ from ganexp import state
 from ganexp.cli import reporting, start
 from ganexp.errors import DirectoryError
 from ganexp.process import reader_gone
-from ganexp.state import State, Status, heartbeat_age
+from ganexp.state import STALE_SECONDS, State, Status, heartbeat_age
 from ganexp.sweep import plan
 from ganexp.sweep.plan import PlannedRun
-from ganexp.terminal import console, duration, last_line, plain
+from ganexp.terminal import LONG_TABLE, columns, console, duration, last_line, plain, say
 
 ORDER = (
     *(State.RUNNING, State.STALE, State.FAILED, State.DIVERGED, State.INTERRUPTED),
@@ -125,22 +124,37 @@ def render(directory: Path, runs: Sequence[Look], rows: int | None = None) -> Gr
         rows: most runs to list; None: all.
     """
     ordered = sorted(runs, key=lambda run: ORDER.index(run.state))
-    lines = [(run, _cells(run)) for run in ordered[:rows]]
-    used = [number for number in range(len(HEADINGS)) if any(cells[number] for _, cells in lines)]
-    table = Table(*(HEADINGS[number] for number in used))
-    for run, cells in lines:
-        table.add_row(*(cells[number] for number in used), style=STYLES.get(run.state, ""))
+    headings, *cells = _used([_cells(run) for run in ordered[:rows]])
+    table = Table(*headings)
+    for run, row in zip(ordered, cells, strict=False):
+        table.add_row(*map(Text, row), style=STYLES.get(run.state, ""))
+    hidden = len(runs) - len(cells)
+    more = [Text(f"... and {hidden} more")] if hidden else []
+    return Group(table, *more, Text(_closing(directory, runs)))
+
+
+def _used(rows: Sequence[tuple[str, ...]]) -> list[list[str]]:
+    """Headings and rows, without the columns that are empty."""
+    used = [number for number in range(len(HEADINGS)) if any(row[number] for row in rows)]
+    return [[row[number] for number in used] for row in (HEADINGS, *rows)]
+
+
+def _closing(directory: Path, runs: Sequence[Look]) -> str:
     counts = Counter(run.state for run in runs)
     words = ", ".join(f"{counts[each]} {each}" for each in ORDER if counts[each])
-    hidden = len(runs) - len(ordered[:rows])
-    more = Text(f"... and {hidden} more" if hidden else "")
     left = seconds_left(runs)
     time_left = "" if left is None else f"; about {duration(left)} left"
-    return Group(
-        table,
-        *([more] if hidden else []),
-        Text(f"{plain(directory)}: {len(runs)} run{'s' * (len(runs) != 1)}: {words}{time_left}"),
-    )
+    return f"{plain(directory)}: {len(runs)} run{'s' * (len(runs) != 1)}: {words}{time_left}"
+
+
+def show(directory: Path, runs: Sequence[Look]) -> None:
+    """Print the table of a sweep; a long one without borders."""
+    if len(runs) <= LONG_TABLE:
+        console().print(render(directory, runs))
+        return
+    ordered = sorted(runs, key=lambda run: ORDER.index(run.state))
+    print("\n".join(columns(_used([_cells(run) for run in ordered]))))
+    say(_closing(directory, runs))
 
 
 def main(
@@ -148,14 +162,12 @@ def main(
     watch: Annotated[bool, typer.Option("--watch", help="Go on showing it until everything is over.")] = False,
 ) -> None:
     """Show what runs, what is done, what failed, and how much time is left."""
-    screen = console()
     with reporting():
-        runs = look(directory)
         if not watch:
-            screen.print(render(directory, runs))
+            show(directory, look(directory))
             return
         try:
-            _watch(screen, directory)
+            _watch(console(), directory)
         except KeyboardInterrupt:
             return
 
@@ -187,18 +199,18 @@ def _left(run: Look) -> float | None:
 
 def _cells(run: Look) -> tuple[str, ...]:
     running = run.state in (State.RUNNING, State.STALE) and run.status is not None
-    age = duration(max(0.0, run.age)) if running else ""
+    age = ("in the future" if run.age < -STALE_SECONDS else duration(max(0.0, run.age))) if running else ""
     speed, left = run.number("images_per_second"), _left(run)
     error = run.status.error if run.status is not None and run.state is not State.COMPLETED else None
     return (
-        escape(plain(run.name.rpartition("-")[2] if run.setting else run.name)),
-        escape(plain(run.setting)),
+        plain(run.name.rpartition("-")[2] if run.setting else run.name),
+        plain(run.setting),
         run.state.value,
         f"{run.done}/{run.epochs}",
         age,
         "" if speed is None else f"{speed:,.0f}",
         "" if left is None else duration(left),
-        "" if not error else escape(plain(f"{error.get('type')}: {last_line(error.get('message', ''))}")),
+        "" if not error else plain(f"{error.get('type')}: {last_line(error.get('message', ''))}"),
     )
 
 

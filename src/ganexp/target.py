@@ -26,6 +26,13 @@ SUPPLIED = {"model": ("num_classes",)}
 """Keywords that ganexp supplies itself where a group's function takes them; no keys of the configuration."""
 
 
+_VALIDATED: dict[tuple[str, str, tuple[str, ...], int], Target] = {}
+"""Nodes of ganexp's own functions and of torch's that were found right; those of a user's own may change."""
+
+MOST_VALIDATED = 10_000
+"""Of them that are kept."""
+
+
 @dataclass(frozen=True)
 class Target:
     """A function and the parameters that the configuration gives it.
@@ -64,6 +71,18 @@ def validated(group: str, node: Mapping[str, Any], trust: Sequence[str], runtime
     Raises:
         ConfigError: the target is missing, untrusted or unknown, or a parameter is unknown, missing or out of range.
     """
+    key = (group, repr(node), tuple(trust), runtime)
+    if key not in _VALIDATED:
+        target = _validated(group, node, trust, runtime)
+        if not target.path.startswith(("ganexp.", "torch.")):
+            return target
+        if len(_VALIDATED) >= MOST_VALIDATED:
+            _VALIDATED.clear()
+        _VALIDATED[key] = target
+    return _VALIDATED[key]
+
+
+def _validated(group: str, node: Mapping[str, Any], trust: Sequence[str], runtime: int) -> Target:
     path = node.get("_target_")
     if not isinstance(path, str):
         raise ConfigError(f"{group}._target_: expected a dotted path to a function, got {path!r}")

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import time
 import unicodedata
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+TICK_SECONDS = 2.0
+"""Between two lines about something that takes long."""
+
+LONG_TABLE = 200
+"""Rows from which on a table has no borders, whose drawing would take minutes for 100,000 of them."""
+
+Item = TypeVar("Item")
 
 WIDTH_ELSEWHERE = 160
 """Columns where the output is no terminal."""
@@ -17,11 +27,13 @@ HIDDEN = ("Cc", "Cf", "Cs", "Zl", "Zp")
 
 
 def console() -> Console:
-    """Where to print: as wide as the terminal, or wide enough for tables in a file."""
+    """Where to print: as wide as the terminal, or wide enough for tables in a file; no text is read as markup."""
     from rich.console import Console
 
-    made = Console(highlight=False)
-    return made if made.is_terminal else Console(highlight=False, width=WIDTH_ELSEWHERE)
+    made = Console(highlight=False, markup=False, emoji=False)
+    if not made.is_terminal:
+        made.width = WIDTH_ELSEWHERE
+    return made
 
 
 def plain(text: object) -> str:
@@ -35,6 +47,44 @@ def plain(text: object) -> str:
 
 def _spelled(character: str) -> str:
     return character.encode("unicode_escape").decode("ascii")
+
+
+def say(text: object) -> None:
+    """Print a line as it is: neither wrapped nor read as markup, whatever names it holds."""
+    print(plain(text), flush=True)
+
+
+def ticking(items: Sequence[Item], done: str) -> Iterator[Item]:
+    """The items one by one; where they are many, or take long, a line every few seconds tells how many are `done`."""
+    spoken = time.monotonic() if len(items) <= LONG_TABLE else -TICK_SECONDS
+    for number, item in enumerate(items):
+        if time.monotonic() - spoken > TICK_SECONDS:
+            spoken = time.monotonic()
+            say(f"{number:,} of {len(items):,} {done}")
+        yield item
+
+
+def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table, with borders if it is not long."""
+    from rich.table import Table
+    from rich.text import Text
+
+    rows = [[plain(cell) for cell in row] for row in rows]
+    if len(rows) > LONG_TABLE:
+        print("\n".join(columns([headings, *rows])), flush=True)
+        return
+    table = Table(*headings)
+    table.columns[0].no_wrap = True
+    for row in rows:
+        table.add_row(*map(Text, row))
+    console().print(table)
+
+
+def columns(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """The lines of a table without borders, which take no time however many there are."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
 
 
 def duration(seconds: float) -> str:

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hydra.core.config_loader import ConfigLoader
 from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import OmegaConf, open_dict
 
+from ganexp.config import plain_values
 from ganexp.sweep.compose import Composer, flatten
 
 POINTS = [
@@ -43,6 +46,59 @@ def test_equals_what_hydra_composes_from_scratch(
         assert OmegaConf.to_container(composed.config, resolve=False) == OmegaConf.to_container(whole, resolve=False)
         assert OmegaConf.to_container(composed.config, resolve=True) == OmegaConf.to_container(whole, resolve=True)
         assert composed.choices == choices
+
+
+SERIES = [
+    [("optim.lr=1e-3", "seed=0"), ("optim.lr=1e-3", "seed=1"), ("optim.lr=0.5", "seed=1")],
+    [("optim=sgd", "optim.momentum=0.9", "optim.lr=0.1"), ("optim=sgd", "optim.momentum=0.5", "optim.lr=0.2")],
+    [("optim.lr=${trainer.batch_size}", f"trainer.batch_size={size}") for size in (8, 16, 32)],
+    [("+optim/schedule=linear", f"trainer.epochs={epochs}") for epochs in (3, 4)],
+    [("logger.name=${trainer.${logger.kind}}", f"+logger.kind={key}") for key in ("epochs", "d_steps")],
+    [("+logger.a=${oc.select:seed}", f"seed={seed}") for seed in (1, 2)],
+    [("+logger.a=${trainer.${metrics.objective}}", f"metrics.objective={key}") for key in ("epochs", "d_steps")],
+    [("optim.betas=[0.5,0.9]", f"optim.betas.0={beta}") for beta in (0.1, 0.2)],
+    [("trainer={epochs: 3}", f"trainer.epochs={epochs}", "trainer.epochs=7") for epochs in (4, 5)],
+    [(f"trainer.epochs={epochs}", "trainer={epochs: 3}") for epochs in (4, 5)],
+    [
+        ("metrics.objective=null",),
+        ("metrics.objective=cfd",),
+        ("metrics.objective='a b'",),
+        ("metrics.objective=null",),
+    ],
+    [("trainer.milestones=[1]",), ("trainer.milestones=[2,3]",), ("trainer.milestones=[]",)],
+    [("trainer.epochs=3",), ("trainer.epochs=wrong",), ("trainer.epochs=4",), ("trainer.epochs=???",), ("seed=1",)],
+    [("dataset.root=a",), ("dataset.root='${oc.env:HOME}'",), ("dataset.root='\\${x}'",), ("dataset.root=b",)],
+]
+"""Points that follow one another in a sweep."""
+
+
+@pytest.mark.parametrize("series", SERIES, ids=str)
+def test_the_next_point_is_as_from_scratch(
+    composer: Composer, series: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def values(overrides: tuple[str, ...]) -> object:
+        try:
+            return plain_values(composer.compose(overrides).config)
+        except Exception as error:
+            return str(error)
+
+    def next_values(overrides: tuple[str, ...]) -> object:
+        try:
+            return composer.plain(overrides)[0]
+        except Exception as error:
+            return str(error)
+
+    assert [next_values(point) for point in series] == [values(point) for point in series]
+
+
+def test_what_points_share_is_composed_once(composer: Composer, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+    monkeypatch.setattr(
+        composer, "compose", lambda overrides: calls.append(overrides) or Composer.compose(composer, overrides)
+    )
+    for rate, seed, loss in itertools.product((0.1, 0.2), range(9), ("minimax", "non_saturating")):
+        composer.plain((f"loss={loss}", f"optim.lr={rate}", f"seed={seed}"))
+    assert len(calls) == 2
 
 
 def test_points_do_not_change_each_other(composer: Composer) -> None:

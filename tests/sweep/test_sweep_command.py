@@ -205,3 +205,17 @@ def test_a_dry_run_runs_and_writes_nothing(ganexp: Command, tmp_path: Path) -> N
     assert "read off job 1" in dry.stdout
     assert "2 of them the same run as another" in dry.stdout
     assert not (tmp_path / "multirun").exists()
+
+
+@pytest.mark.slow
+def test_ten_thousand_points_are_planned_within_a_minute_and_never_in_silence(ganexp: Command) -> None:
+    before = os.times()
+    told = ganexp("--multirun", "seed=range(10000)", "sweep.dry_run=true")
+    after = os.times()
+    assert told.returncode == 0, told.stderr
+    lines = told.stdout.splitlines()
+    assert lines[0] == "multirun/digits-grid: 10,000 points to compose"
+    assert lines[1] == "0 of 10,000 points composed"
+    assert sum(line.endswith("unknown") for line in lines) == 10_000
+    spent = after.children_user + after.children_system - before.children_user - before.children_system
+    assert spent < 60.0

@@ -6,17 +6,15 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 
-from rich.markup import escape
-from rich.table import Table
-
 from ganexp import state
 from ganexp.state import State
 from ganexp.sweep import estimate
 from ganexp.sweep.conduct import Conductor
+from ganexp.sweep.jobs import by_trajectory
 from ganexp.sweep.launcher import WorkersLauncher
 from ganexp.sweep.plan import short
 from ganexp.sweep.points import Point, telling
-from ganexp.terminal import console, count, duration
+from ganexp.terminal import count, duration, print_table, say
 
 UNTOUCHED = {
     State.COMPLETED: "done",
@@ -39,24 +37,24 @@ def show(conductor: Conductor, keys: Sequence[str]) -> None:
     jobs = conductor.jobs(states)
     workers, threads = crew(conductor, len(jobs))
     speeds = estimate.measured(_measured_folders(conductor), threads)
-    seconds = [estimate.seconds(job, speeds, _start(conductor, job.point)) for job in jobs]
+    trajectories = by_trajectory(conductor.points)
+    starts = [_start(conductor, job.point, trajectories[job.point.trajectory_id]) for job in jobs]
+    seconds = [estimate.seconds(job, speeds, start) for job, start in zip(jobs, starts, strict=True)]
     plans = {
         point.run_id: _plan(number, point is job.point, cost)
         for number, (job, cost) in enumerate(zip(jobs, seconds, strict=True), 1)
         for point in job.points
     }
-    table = Table("run directory", "setting", "state", "plan", "time")
-    table.columns[0].no_wrap = True
+    rows = []
     for point in conductor.points:
         current = states[point.run_id]
         plan = plans.get(point.run_id, (UNTOUCHED.get(current, "waits for another process"), ""))
-        table.add_row(point.name, escape(short(telling(point.overrides, keys))), current.value, *plan)
-    console().print(table)
+        rows.append((point.name, short(telling(point.overrides, keys)), current.value, *plan))
+    print_table(("run directory", "setting", "state", "plan", "time"), rows)
     missing = f"{count(len(plans), 'run')} of {len(conductor.points)} missing"
-    console().print(
+    say(
         f"{missing}, {count(len(jobs), 'job')}, {count(workers, 'worker')}: {_total(seconds, workers)}. "
-        "Nothing was started.",
-        markup=False,
+        "Nothing was started."
     )
 
 
@@ -67,9 +65,9 @@ def crew(conductor: Conductor, jobs: int) -> tuple[int, int]:
     return len(conductor.launcher.environments(jobs)), conductor.launcher.threads
 
 
-def _start(conductor: Conductor, longest: Point) -> int:
+def _start(conductor: Conductor, longest: Point, trajectory: Sequence[Point]) -> int:
     """The epoch that a job can go on from: the furthest that its trajectory has got to."""
-    runs = [p for p in conductor.points if p.trajectory_id == longest.trajectory_id and p.epochs <= longest.epochs]
+    runs = [point for point in trajectory if point.epochs <= longest.epochs]
     statuses = (state.read(conductor.directory / point.name) for point in runs)
     return max((status.epoch for status in statuses if status is not None), default=0)
 

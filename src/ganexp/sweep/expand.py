@@ -54,8 +54,8 @@ def axes(overrides: Sequence[Override], pairs: Sequence[Sequence[str]] = ()) -> 
     return sorted(single.values(), key=lambda axis: axis.places)
 
 
-def check_size(grid: Sequence[Axis]) -> None:
-    """Refuse a grid of more points than anybody could run.
+def check_size(grid: Sequence[Axis]) -> int:
+    """How many points a grid has; refuses one of more than anybody could run.
 
     Raises:
         ConfigError: naming how many values each key has.
@@ -64,6 +64,7 @@ def check_size(grid: Sequence[Axis]) -> None:
     if count > MOST_POINTS:
         each = ", ".join(f"{' and '.join(axis.keys)} has {len(axis.steps):,}" for axis in grid if len(axis.steps) > 1)
         raise ConfigError(f"expected a sweep of at most {MOST_POINTS:,} runs, got {count:,}: {each}")
+    return count
 
 
 def points(grid: Sequence[Axis]) -> Iterator[tuple[str, ...]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from ganexp.sweep.points import Point
@@ -54,14 +54,19 @@ def jobs_for(missing: Sequence[Point], done: Sequence[Point] = ()) -> list[Sweep
         missing: distinct runs that are to be made.
         done: runs whose files are there.
     """
-    trajectories: dict[str, list[Point]] = {}
-    for point in missing:
-        trajectories.setdefault(point.trajectory_id, []).append(point)
     jobs: list[SweepJob] = []
-    for identifier, runs in trajectories.items():
-        finished = [point.epochs for point in done if point.trajectory_id == identifier]
-        jobs += _of_trajectory(runs, finished)
+    finished = by_trajectory(done)
+    for identifier, runs in by_trajectory(missing).items():
+        jobs += _of_trajectory(runs, [point.epochs for point in finished.get(identifier, ())])
     return sorted(jobs, key=lambda job: -job.point.weight)
+
+
+def by_trajectory(points: Iterable[Point]) -> dict[str, list[Point]]:
+    """trajectory_id -> its points, in order."""
+    trajectories: dict[str, list[Point]] = {}
+    for point in points:
+        trajectories.setdefault(point.trajectory_id, []).append(point)
+    return trajectories
 
 
 def _of_trajectory(runs: Sequence[Point], finished: Collection[int]) -> list[SweepJob]:

@@ -7,7 +7,7 @@ import json
 import random
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -218,11 +218,11 @@ def _encode(plan: Plan) -> dict[str, Any]:
     values = [run.values for run in plan.runs.values()]
     common = {key: value for key, value in (values[0] if values else {}).items() if _everywhere(key, value, values)}
     runs = [
-        {**asdict(run), "values": {key: value for key, value in run.values.items() if key not in common}}
+        {**vars(run), "values": {key: value for key, value in run.values.items() if key not in common}}
         for run in plan.runs.values()
     ]
     head = {name: getattr(plan, name) for name in ("numerics_version", "study", "storage")}
-    return {"format": FORMAT, **head, "requests": [asdict(r) for r in plan.requests], "common": common, "runs": runs}
+    return {"format": FORMAT, **head, "requests": [vars(r) for r in plan.requests], "common": common, "runs": runs}
 
 
 def _everywhere(key: str, value: Any, all_values: Sequence[Mapping[str, Any]]) -> bool:

@@ -11,11 +11,12 @@ from typing import Any
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
-from ganexp.config import RunConfig, from_plain, plain_values
+from ganexp.config import RunConfig, from_plain
 from ganexp.errors import ConfigError, DataError
 from ganexp.identity import json_values
 from ganexp.job import identify, load_dataset
-from ganexp.sweep.compose import Composed, Composer, flatten
+from ganexp.sweep.compose import Composer, flatten
+from ganexp.terminal import ticking
 
 SHOWN_ERRORS = 5
 """Distinct errors that are told in full before the rest are only counted."""
@@ -81,9 +82,9 @@ def all_points(composer: Composer, grid: Sequence[tuple[str, ...]], swept: Seque
     """
     found: list[Point] = []
     problems: dict[str, tuple[Exception, list[int]]] = {}
-    for number, overrides in enumerate(grid):
+    for number, overrides in enumerate(ticking(grid, "points composed")):
         try:
-            found.append(_point(composer.compose(overrides), overrides))
+            found.append(_point(*composer.plain(overrides), overrides))
         except (ConfigError, DataError, HydraException, OmegaConfBaseException) as error:
             problems.setdefault(f"{error} {error.__cause__}", (error, []))[1].append(number)
     if problems:
@@ -97,8 +98,7 @@ def telling(overrides: Sequence[str], keys: Sequence[str]) -> list[str]:
     return [text for text in overrides if text.partition("=")[0] in keys]
 
 
-def _point(composed: Composed, overrides: tuple[str, ...]) -> Point:
-    plain = plain_values(composed.config)
+def _point(plain: Mapping[str, Any], choices: Mapping[str, str | None], overrides: tuple[str, ...]) -> Point:
     config = from_plain(plain)
     who = identify(config)
     trainer = config.trainer
@@ -113,7 +113,7 @@ def _point(composed: Composed, overrides: tuple[str, ...]) -> Point:
         shareable=trainer.max_steps is None and trainer.max_seconds is None,
         images_per_epoch=images * (trainer.d_steps if trainer.real_batch == "fresh" else 1),
         config=config,
-        values=_values(plain, composed.choices, config, who.dataset_name),
+        values=_values(plain, choices, config, who.dataset_name),
     )
 
 

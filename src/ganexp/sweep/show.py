@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
-from rich.markup import escape
-from rich.table import Table
 
 from ganexp.report import try_report
 from ganexp.report.summary import FILE, summarise, write_summary
@@ -18,7 +16,7 @@ from ganexp.sweep.conduct import BADLY_ENDED, Conductor
 from ganexp.sweep.jobs import SweepJob
 from ganexp.sweep.plan import short
 from ganexp.sweep.points import Point, telling
-from ganexp.terminal import console, count, duration, last_line, plain
+from ganexp.terminal import count, duration, last_line, print_table, say
 
 log = logging.getLogger("ganexp")
 
@@ -38,7 +36,7 @@ def opening(directory: Path, asked: Sequence[Point], wanted: Sequence[Point]) ->
     line = f"{directory}: {count(len(wanted), 'run')} of {count(trajectories, 'trajectory', 'trajectories')}"
     if len(asked) > len(wanted):
         line += f" ({len(asked)} points asked for, {len(asked) - len(wanted)} of them the same run as another)"
-    console().print(line)
+    say(line)
 
 
 def follow(conductor: Conductor, keys: Sequence[str]) -> None:
@@ -50,12 +48,10 @@ def follow(conductor: Conductor, keys: Sequence[str]) -> None:
         words = ", ".join(f"epochs={p.epochs} {states[p.run_id]}" for p in job.points)
         name = short(telling(job.point.overrides, naming)) or job.point.name
         elapsed = duration(time.monotonic() - started)
-        console().print(
-            f"[{conductor.ended}/{conductor.launched}] {name}: {words} ({elapsed} since the start)", markup=False
-        )
+        say(f"[{conductor.ended}/{conductor.launched}] {name}: {words} ({elapsed} since the start)")
 
     def waits(held: Sequence[Point]) -> None:
-        console().print(f"waiting for {count(len(held), 'run')} that other processes are at work on", markup=False)
+        say(f"waiting for {count(len(held), 'run')} that other processes are at work on")
 
     conductor.told, conductor.waits = told, waits
 
@@ -68,19 +64,18 @@ def closing(conductor: Conductor, keys: Sequence[str], *, interrupted: bool, rep
     """
     table = _summary(conductor).set_index("run_id")
     asked = table.loc[[point.run_id for point in conductor.points]]
-    screen = console()
     if len(asked) <= TABLE_ROWS:
-        screen.print(_results(conductor.points, asked, keys))
+        _show_results(conductor.points, asked, keys)
     for _, row in asked[asked["error"].notna()].head(FAILURES).iterrows():
-        screen.print(plain(f"{row['state']} {row['run_dir']}: {last_line(str(row['error']))}"), markup=False)
+        say(f"{row['state']} {row['run_dir']}: {last_line(str(row['error']))}")
     words = ", ".join(f"{number} {name}" for name, number in asked["state"].value_counts().items() if number)
-    screen.print(f"{words}; {conductor.directory / FILE}", markup=False)
+    say(f"{words}; {conductor.directory / FILE}")
     if report and not interrupted:
         refresh_report(conductor.directory, changed=conductor.launched > 0)
     if interrupted:
-        screen.print("stopped; the same command goes on", markup=False)
+        say("stopped; the same command goes on")
     elif any(asked["state"].isin(BADLY_ENDED)):
-        screen.print("what failed is left as it is; sweep.retry=failed tries again", markup=False)
+        say("what failed is left as it is; sweep.retry=failed tries again")
     return bool(asked["state"].isin([State.COMPLETED, State.PRUNED]).all())
 
 
@@ -88,7 +83,7 @@ def refresh_report(directory: Path, *, changed: bool) -> None:
     """Write a sweep directory's report where something has changed, or where there is none yet, and say where it is."""
     stale = changed or not (directory / "report.html").exists()
     if stale and (page := try_report([directory])) is not None:
-        console().print(str(page), markup=False, soft_wrap=True)
+        say(page)
 
 
 def _summary(conductor: Conductor) -> pd.DataFrame:
@@ -101,12 +96,12 @@ def _summary(conductor: Conductor) -> pd.DataFrame:
         return summarise(conductor.directory)
 
 
-def _results(points: Sequence[Point], rows: pd.DataFrame, keys: Sequence[str]) -> Table:
+def _show_results(points: Sequence[Point], rows: pd.DataFrame, keys: Sequence[str]) -> None:
     """What was measured of each run, beside what tells it from the others."""
     columns = [name for name in MEASURED if rows[name].notna().any()]
-    table = Table("setting", "state", *columns)
+    table = []
     for point in points:
         row = rows.loc[point.run_id]
         cells = ("" if pd.isna(row[name]) else f"{row[name]:.4g}" for name in columns)
-        table.add_row(escape(short(telling(point.overrides, keys)) or point.name), str(row["state"]), *cells)
-    return table
+        table.append((short(telling(point.overrides, keys)) or point.name, str(row["state"]), *cells))
+    print_table(("setting", "state", *columns), table)

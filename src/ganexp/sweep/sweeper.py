@@ -16,6 +16,7 @@ from omegaconf import DictConfig
 
 from ganexp.errors import ConfigError
 from ganexp.mistakes import check_hydra
+from ganexp.terminal import LONG_TABLE, say
 
 NOT_SWEPT = ("sweep", "trust")
 """Keys that are about the sweep as a whole."""
@@ -44,13 +45,7 @@ class GridSweeper(BasicSweeper):
             Refused: before anything was started or written.
             SystemExit: 1 where a run that was asked for is not COMPLETED; 130 or 143 where a signal stopped the sweep.
         """
-        from ganexp.identity import NUMERICS_VERSION
-        from ganexp.sweep import dry_run, plan, preflight, show
-        from ganexp.sweep.compose import Composer
-        from ganexp.sweep.conduct import Conductor
         from ganexp.sweep.expand import axes, check_size, points, swept_keys
-        from ganexp.sweep.jobs import distinct
-        from ganexp.sweep.points import all_points
 
         assert self.config is not None and self.hydra_context is not None and self.launcher is not None
         if self.max_batch_size is not None and self.max_batch_size < 1:
@@ -58,11 +53,20 @@ class GridSweeper(BasicSweeper):
         options = self.config.sweep
         overrides = self._parse(arguments)
         grid = axes(overrides, [list(keys) for keys in options.zip])
-        check_size(grid)
+        directory = Path(str(self.config.hydra.sweep.dir))
+        if check_size(grid) > LONG_TABLE:
+            say(f"{directory}: {check_size(grid):,} points to compose")
+
+        from ganexp.identity import NUMERICS_VERSION
+        from ganexp.sweep import dry_run, plan, preflight, show
+        from ganexp.sweep.compose import Composer
+        from ganexp.sweep.conduct import Conductor
+        from ganexp.sweep.jobs import distinct
+        from ganexp.sweep.points import all_points
+
         keys = swept_keys(grid)
         asked = all_points(Composer(self.hydra_context.config_loader, self.config), list(points(grid)), keys)
         wanted = distinct(asked)
-        directory = Path(str(self.config.hydra.sweep.dir))
         plan.check(directory, plan.read(directory), plan.Plan(NUMERICS_VERSION))
         conductor = Conductor(directory, wanted, self.launcher, self.max_batch_size, retry=options.retry == "failed")
         show.opening(directory, asked, wanted)

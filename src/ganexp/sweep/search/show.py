@@ -10,8 +10,6 @@ from typing import Any
 
 from omegaconf import OmegaConf
 from optuna.trial import FrozenTrial, Trial, TrialState
-from rich.markup import escape
-from rich.table import Table
 
 from ganexp.atomic import write_text
 from ganexp.report.summary import FILE, write_summary
@@ -23,7 +21,7 @@ from ganexp.sweep.search.conduct import Search
 from ganexp.sweep.search.space import Space
 from ganexp.sweep.search.trials import REASON, RUN_DIR
 from ganexp.sweep.show import FAILURES, TABLE_ROWS, refresh_report
-from ganexp.terminal import console, count, duration, last_line, plain
+from ganexp.terminal import count, duration, last_line, print_table, say
 
 
 def opening(
@@ -32,14 +30,10 @@ def opening(
     """Before anything starts: what is searched for, where, and in which space."""
     sampler, pruner = (str(node.get("_target_")).rpartition(".")[2] for node in (options.sampler, options.pruner))
     goal = " and ".join(f"{direction} {name}" for name, direction in zip(objectives, directions, strict=True))
-    screen = console()
-    screen.print(
-        f"{directory}: {goal}; {count(options.n_trials, 'trial')}, {sampler}, {pruner}; study {address.name} in "
-        f"{address.shown}",
-        markup=False,
-    )
+    trials = count(options.n_trials, "trial")
+    say(f"{directory}: {goal}; {trials}, {sampler}, {pruner}; study {address.name} in {address.shown}")
     for key, distribution in space.distributions.items():
-        screen.print(f"  {key}: {distribution}", markup=False, soft_wrap=True)
+        say(f"  {key}: {distribution}")
 
 
 def follow(search: Search, keys: Sequence[str]) -> None:
@@ -50,14 +44,11 @@ def follow(search: Search, keys: Sequence[str]) -> None:
         number = trial.number
         setting = short(f"{key}={_shown(value)}" for key, value in trial.params.items() if key in keys)
         elapsed = duration(time.monotonic() - started)
-        line = f"trial {number}: {setting}: {ended} {last_line(words)} ({elapsed} since the start)"
-        console().print(plain(line), markup=False)
+        say(f"trial {number}: {setting}: {ended} {last_line(words)} ({elapsed} since the start)")
         listed.update()
 
     def waits(number: int) -> None:
-        console().print(
-            f"waiting for {count(number, 'trial')} that other processes are at work on", markup=False, soft_wrap=True
-        )
+        say(f"waiting for {count(number, 'trial')} that other processes are at work on")
 
     search.told, search.waits = told, waits
 
@@ -70,27 +61,22 @@ def closing(search: Search, space: Space, *, interrupted: bool, report: bool) ->
     """
     trials = search.trials.all()
     journal.write(search)
-    screen = console()
     if any("run_dir" in trial.user_attrs for trial in trials):
         write_summary(search.directory)
     if len(trials) <= TABLE_ROWS:
-        screen.print(_table(trials, search.objectives, space.keys))
+        _show_trials(trials, search.objectives, space.keys)
     failed = [trial for trial in trials if trial.state is TrialState.FAIL]
     for trial in failed[:FAILURES]:
-        screen.print(
-            plain(f"trial {trial.number}: {last_line(str(trial.user_attrs.get(REASON)))}"), markup=False, soft_wrap=True
-        )
+        say(f"trial {trial.number}: {last_line(str(trial.user_attrs.get(REASON)))}")
     states = Counter(trial.state.name for trial in trials)
-    screen.print(
-        ", ".join(f"{number} {name}" for name, number in states.items()) + f"; {search.directory / FILE}", markup=False
-    )
+    say(", ".join(f"{number} {name}" for name, number in states.items()) + f"; {search.directory / FILE}")
     _best(search, trials)
     if report and not interrupted:
         refresh_report(search.directory, changed=search.launched > 0)
     if interrupted:
-        screen.print("stopped; the same command goes on", markup=False, soft_wrap=True)
+        say("stopped; the same command goes on")
     elif failed:
-        screen.print("what failed is left as it is; sweep.retry=failed tries again", markup=False, soft_wrap=True)
+        say("what failed is left as it is; sweep.retry=failed tries again")
     return not failed and states["COMPLETE"] > 0
 
 
@@ -101,20 +87,18 @@ def _shown(value: Any) -> str:
 
 def _best(search: Search, trials: Sequence[FrozenTrial]) -> None:
     """Say which trial is best, or which ones are on the Pareto front; also in optimization_results.yaml."""
-    screen, names = console(), search.objectives
+    names = search.objectives
     finished = [trial for trial in trials if trial.state is TrialState.COMPLETE]
     if not finished:
         why = "every one of them failed" if all(t.state is TrialState.FAIL for t in trials) else "none is complete"
-        screen.print(f"no trial to choose from: {why if trials else 'there are none'}", markup=False, soft_wrap=True)
+        say(f"no trial to choose from: {why if trials else 'there are none'}")
         return
     best = search.trials.study.best_trials
     for trial in best:
         values = ", ".join(f"{name} {value:.4g}" for name, value in zip(names, trial.values, strict=True))
         label = "best" if len(names) == 1 else "Pareto"
-        line = f"{label}: trial {trial.number}: {values} (reference half A): {trial.user_attrs.get(RUN_DIR)}"
-        screen.print(plain(line), markup=False)
-        line = f"  {' '.join(f'{key}={value}' for key, value in trial.params.items())}"
-        screen.print(plain(line), markup=False, soft_wrap=True)
+        say(f"{label}: trial {trial.number}: {values} (reference half A): {trial.user_attrs.get(RUN_DIR)}")
+        say(f"  {' '.join(f'{key}={value}' for key, value in trial.params.items())}")
     content: dict[str, Any] = {"name": "optuna"}
     if len(names) == 1:
         content |= {"best_params": best[0].params, "best_value": best[0].value}
@@ -123,11 +107,11 @@ def _best(search: Search, trials: Sequence[FrozenTrial]) -> None:
     write_text(search.directory / "optimization_results.yaml", OmegaConf.to_yaml(OmegaConf.create(content)))
 
 
-def _table(trials: Sequence[FrozenTrial], objectives: Sequence[str], keys: Sequence[str]) -> Table:
-    table = Table("trial", "setting", "state", *objectives)
+def _show_trials(trials: Sequence[FrozenTrial], objectives: Sequence[str], keys: Sequence[str]) -> None:
+    rows = []
     for trial in trials:
         setting = short(f"{key}={_shown(value)}" for key, value in trial.params.items() if key in keys)
         values = trial.values if trial.state is TrialState.COMPLETE else None
         cells = [f"{value:.4g}" for value in values] if values else [""] * len(objectives)
-        table.add_row(str(trial.number), escape(plain(setting)), trial.state.name, *cells)
-    return table
+        rows.append((str(trial.number), setting, trial.state.name, *cells))
+    print_table(("trial", "setting", "state", *objectives), rows)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from hydra.core.override_parser.types import Override
 
-from ganexp.config import from_plain, plain_values
+from ganexp.config import from_plain
 from ganexp.errors import ConfigError, DataError
 from ganexp.sweep.compose import Composer
 from ganexp.sweep.points import Point, all_points
@@ -94,7 +94,7 @@ def check(composer: Composer, space: Space) -> Point:
     for overrides in space.probes():
         told = " ".join(text for text in overrides if text.partition("=")[0] in space.keys)
         try:
-            from_plain(plain_values(composer.compose(overrides).config))
+            from_plain(composer.plain(overrides)[0])
         except ConfigError as error:
             raise ConfigError(f"nothing was started; the space holds {told}: {error}") from None
         try:
