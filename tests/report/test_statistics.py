@@ -11,7 +11,10 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from ganexp.report.statistics import compare, hsu_quantile, tukey_quantile
+from ganexp.report.looks import FIRST, LATER
+from ganexp.report.outliers import outlying
+from ganexp.report.ranges import critical
+from ganexp.report.statistics import compare, more_seeds, not_worse, spending
 
 BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "report_statistics.py"
 
@@ -33,46 +36,31 @@ def table(k: int, n: int, seed: int = 0) -> tuple[list[int], list[int], np.ndarr
     return rows, columns, np.exp(rng.normal(size=k * n) + 0.5 * np.array(columns))
 
 
-@pytest.mark.parametrize(("others", "df", "value"), [(1, 20, 1.72), (3, 20, 2.19), (9, 20, 2.60), (5, 30, 2.33)])
-def test_hsu_quantile_is_dunnetts_table(others: int, df: int, value: float) -> None:
-    assert hsu_quantile(others, df) == pytest.approx(value, abs=0.006)
+@pytest.mark.parametrize(("settings", "df", "level"), [(2, 9, 0.05), (18, 4, 0.05), (6, 2.3, 0.01), (90, 30, 0.005)])
+def test_critical_values_are_those_of_the_studentized_range(settings: int, df: float, level: float) -> None:
+    expected = stats.studentized_range.ppf(1 - level, settings, df) / math.sqrt(2)
+    assert float(critical(settings, np.asarray(df), level)) == pytest.approx(expected, rel=2e-3)
 
 
-def test_hsu_quantile_against_the_multivariate_t() -> None:
-    shape = 0.5 * np.eye(4) + 0.5
-    below = stats.multivariate_t(shape=shape, df=12, seed=0).cdf(np.full(4, hsu_quantile(4, 12)))
-    assert below == pytest.approx(0.95, abs=2e-3)
+def test_two_equal_settings_are_compared_on_both_sides() -> None:
+    """By Welch's test: with one sd ten times the other moderation says little."""
+    rng = np.random.default_rng(4)
+    logs = rng.normal(size=(2, 40)) * [[1.0], [0.1]]
+    rows, columns = np.indices(logs.shape)
+    level = compare(rows.ravel().tolist(), columns.ravel().tolist(), np.exp(logs).ravel()).differences[0]
+    welch = stats.ttest_ind(*logs, equal_var=False)
+    interval = stats.t.interval(1 - FIRST, welch.df, logs[1].mean() - logs[0].mean(), abs(level.error))
+    assert sorted(abs(math.log(each)) for each in (level.low, level.high)) == pytest.approx(
+        sorted(abs(each) for each in interval), rel=0.03
+    )
 
 
-def test_tukey_quantile_is_the_t_quantile_for_two_settings() -> None:
-    assert tukey_quantile(2, 9) == pytest.approx(stats.t.ppf(0.975, 9), abs=1e-3)
-
-
-@pytest.mark.parametrize("missing", [(), (3, 7)])
-def test_means_and_residual_are_those_of_least_squares(missing: tuple[int, ...]) -> None:
-    import statsmodels.formula.api as formulas
-
-    rows, columns, y = table(5, 4)
-    kept = [i for i in range(20) if i not in missing]
-    data = pd.DataFrame({"y": np.log(y), "s": rows, "e": columns}).iloc[kept]
-    fit = formulas.ols("y ~ C(s) + C(e)", data=data).fit()
-    grid = pd.DataFrame({"s": rows, "e": columns})
-    expected = np.exp(grid.assign(y=fit.predict(grid)).groupby("s")["y"].mean())
-    found = compare([rows[i] for i in kept], [columns[i] for i in kept], y[kept])
-    assert {e.setting: e.value for e in found.estimates} == pytest.approx(expected.to_dict())
-    assert found.residual_sd == pytest.approx(math.sqrt(fit.scale))
-    assert found.df == fit.df_resid
-
-
-def test_interval_of_a_balanced_design_holds_the_seeds_variance() -> None:
+def test_every_setting_has_the_interval_of_its_own_variance() -> None:
     rows, columns, y = table(3, 6)
     logs = np.log(y).reshape(3, 6)
-    residual = logs - logs.mean(0) - logs.mean(1, keepdims=True) + logs.mean()
-    seed_square, residual_square = 3 * logs.mean(0).var(ddof=1), (residual**2).sum() / 10
-    squared = (seed_square + 2 * residual_square) / 18
-    df = squared**2 / ((seed_square / 18) ** 2 / 5 + (2 * residual_square / 18) ** 2 / 10)
-    first = compare(rows, columns, y).estimates[0]
-    assert math.log(first.high / first.value) == pytest.approx(stats.t.ppf(0.975, df) * math.sqrt(squared))
+    for each in compare(rows, columns, y).estimates:
+        low, high = stats.t.interval(0.95, 5, logs[each.setting].mean(), stats.sem(logs[each.setting]))
+        assert (each.low, each.high) == pytest.approx((math.exp(low), math.exp(high)))
 
 
 def test_one_setting_has_the_t_interval_of_its_seeds() -> None:
@@ -89,22 +77,29 @@ def test_fewer_than_three_seeds_make_no_claim() -> None:
     assert all(each.low is None for each in found.estimates)
 
 
-def test_seeds_that_no_two_settings_share_are_no_blocks() -> None:
-    found = compare(["a"] * 3 + ["b"] * 3, range(6), [1.0, 1.1, 1.2, 9.0, 9.5, 10.0])
-    assert not found.seed_effects and found.df == 4 and found.single
+def test_seeds_need_not_be_shared() -> None:
+    outcome = compare(["a"] * 3 + ["b"] * 3, range(6), [1.0, 1.1, 1.2, 9.0, 9.5, 10.0])
+    assert not outcome.seed_effects and outcome.single
 
 
-def test_runs_of_one_trajectory_count_as_one_unit() -> None:
-    rows, columns, y = table(6, 5)
-    units = [(row // 3, column) for row, column in zip(rows, columns, strict=True)]
-    together, apart = compare(rows, columns, y, units), compare(rows, columns, y)
-    assert (apart.df, together.df) == (20, 4)
-    assert together.residual_sd == pytest.approx(apart.residual_sd * math.sqrt(20 / (3 * 4)))
+def epochs(seed: int, trajectories: int = 2, count: int = 9, seeds: int = 3, within: float = 0.05) -> tuple[list, ...]:
+    """Settings (trajectory, epoch) with a noise between trajectories of .3, and the trajectory of each value."""
+    rng = np.random.default_rng(seed)
+    rows, columns = (each.ravel() for each in np.indices((trajectories * count, seeds)))
+    between = 0.3 * rng.normal(size=(trajectories, seeds))[rows // count, columns]
+    y = np.exp(between + within * rng.normal(size=rows.size))
+    units = [(int(r) // count, int(c)) for r, c in zip(rows, columns, strict=True)]
+    return rows.tolist(), columns.tolist(), y.tolist(), units
 
 
-def test_epochs_of_the_same_trajectories_are_compared_within_them() -> None:
-    rows, columns, y = table(3, 5)
-    assert compare(rows, columns, y, columns).df == 8
+def test_epochs_of_one_trajectory_are_compared_by_their_own_noise() -> None:
+    outcomes = [compare(*epochs(seed)) for seed in range(20)]
+    assert np.median([each.within_ratio for each in outcomes]) < 1.5
+    for seed, each in enumerate(outcomes):
+        _, _, y, units = epochs(seed)
+        means = pd.Series(np.log(y), index=pd.MultiIndex.from_tuples(units)).groupby(level=[0, 1]).mean()
+        alone = compare([unit[0] for unit in means.index], [unit[1] for unit in means.index], np.exp(means.to_numpy()))
+        assert each.between_ratio >= alone.ratio
 
 
 def test_direction_and_the_setting_chosen_elsewhere() -> None:
@@ -132,18 +127,73 @@ def test_a_run_given_twice_is_refused() -> None:
         compare(["a", "a"], [0, 0], [1.0, 2.0])
 
 
-# Reduced simulations: bounds are three standard errors of 200 sweeps away from what the full ones must keep.
+def test_looks_spend_less_than_five_percent_however_often() -> None:
+    assert spending((), 5) == (FIRST, FIRST)
+    seeds = list(range(5, 40))
+    levels = [spending(seeds[:i], n)[0] for i, n in enumerate(seeds)]
+    assert sum(levels) == pytest.approx(spending(seeds[:-1], seeds[-1])[1])
+    assert sum(levels) < FIRST + LATER <= 0.05
+    assert all(later > 0 for later in levels)
 
 
-@pytest.mark.parametrize("how", [{"seed_sd": 0.0}, {"seed_sd": 0.3, "per_trajectory": 3, "correlation": 0.8}])
-def test_equal_settings_are_rarely_told_apart(simulation: ModuleType, how: dict[str, float]) -> None:
-    found = simulation.rates(200, np.zeros(18), np.full(18, 0.3), **how)
-    assert found["false"] <= 0.065 + 3 * math.sqrt(0.065 * 0.935 / 200)
-    assert 0.92 <= found["coverage"] <= 0.98
+def test_a_look_again_asks_for_more() -> None:
+    rows, columns, y = table(4, 5)
+    first, again = compare(rows, columns, y), compare(rows, columns, y, looks=(3,))
+    assert again.look == 2 and again.level < first.level
+    assert again.differences[0].least > first.differences[0].least
 
 
-def test_a_better_setting_is_found(simulation: ModuleType) -> None:
-    truth, sigmas, how = simulation.cases()["one better by 5 standard errors"]
-    found = simulation.rates(200, truth, sigmas, **how)
-    assert found["found"] >= 0.8
-    assert found["false"] <= 0.05
+def two(gap: float, seeds: int = 5, sd: float = 0.3) -> tuple[list[str], list[int], list[float]]:
+    logs = sd * np.resize([1.0, -1.0, 0.5, -0.5, 0.0], seeds)
+    return ["a"] * seeds + ["b"] * seeds, [*range(seeds)] * 2, [*np.exp(logs), *np.exp(logs[::-1] + gap)]
+
+
+def test_more_seeds_are_fewer_the_larger_the_gap() -> None:
+    assert more_seeds(compare(*two(3.0))) == 5
+    near, far = more_seeds(compare(*two(0.25))), more_seeds(compare(*two(0.3)))
+    assert near is not None and far is not None and 5 < far < near
+    assert more_seeds(compare(*two(0.001))) is None
+
+
+def test_not_worse_within_a_margin() -> None:
+    close = compare(*two(0.0, sd=0.01))
+    assert set(not_worse(close, 0.05)) == {"a", "b"} and not_worse(close, 0.001) == ()
+    assert not_worse(compare(*two(0.2, sd=0.01)), 0.05) == ("a",)
+
+
+def test_against_a_baseline_goes_both_ways() -> None:
+    y = np.exp(np.array([[0.0], [1.0], [2.0]]) + 0.05 * np.random.default_rng(0).normal(size=(3, 5)))
+    rows, columns = np.indices(y.shape)
+    against = compare(rows.ravel().tolist(), columns.ravel().tolist(), y.ravel(), baseline=1).against
+    assert [(each.setting, each.better, each.worse) for each in against] == [(0, True, False), (2, False, True)]
+    with pytest.raises(ValueError, match="expected one of"):
+        compare(*two(1.0), baseline="c")
+
+
+def test_several_data_sets_give_one_verdict() -> None:
+    """One unit a data set: the mean of their logarithms, whatever their levels."""
+    rng = np.random.default_rng(0)
+    names, seeds, places, y = [], [], [], []
+    for place, level in (("mnist", 1.0), ("cifar10", 100.0)):
+        for name, factor in (("a", 1.0), ("b", 2.0)):
+            for seed in range(4):
+                names.append(name)
+                seeds.append(seed)
+                places.append(place)
+                y.append(level * factor * math.exp(0.1 * rng.normal()))
+    outcome = compare(names, seeds, y, blocks=places)
+    assert outcome.single and outcome.chosen == "a" and outcome.estimates[0].seeds == 4
+    assert 1.8 < outcome.differences[0].ratio < 2.2
+    with pytest.raises(ValueError, match="every setting on every data set"):
+        compare(names[:12], seeds[:12], y[:12], blocks=places[:12])
+
+
+def test_a_run_far_off_is_named_with_what_it_costs() -> None:
+    y = np.exp(0.1 * np.random.default_rng(0).normal(size=(5, 4)))
+    y[2, 1] *= 10
+    rows, columns = (each.ravel().tolist() for each in np.indices(y.shape))
+    outlier = outlying(rows, columns, y.ravel().tolist())
+    assert outlier is not None and (outlier.setting, outlier.seed) == (2, 1)
+    assert outlier.ratio_with > 2 * outlier.ratio_without
+    y[2, 1] /= 10
+    assert outlying(rows, columns, y.ravel().tolist()) is None

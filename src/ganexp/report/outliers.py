@@ -1,0 +1,103 @@
+"""A single run that lies far off the others of its setting, and what it costs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import stdtr
+
+from ganexp.report.pairs import moderate
+from ganexp.report.statistics import LEVEL, MIN_SEEDS, Difference, compare
+
+
+@dataclass(frozen=True)
+class Outlier:
+    """A run far off the others of its setting.
+
+    Attributes:
+        setting: of the run.
+        seed: of the run.
+        value: of the run.
+        others: geometric mean of the setting's other runs (arithmetic where not all values are positive).
+        ratio_with: least ratio (difference) between this setting and the best one that can be told apart, or None.
+        ratio_without: the same had this run not been, or None.
+    """
+
+    setting: Hashable
+    seed: Hashable
+    value: float
+    others: float
+    ratio_with: float | None
+    ratio_without: float | None
+
+
+def outlying(
+    settings: Sequence[Hashable],
+    seeds: Sequence[Hashable],
+    values: Sequence[float],
+    units: Sequence[Hashable] | None = None,
+    *,
+    direction: str = "minimise",
+) -> Outlier | None:
+    """The run that lies farthest off the others of its setting, if so far that it is not the luck of the draw.
+
+    Each run is predicted by the others of its setting, with variances moderated as in comparisons: a deleted
+    Student residual, at 5 % over all runs (Bonferroni). Settings with 4 runs or more are looked at.
+
+    Args:
+        settings: of each run of one data set.
+        seeds: of each run.
+        values: of each run, finite.
+        units: the trajectory of each run.
+        direction: "minimise" or "maximise".
+    """
+    raw = np.asarray(values, dtype=np.float64)
+    log = bool((raw > 0).all())
+    y = np.log(raw) if log else raw
+    rows = np.unique([list(dict.fromkeys(settings)).index(each) for each in settings], return_inverse=True)[1]
+    counts, sums, squares = (np.bincount(rows, w) for w in (np.ones_like(y), y, y**2))
+    able = np.flatnonzero(counts[rows] > MIN_SEEDS)
+    if not len(able) or counts.min() < 2:
+        return None
+    at, n = rows[able], counts[rows[able]] - 1
+    means = (sums[at] - y[able]) / n
+    variances = np.tile((squares - sums**2 / counts) / (counts - 1), (len(able), 1))
+    degrees = np.tile(counts - 1.0, (len(able), 1))
+    lines = np.arange(len(able))
+    variances[lines, at] = (squares[at] - y[able] ** 2 - n * means**2) / (n - 1)
+    degrees[lines, at] = n - 1
+    used, df = moderate(np.maximum(variances, 0.0), degrees)
+    errors = np.sqrt(used[lines, at] * (1 + 1 / n))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        chance = 2 * stdtr(df[lines, at], -np.abs(y[able] - means) / errors)
+    worst = int(np.argmin(chance))
+    if not chance[worst] * len(able) < 1 - LEVEL:
+        return None
+    run = int(able[worst])
+    everything = compare(settings, seeds, values, units, direction=direction)
+    rest = [i for i in range(len(raw)) if i != run]
+    without = compare(
+        [settings[i] for i in rest],
+        [seeds[i] for i in rest],
+        [values[i] for i in rest],
+        None if units is None else [units[i] for i in rest],
+        direction=direction,
+        chosen=everything.chosen,
+    )
+    return Outlier(
+        settings[run],
+        seeds[run],
+        float(raw[run]),
+        math.exp(means[worst]) if log else float(means[worst]),
+        _least(everything.differences, settings[run]),
+        _least(without.differences, settings[run]),
+    )
+
+
+def _least(differences: Sequence[Difference], setting: Hashable) -> float | None:
+    """Between the best setting and this one; the median of all where this one is the best."""
+    own = [each.least for each in differences if each.setting == setting] or [each.least for each in differences]
+    return float(np.median(own)) if own else None
