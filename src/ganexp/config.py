@@ -92,6 +92,9 @@ def from_plain(plain: Mapping[str, Any], trust: Sequence[str] | None = None) -> 
     for key in known:
         if key not in plain and key not in OPTIONAL:
             raise ConfigError(f"{key}: expected a section of the configuration, got none")
+    for group in (*RUNTIME_ARGUMENTS, "optim"):
+        if plain[group].get("_target_") is None:
+            raise ConfigError(taken_away(group))
     trusted = tuple(plain["trust"] if trust is None else trust)
     trainer: TrainerConfig = validate_value("trainer", TrainerConfig, plain["trainer"])
     metrics: MetricsConfig = validate_value("metrics", MetricsConfig, plain["metrics"])
@@ -113,6 +116,12 @@ def from_plain(plain: Mapping[str, Any], trust: Sequence[str] | None = None) -> 
     )
     _cross_check(config)
     return config
+
+
+def taken_away(group: str) -> str:
+    """What is said of a group without an option."""
+    options = ", ".join(sorted(path.stem for path in (conf_dir() / group).glob("*.yaml")))
+    return f"{group}: expected one of {options}, got none (~{group} takes the whole group away)"
 
 
 def plain_values(cfg: DictConfig) -> dict[str, Any]:

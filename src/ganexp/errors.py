@@ -36,6 +36,16 @@ class LeaseLost(Exception):
     """Another process took this run over; the present one must stop without writing."""
 
 
+def in_words(error: BaseException) -> str:
+    """What a user reads of an error that ended a run."""
+    if type(error).__name__ == "BdbQuit" or str(error) == "EOF when reading a line":
+        return (
+            "own code stopped to ask (breakpoint() or input()), and nobody answered: a worker has no terminal; "
+            "hydra/launcher=basic runs the jobs of a sweep in the command's own process"
+        )
+    return lack_of_memory(error) or str(error)
+
+
 def lack_of_memory(error: BaseException) -> str | None:
     """One line for an error that says that there is too little memory; None for any other error."""
     text = str(error)

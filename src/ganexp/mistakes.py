@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from ganexp.errors import ConfigError
 
@@ -14,6 +17,9 @@ if TYPE_CHECKING:
 LONGEST = 500
 """Characters of a command line that are shown."""
 
+PRESETS = ("experiment", "sweep")
+"""Groups whose options choose options of other groups."""
+
 NO_TEXT = r"null|true|false|nan|[+-]?inf|[+-]?[0-9.].*"
 """Values that Hydra reads as something else than text."""
 
@@ -22,6 +28,11 @@ def composition_message(error: BaseException) -> str:
     """One message for an error that Hydra or OmegaConf raised while composing the configuration."""
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: expected a folder that can be written, got: {error.strerror}"
+    if isinstance(error, RecursionError):
+        try:
+            check_presets(sys.argv[1:])
+        except ConfigError as refusal:
+            return str(refusal)
     parts: list[str] = []
     current: BaseException | None = error
     while current is not None:
@@ -32,15 +43,77 @@ def composition_message(error: BaseException) -> str:
     text = "\n".join(parts)
     unknown = re.search(r"Could not (?:override|append to config|delete from config)[^']*'([^']+)'", text)
     wrong = re.search(r"full_key: (\S+)", text)
+    inside = re.search(r"In '([^']+)': \w+ raised while composing config:\n(.+)", text)
+    if wrong and inside:
+        return _in_file(wrong[1], inside[2], preset_file(inside[1]))
     if unknown and ("not in struct" in text or "not in '" in text):
         key = wrong[1] if wrong else unknown[1]
         if key.startswith("notes."):
             return f"{key}: expected a note that the configuration has, got a new one, which takes a plus: +{key}=..."
+        if f"~{key.partition('.')[0]}" in sys.argv:
+            from ganexp.config import taken_away
+
+            return taken_away(key.partition(".")[0])
         return f"{key}: unknown key.{suggestion(key)}"
     if wrong:
         first = next(line for line in parts[-1].splitlines() if line.strip())
         return _with_arguments(f"{wrong[1]}: {expected_got(first.strip())}")
     return _no_option(text) or _with_arguments(text)
+
+
+def _in_file(key: str, line: str, path: Path) -> str:
+    """A mistake in a file of the configuration."""
+    if "' not in '" not in line:
+        return f"{key}: {expected_got(line)}, in {path}"
+    own = "" if "." in key else " A constant of your own goes under notes: (notes.name, used as ${notes.name})."
+    return f"{key}: unknown key, in {path}.{suggestion(key)}{own}"
+
+
+def preset_file(option: str) -> Path:
+    """The file of an option, e.g. "experiment/mine": in `--config-dir`, or ganexp's own."""
+    from ganexp.config import conf_dir
+
+    words = " ".join(sys.argv[1:]).replace("=", " ").split()
+    given = [Path(folder) for name, folder in pairwise(words) if name in ("--config-dir", "-cd")]
+    paths = [folder / f"{option}.yaml" for folder in (*given, conf_dir())]
+    return next((path for path in paths if path.is_file()), Path(f"{option}.yaml"))
+
+
+def check_presets(texts: Iterable[str]) -> None:
+    """Refuse presets that choose a preset again: Hydra goes in circles then, or drops the second one without a word.
+
+    Args:
+        texts: overrides; those of `experiment` and `sweep` are looked at, and the files beside them that they use.
+
+    Raises:
+        ConfigError: naming the file.
+    """
+    for group, _, names in (text.lstrip("+").partition("=") for text in texts):
+        for name in names.split(",") if group in PRESETS else ():
+            _check_preset(group, name, ())
+
+
+def _check_preset(group: str, name: str, used_by: tuple[str, ...]) -> None:
+    import yaml
+
+    path = preset_file(f"{group}/{name}")
+    try:
+        entries = [entry if isinstance(entry, str) else next(iter(entry)) for entry in _defaults(path)]
+    except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError):
+        return  # there is none, or Hydra refuses it
+    for entry in map(str, entries):
+        if entry.split()[-1].lstrip("/").partition("@")[0] == group or entry in (*used_by, name):
+            raise ConfigError(
+                f"{path}: expected defaults that choose no {group} again, got {entry!r}; the bare name of a file "
+                "beside it ('- quickstart') is laid under it"
+            )
+        _check_preset(group, entry, (*used_by, name))
+
+
+def _defaults(path: Path) -> list[Any]:
+    import yaml
+
+    return list(yaml.safe_load(path.read_text(encoding="utf-8"))["defaults"])
 
 
 def check_hydra(node: DictConfig, where: str = "hydra") -> None:
@@ -53,6 +126,8 @@ def check_hydra(node: DictConfig, where: str = "hydra") -> None:
 
     from ganexp.target import unknown_key
 
+    if where == "hydra":
+        check_presets(f"{group}={option}" for group, option in node.runtime.choices.items())
     names = list(getattr(OmegaConf.get_type(node), "__dataclass_fields__", ()))
     for key in map(str, node) if not (node._is_none() or node._is_missing() or node._is_interpolation()) else ():
         if names and key not in names and where != "hydra.sweeper.sampler" and f"{where}.{key}" != "hydra.env":
@@ -88,6 +163,8 @@ def expected_got(line: str) -> str:
     """OmegaConf's words for a wrong type, with expected and got."""
     if line.endswith("is not Optional"):
         return "expected a value, got null"
+    if line.endswith("does not support deletion"):
+        return "expected a value, got ~, which would take the key away"
     if line.startswith("Missing mandatory value"):
         return "expected a value, got none"
     found = re.match(r"Invalid value assigned: (\w+) is not a ListConfig", line)

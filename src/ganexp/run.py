@@ -19,7 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 from ganexp import pictures, state
 from ganexp.build import build_batches, build_game, build_state, make_evaluator, settings
 from ganexp.config import plain_values
-from ganexp.errors import DirectoryError, Diverged, LeaseLost, Pruned, lack_of_memory
+from ganexp.errors import DirectoryError, Diverged, LeaseLost, Pruned, in_words
 from ganexp.finish import draw_closer, draw_losses, finished_result, objective_value
 from ganexp.job import Job
 from ganexp.logger import Logger
@@ -156,7 +156,7 @@ def _hold(job: Job, lease: Lease, signals: Signals, evaluator: Evaluator | None,
     except LeaseLost:
         raise
     except BaseException as error:
-        message = lack_of_memory(error) or str(error)
+        message = in_words(error)
         try:
             lease.update(state=State.FAILED, error={"type": type(error).__name__, "message": message})
         except OSError as second:  # a full disk, say; who looks at the run finds its holder gone

@@ -17,7 +17,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from ganexp.cli import reporting
-from ganexp.errors import ConfigError, LeaseLost, Refused, lack_of_memory
+from ganexp.errors import ConfigError, LeaseLost, Refused, in_words, lack_of_memory
 from ganexp.mistakes import check_hydra
 from ganexp.process import keep_working
 from ganexp.terminal import plain
@@ -128,8 +128,8 @@ def run_in_sweep(job: Job) -> float | None:
         log.warning("%s", error)
         return None
     except Exception as error:
-        log.error("%s failed: %s: %s", job.directory, type(error).__name__, plain(error))
-        _spread(job, State.FAILED, {"type": type(error).__name__, "message": str(error)})
+        log.error("%s failed: %s: %s", job.directory, type(error).__name__, plain(in_words(error)))
+        _spread(job, State.FAILED, {"type": type(error).__name__, "message": in_words(error)})
         return None
     if outcome.state is State.INTERRUPTED and outcome.signal is not None:
         if outcome.signal in REQUEUEING:
@@ -182,5 +182,5 @@ def _failed(job: Job, error: Exception) -> NoReturn:
     else:
         if not isinstance(error, OSError):  # a full disk is no mistake of the program's
             sys.stderr.write(plain("".join(traceback.format_exception(error))))
-        print(plain(f"FAILED: {job.directory}: {type(error).__name__}: {error}"), flush=True)
+        print(plain(f"FAILED: {job.directory}: {type(error).__name__}: {in_words(error)}"), flush=True)
     raise SystemExit(1)

@@ -60,7 +60,7 @@ def fit(features: Tensor) -> Gaussian:
     With X the centred features, X / sqrt(N - 1) = Q R gives the covariance as R^T R.
     """
     if len(features) < 2:
-        raise DataError(f"Fréchet distance: expected at least 2 images, got {len(features)}")
+        raise DataError(f"metrics.num_samples: expected at least 2 images, got {len(features)}")
     with one_thread():
         exact = features.to(torch.float64)
         mean = exact.mean(dim=0)

@@ -46,7 +46,10 @@ def _by_class(k: int, measure: Callable[[Tensor, Tensor], float]) -> Metric:
             if min(len(ours), len(theirs)) > k:
                 found[label] = measure(ours, theirs)
         if not found:
-            raise DataError(f"metrics by class: expected more than k={k} images of some label, got fewer of each")
+            raise DataError(
+                f"metrics.num_samples: expected more than {k} images of some label (metrics by class, k={k}), got "
+                f"fewer of each among {len(real)}"
+            )
         return ByClass(sum(found.values()) / len(found), found)
 
     return Metric(compute, "maximise", extractor=classifier, settings={"k": k}, labelled=True)

@@ -71,7 +71,10 @@ def squared_radii(points: Tensor, k: int) -> Tensor:
         DataError: N <= k.
     """
     if len(points) <= k:
-        raise DataError(f"k-th nearest neighbours: expected more than k={k} images, got {len(points)}")
+        raise DataError(
+            f"metrics.num_samples: expected more than k={k} images, got {len(points)}, of which none has a k-th nearest "
+            "neighbour"
+        )
     points = _centred(points, points)
     norms = points.square().sum(dim=1)
 

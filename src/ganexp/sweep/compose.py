@@ -23,6 +23,8 @@ WORD = re.compile(r"\w+")
 REFERENCE = re.compile(r"\$\{[\w.]*?(\w+)\}")
 """An interpolation that names one key, with the last part of it."""
 
+from ganexp.mistakes import check_presets
+
 
 @dataclass(frozen=True)
 class Composed:
@@ -144,6 +146,7 @@ class Composer:
 
     def _base(self, choices: tuple[str, ...]) -> Composed:
         if choices not in self._bases:
+            check_presets(choices)
             whole = self._loader.load_sweep_config(self._master, list(choices))
             chosen = {key: value for key, value in whole.hydra.runtime.choices.items() if "/" not in str(key)}
             with open_dict(whole):
