@@ -72,8 +72,7 @@ def squared_radii(points: Tensor, k: int) -> Tensor:
     """
     if len(points) <= k:
         raise DataError(
-            f"metrics.num_samples: expected more than k={k} images, got {len(points)}, of which none has a k-th nearest "
-            "neighbour"
+            f"metrics.num_samples: expected more than k={k} images, got {len(points)} for k-th nearest neighbours"
         )
     points = _centred(points, points)
     norms = points.square().sum(dim=1)

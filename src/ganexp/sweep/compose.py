@@ -17,13 +17,12 @@ from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from ganexp.config import plain_values
+from ganexp.mistakes import check_presets
 
 PLAIN_KEY = re.compile(r"\w+(\.\w+)*", re.ASCII)
 WORD = re.compile(r"\w+")
 REFERENCE = re.compile(r"\$\{[\w.]*?(\w+)\}")
 """An interpolation that names one key, with the last part of it."""
-
-from ganexp.mistakes import check_presets
 
 
 @dataclass(frozen=True)
