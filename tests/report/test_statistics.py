@@ -1,8 +1,9 @@
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import math
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -16,18 +17,15 @@ from ganexp.report.outliers import outlying
 from ganexp.report.ranges import critical
 from ganexp.report.statistics import compare, more_seeds, not_worse, spending
 
-BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "report_statistics.py"
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 
 @pytest.fixture(scope="module")
-def simulation() -> ModuleType:
+def simulation() -> Iterator[ModuleType]:
     """The full simulation's module."""
-    spec = importlib.util.spec_from_file_location("report_statistics", BENCHMARK)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+    sys.path.insert(0, str(BENCHMARKS))
+    yield importlib.import_module("report_statistics")
+    sys.path.remove(str(BENCHMARKS))
 
 
 def table(k: int, n: int, seed: int = 0) -> tuple[list[int], list[int], np.ndarray]:
@@ -197,3 +195,51 @@ def test_a_run_far_off_is_named_with_what_it_costs() -> None:
     assert outlier.ratio_with > 2 * outlier.ratio_without
     y[2, 1] /= 10
     assert outlying(rows, columns, y.ravel().tolist()) is None
+
+
+# Reduced simulations: bounds are three standard errors of 200 sweeps away from what the full ones must keep.
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.2])
+def test_the_simulation_of_many_sweeps_says_what_compare_says(simulation: ModuleType, missing: float) -> None:
+    logs = simulation.draw(8, "digits_grid", 6, 5, missing=missing)
+    logs[:, 2] -= 0.3
+    best, worse = simulation.verdicts(logs, FIRST)
+    for sweep in range(len(logs)):
+        rows, columns = np.nonzero(~np.isnan(logs[sweep]))
+        outcome = compare(rows.tolist(), columns.tolist(), np.exp(logs[sweep][rows, columns]).tolist())
+        assert outcome.chosen == best[sweep]
+        assert outcome.told_apart == set(np.flatnonzero(worse[sweep]))
+
+
+@pytest.mark.parametrize("noise", ["equal", "digits_grid", "one 10x", "half 3x", "t3"])
+def test_equal_settings_are_rarely_told_apart(simulation: ModuleType, noise: str) -> None:
+    worse = simulation.verdicts(simulation.draw(200, noise, 18, 5), FIRST)[1]
+    assert worse.any(axis=1).mean() <= 0.065 + 3 * math.sqrt(0.065 * 0.935 / 200)
+
+
+def test_a_better_setting_is_there_to_be_seen(simulation: ModuleType) -> None:
+    assert simulation.power(200, 18, 5, 8, False) >= 0.95 - 3 * math.sqrt(0.05 * 0.95 / 200)
+
+
+def test_looking_often_costs_little_error(simulation: ModuleType) -> None:
+    at, _ = simulation.first_claim(simulation.draw(200, "equal", 2, 20), tuple(range(5, 21)))
+    assert np.isfinite(at).mean() <= 0.065 + 3 * math.sqrt(0.065 * 0.935 / 200)
+
+
+@pytest.mark.parametrize(("noise", "k"), [("equal", 18), ("digits_grid", 6)])
+def test_the_corrected_winner_covers_the_truth(simulation: ModuleType, noise: str, k: int) -> None:
+    logs = simulation.draw(200, noise, k, 5)
+    outcomes = [
+        compare([*np.repeat(range(k), 5)], [*range(5)] * k, np.exp(sweep).ravel().tolist()).winner for sweep in logs
+    ]
+    assert np.mean([each.low <= 1 <= each.high for each in outcomes]) >= 0.93 - 3 * math.sqrt(0.93 * 0.07 / 200)
+    assert 0.35 < np.mean([each.value > 1 for each in outcomes]) < 0.65
+    assert all(each.low < each.plain <= each.value <= each.high for each in outcomes)
+
+
+def test_the_corrected_winner_is_worse_whatever_the_direction() -> None:
+    rows, columns, y = table(6, 5)
+    down, up = compare(rows, columns, y).winner, compare(rows, columns, 1 / y, direction="maximise").winner
+    assert down.value > down.plain and up.value == pytest.approx(1 / down.value)
+    assert (up.low, up.high) == pytest.approx((1 / down.high, 1 / down.low))

@@ -204,4 +204,4 @@ def _within(
     at = members[i], members[j]
     d = n[i, j] - 1
     lead[at], same[at] = mean[i, j], True
-    errors[at], degrees[at] = np.maximum(own[i, j], shared) / n[i, j], d + max(d0 - 2, 0.0) * (1 - 1 / d)
+    errors[at], degrees[at] = np.maximum(own[i, j], shared) / n[i, j], d + max(d0 - 1, 0.0) * (1 - 1 / d)
