@@ -9,10 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import safetensors.torch
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from ganexp.atomic import replacing
 from ganexp.contents import Meta, check
@@ -20,6 +21,8 @@ from ganexp.foreign import open_file
 from ganexp.types import Optimizer
 
 FORMAT = 1
+JSON = b"json:"
+"""What bytes begin with that are the JSON of an extra state."""
 HEADER = frozenset({"format", "meta", "digest", "layout"})
 
 
@@ -38,7 +41,7 @@ def save(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> 
     Raises:
         OSError: the disk is full, or cannot be written for another reason.
     """
-    kept = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    kept = _apart(tensors)
     text = json.dumps(meta)
     header = {"format": str(FORMAT), "meta": text, "digest": _digest(kept, text), "layout": _layout(kept)}
     path.parent.mkdir(exist_ok=True)
@@ -47,6 +50,79 @@ def save(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> 
             save_file(kept, temporary, metadata=header)
         except SafetensorError as error:
             raise OSError(f"{path}: cannot be written ({error})") from None
+
+
+def _apart(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors as safetensors writes them: on the CPU, in C order, and tied ones each for itself."""
+    kept: dict[str, Tensor] = {}
+    places: set[int] = set()
+    for name, tensor in tensors.items():
+        kept[name] = tensor.detach().cpu().contiguous()
+        if (place := kept[name].untyped_storage().data_ptr()) in places:
+            kept[name] = kept[name].clone()
+        places.add(place)
+    return kept
+
+
+def module_state(module: nn.Module) -> dict[str, Tensor]:
+    """A network's state dict; what `get_extra_state` gives, where it is no tensor, as JSON in bytes.
+
+    Raises:
+        ValueError, TypeError: naming what JSON does not give back as it was.
+    """
+    return {name: _encoded(name, value) for name, value in module.state_dict().items()}
+
+
+def load_module(module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    """Put what `module_state` gave back into a network."""
+    module.load_state_dict({name: _decoded(name, tensor) for name, tensor in tensors.items()})
+
+
+def _encoded(name: str, value: Any) -> Tensor:
+    if isinstance(value, Tensor):
+        return value
+    try:
+        text = json.dumps(value)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"{name}: {error}") from None
+    if json.loads(text) != value:
+        raise ValueError(f"{name}: JSON gives it back as {text[:80]}")
+    return torch.tensor(list(JSON + text.encode()), dtype=torch.uint8)
+
+
+def _decoded(name: str, tensor: Tensor) -> Any:
+    if not name.endswith("_extra_state") or tensor.dtype != torch.uint8 or tensor.dim() != 1:
+        return tensor
+    content = bytes(tensor.tolist())
+    return json.loads(content.removeprefix(JSON)) if content.startswith(JSON) else tensor
+
+
+def roundtrip(tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """What `save` and `load` would make of a checkpoint, without a file.
+
+    Raises:
+        ValueError: naming what cannot be stored, or does not come back as it was.
+    """
+    loaded: dict[str, Tensor] = {}
+    for name, tensor in tensors.items():
+        try:
+            loaded |= safetensors.torch.load(safetensors.torch.save(_apart({name: tensor})))
+            same = equal(tensor, loaded[name])
+        except Exception as error:
+            raise ValueError(f"{name}: {str(error).partition(chr(10))[0][:200]}") from None
+        if not same:
+            raise ValueError(f"{name}: it comes back otherwise")
+    for name, value in meta["scalars"].items():
+        try:
+            json.dumps(value)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{name}: {error}") from None
+    return loaded, json.loads(json.dumps(meta))
+
+
+def equal(one: Tensor, other: Tensor) -> bool:
+    """Whether two tensors are the same type, shape and bits."""
+    return one.dtype == other.dtype and one.shape == other.shape and torch.equal(_bytes(one), _bytes(other))
 
 
 def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -150,6 +226,9 @@ def _layout(tensors: Mapping[str, Tensor]) -> str:
 
 
 def _buffer(tensor: Tensor) -> memoryview:
-    flat = tensor.detach().cpu().contiguous().reshape(-1)
-    raw: memoryview = flat.view(torch.uint8).numpy().data
+    raw: memoryview = _bytes(tensor).numpy().data
     return raw
+
+
+def _bytes(tensor: Tensor) -> Tensor:
+    return tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8)

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 COPIES = 2
 """Numbers kept for each weight, at least: itself and its gradient."""
 
+OURS = ("ganexp.", "torch.")
+"""Where what is called comes from, unless it is a user's own."""
+
 _CHECKED: set[str] = set()
 """Combinations that this process found to be right."""
 
@@ -32,6 +35,7 @@ def check_together(config: RunConfig, dataset: Dataset) -> None:
     if config.conditional:
         _check_labels(dataset)
     targets = [(target.path, dict(target.params)) for target in (config.model, config.loss, config.penalty)]
+    targets += [(target.path, dict(target.params)) for target in (config.optim_generator, config.optim_discriminator)]
     size = [config.trainer.batch_size, config.trainer.d_steps, config.trainer.device, config.trainer.compile]
     key = json.dumps([targets, dataset.image_shape, dataset.num_classes, size], sort_keys=True, default=str)
     if key in _CHECKED:
@@ -44,7 +48,14 @@ def check_together(config: RunConfig, dataset: Dataset) -> None:
         raise
     except Exception:
         return  # what a user's own function raises is the run's failure, told with its traceback
+    own = any(not t.path.startswith(OURS) for t in (config.model, config.optim_generator, config.optim_discriminator))
+    if own:
+        from ganexp.storable import check_storable, refuse_lazy
+
+        refuse_lazy(gan)
     check_memory(gan, config, dataset.image_shape)
+    if own:
+        check_storable(config, dataset)
     if penalty is not None:
         _check_compiled(config, penalty)
         check_penalty(config.penalty.name, penalty, config.loss.name, loss, gan.discriminator)

@@ -67,6 +67,7 @@ def evaluate(
         Refused: no such run, checkpoint or metric, or data that the metrics cannot be computed on.
     """
     from ganexp.build import build_state, make_evaluator
+    from ganexp.checkpoint import load_module
     from ganexp.finish import finished_result
     from ganexp.reopen import generator_weights, open_run
     from ganexp.sampling import sampler
@@ -82,7 +83,7 @@ def evaluate(
     weights, meta = generator_weights(run, content["epoch"] if content is not None and epoch is None else epoch)
     training = build_state(job)
     try:
-        training.generator.load_state_dict(weights)
+        load_module(training.generator, weights)
     except RuntimeError as error:
         raise DirectoryError(f"{run}: the checkpoint is of another network ({error})") from None
     gan = training.gan

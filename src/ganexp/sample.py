@@ -127,6 +127,7 @@ def load_gan(run_dir: Path, config: RunConfig, epoch: int | None) -> tuple[GAN, 
     Raises:
         DirectoryError: no such checkpoint, or one of another network.
     """
+    from ganexp.checkpoint import load_module
     from ganexp.reopen import generator_weights
 
     weights, meta = generator_weights(run_dir, epoch)
@@ -135,7 +136,7 @@ def load_gan(run_dir: Path, config: RunConfig, epoch: int | None) -> tuple[GAN, 
     counts: list[int] | None = meta.get("label_counts")
     gan: GAN = config.model.build(tuple(meta["image_shape"]), num_classes=len(counts) if counts else None)
     try:
-        gan.generator.load_state_dict(weights)
+        load_module(gan.generator, weights)
     except RuntimeError as error:
         raise DirectoryError(f"{run_dir}: the checkpoint is of another network ({error})") from None
     gan.generator.eval()

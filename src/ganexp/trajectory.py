@@ -86,7 +86,7 @@ def load_generator(like: nn.Module, path: Path) -> nn.Module:
     """
     tensors, _ = checkpoint.load(path)
     generator = copy.deepcopy(like)
-    generator.load_state_dict(tensors)
+    checkpoint.load_module(generator, tensors)
     return generator.eval()
 
 

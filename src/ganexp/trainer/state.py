@@ -75,17 +75,22 @@ class TrainState:
         modules = {"generator": self.generator, "discriminator": self.discriminator}
         return modules if self.average is None else {**modules, "average": self.average}
 
-    def save(self, path: Path, meta: dict[str, Any]) -> None:
-        """Write everything to one checkpoint file."""
+    def packed(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Everything that a checkpoint holds: tensors by name, which are not copies, and JSON-able values."""
         tensors: dict[str, Tensor] = {"sums": self.sums}
         for name, module in self._modules().items():
-            tensors |= checkpoint.prefixed(name, module.state_dict())
+            tensors |= checkpoint.prefixed(name, checkpoint.module_state(module))
         scalars: dict[str, Any] = {}
         for name, optimizer in (("optimizer_g", self.optimizer_g), ("optimizer_d", self.optimizer_d)):
             packed, rest = checkpoint.pack_optimizer(name, optimizer)
             tensors |= packed
             scalars |= rest
         state = {"step": self.step, "train_seconds": self.train_seconds, "history": self.history, "scalars": scalars}
+        return tensors, state
+
+    def save(self, path: Path, meta: dict[str, Any]) -> None:
+        """Write everything to one checkpoint file."""
+        tensors, state = self.packed()
         checkpoint.save(path, tensors, {**meta, **state})
 
     def restore(self, path: Path) -> dict[str, Any]:
@@ -96,27 +101,32 @@ class TrainState:
         """
         tensors, meta = checkpoint.load(path)
         self._check_fits(path, tensors, meta)
+        self.unpack(tensors, meta)
+        return meta
+
+    def unpack(self, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
+        """Take over what `packed` gave."""
         for name, module in self._modules().items():
-            module.load_state_dict(checkpoint.without_prefix(name, tensors))
+            checkpoint.load_module(module, checkpoint.without_prefix(name, tensors))
         for name, optimizer in (("optimizer_g", self.optimizer_g), ("optimizer_d", self.optimizer_d)):
             checkpoint.unpack_optimizer(name, optimizer, tensors, meta["scalars"])
         self.sums = tensors["sums"].to(self.device)
         self.step, self.train_seconds, self.history = meta["step"], meta["train_seconds"], meta["history"]
-        return meta
 
     def _check_fits(self, path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
         """CorruptCheckpointError where a checkpoint is not of these networks, before anything is changed."""
         missing = {"epoch", "step", "train_seconds", "history", "scalars"} - meta.keys()
-        expected = {"sums": self.sums.shape}
+        expected: dict[str, torch.Size | None] = {"sums": self.sums.shape}
         for name, module in self._modules().items():
-            expected |= {f"{name}.{key}": value.shape for key, value in module.state_dict().items()}
-        other = [name for name, shape in expected.items() if name not in tensors or tensors[name].shape != shape]
+            shapes = {key: getattr(value, "shape", None) for key, value in module.state_dict().items()}
+            expected |= {f"{name}.{key}": shape for key, shape in shapes.items()}
+        other = [n for n, shape in expected.items() if n not in tensors or shape not in (None, tensors[n].shape)]
         if missing or other:
             raise checkpoint.CorruptCheckpointError(f"{path}: not of this training ({[*missing, *other][0]})")
 
     def save_generator(self, path: Path, meta: dict[str, Any]) -> None:
         """Write the sampling generator alone."""
-        checkpoint.save(path, self.sampling_generator.state_dict(), {**meta, "step": self.step})
+        checkpoint.save(path, checkpoint.module_state(self.sampling_generator), {**meta, "step": self.step})
 
     def finite(self) -> bool:
         """Whether every weight of both networks is finite."""
