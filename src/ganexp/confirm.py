@@ -78,7 +78,20 @@ def main(
             failed = failed or status == 1
         if not dry_run:
             typer.echo(plain(write_report([sweep])))
+            _say_confirmed(sweep)
         raise SystemExit(1 if failed else 0)
+
+
+def _say_confirmed(sweep: Path) -> None:
+    """What was claimed of each winner, and what its new seeds say."""
+    from ganexp.report.collect import collect
+    from ganexp.report.confirmed import confirmed
+    from ganexp.report.findings import rankings
+
+    study = collect([sweep])
+    for ranking in rankings(study):
+        for row in confirmed(study, ranking)[0]:
+            typer.echo(plain(f"{ranking.dataset}: {row.standing.name}: {ranking.objective} {row.words}"))
 
 
 def winners(sweep: Path, top: int, seeds: int) -> list[Again]:

@@ -99,6 +99,28 @@ class Trials(TypedDict):
     trials: Annotated[list[OneTrial], MaxLen(20_000)]
 
 
+class OneLook(TypedDict):
+    """One look at the verdict on a data set, in looks.json."""
+
+    time: Annotated[str, StringConstraints(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{5,15}\+00:00$")]
+    dataset: Annotated[str, MaxLen(500)]
+    objective: Annotated[str, MaxLen(500)]
+    protocol: Annotated[str, MaxLen(200)]
+    runs: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
+    run_count: Count
+    settings: Count
+    seeds: Annotated[list[Annotated[int, Ge(1), Lt(10**6)]], Len(2, 2)]
+    level: Annotated[float, Ge(0), Le(1)]
+    verdict: Annotated[str, MaxLen(1000)]
+
+
+class Looks(TypedDict):
+    """looks.json."""
+
+    format: Literal[1]
+    looks: Annotated[list[OneLook], MaxLen(1000)]
+
+
 def check(kind: type[Any], value: Any) -> None:
     """ValueError where `value` is not of that kind, saying in what."""
     _adapter(kind).validate_python(value, strict=True)  # type: ignore[arg-type]  # classes are hashable

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,38 +11,52 @@ from ganexp.cli import FAILED, reporting, start
 from ganexp.errors import DirectoryError
 from ganexp.terminal import plain
 
+if TYPE_CHECKING:
+    from ganexp.report.options import Options
+
+MARGIN = "Settings are as good where they are worse by less, e.g. 5%."
+BASELINE = "What the others are to beat: a setting (lr=1e-4)"
+
 
 def main(
     sweeps: Annotated[list[Path], typer.Argument(help="Sweep directories.", metavar="SWEEP_DIR...")],
     out: Annotated[Path | None, typer.Option(help="The report's folder; else the sweep's, or the common one.")] = None,
     verify: Annotated[bool, typer.Option("--verify", help="Recompute the report that is there, and compare.")] = False,
     best: Annotated[bool, typer.Option("--best", help="Print the winning setting, and write it as a preset.")] = False,
+    margin: Annotated[str | None, typer.Option(help=MARGIN)] = None,
+    baseline: Annotated[str | None, typer.Option(help=f"{BASELINE}, a preset or a sweep directory.")] = None,
 ) -> None:
     """(Re)write the report of sweeps from the files of their runs."""
+    from ganexp.report.gather import gather
+    from ganexp.report.options import options
     from ganexp.report.summary import FILE, load_summary
+    from ganexp.report.verdict import spoken
     from ganexp.report.write import home, write_report
 
     with reporting():
+        wanted = options(margin, baseline)
         for sweep in sweeps:
             if not sweep.is_dir():
                 raise DirectoryError(f"{sweep}: expected a sweep directory, got no folder")
         if verify:
-            _verify(sweeps, out or home(sweeps))
+            _verify(sweeps, out or home(sweeps), wanted)
         elif best:
             _best(sweeps)
         else:
-            page = write_report(sweeps, out)
+            page = write_report(sweeps, out, wanted)
             for sweep in sweeps:
                 states = load_summary(sweep)["state"]
                 counts = ", ".join(f"{n} {state}" for state, n in states.value_counts().items() if n)
                 typer.echo(f"{sweep / FILE}: {len(states)} runs ({counts})")
+            for line in spoken(gather(sweeps, wanted), wanted):
+                typer.echo(plain(line))
             typer.echo(plain(page))
 
 
-def _verify(sweeps: list[Path], folder: Path) -> None:
+def _verify(sweeps: list[Path], folder: Path, wanted: Options) -> None:
     from ganexp.report.verify import differences
 
-    found = differences(sweeps, folder)
+    found = differences(sweeps, folder, wanted)
     for line in found:
         typer.echo(plain(line))
     if found:

@@ -14,6 +14,8 @@ from ganexp.foreign import refuse_links
 from ganexp.recorded import check_text
 from ganexp.report.collect import Run, collect
 from ganexp.report.findings import Ranking, rankings
+from ganexp.report.gather import noted
+from ganexp.report.verdict import luck
 from ganexp.report.wording import command, readable
 
 if TYPE_CHECKING:
@@ -59,7 +61,9 @@ def winners(sweep_dirs: Sequence[Path]) -> list[Winner]:
     Raises:
         DirectoryError: no setting can be ranked.
     """
-    found = [ranking for ranking in rankings(collect(sweep_dirs)) if ranking.best is not None and ranking.objective]
+    found = [
+        ranking for ranking in rankings(noted(collect(sweep_dirs))) if ranking.best is not None and ranking.objective
+    ]
     if not found:
         raise DirectoryError(f"{sweep_dirs[0]}: expected at least one ranked setting, got none")
     names: dict[str, int] = {}
@@ -119,6 +123,7 @@ def _winner(ranking: Ranking, folder: Path, name: str) -> Winner:
         told += "; no claim that it is the best can be made"
     elif best.together is not None and not (ranking.comparison and ranking.comparison.single):
         told += f"; {len(ranking.together)} other settings cannot be told from it"
+    told += luck(ranking)
     write_text(path, preset(overrides, f"{ranking.dataset}: {told}."))
     preset_command = command(["--config-dir", str(folder), f"experiment={name}"])
     return Winner(ranking.dataset, overrides, command(overrides), told, path, preset_command)

@@ -64,8 +64,9 @@ def intervals(ranking: Ranking, name: str) -> Drawing | None:
     style(axes, x=f"{objective} ({'lower' if ranking.direction == 'minimise' else 'higher'} is better)", grid="x")
     alt = f"{objective} of {len(shown)} settings on {ranking.dataset}, best on top: {shown[0].name} first."
     caption = (
-        "Diamond: the best, as chosen on half A. Circles: cannot be told from it (or no claim is made). Squares: worse "
-        "at family-wise 5 %. Bars: 95 % intervals for the mean over new seeds. Ticks: single seeds. Values on half B."
+        f"Diamond: the best{', as chosen on half A' if ranking.halves else ''}. Circles: cannot be told from it (or no "
+        "claim is made). Squares: worse, family-wise. Bars: 95 % intervals for the mean over new seeds, each its "
+        f"own. Ticks: single seeds.{' Values on half B.' if ranking.halves else ''}"
     )
     return finish(drawn, f"{name}-intervals", alt, caption)
 

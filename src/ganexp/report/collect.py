@@ -14,7 +14,9 @@ from typing import Any
 import pandas as pd
 
 from ganexp import state
+from ganexp.contents import OneLook
 from ganexp.record import read_metrics, read_result
+from ganexp.report.noted import read_looks
 from ganexp.report.runs import planned_runs
 from ganexp.rundir import metrics_csv, result_json
 from ganexp.state import State
@@ -144,12 +146,16 @@ class Study:
         keys: keys that differ between settings.
         runs: of all sweeps, each run once.
         confirmed: the winners' runs on other seeds.
+        looks: at these sweeps, as reports noted them, in the order of time.
+        table: name of the table that the runs were read from; "" where they are ganexp's own.
     """
 
     sweeps: tuple[Sweep, ...]
     keys: tuple[str, ...]
     runs: tuple[Run, ...]
     confirmed: tuple[Run, ...]
+    looks: tuple[OneLook, ...] = ()
+    table: str = ""
 
 
 def collect(directories: Sequence[Path]) -> Study:
@@ -167,7 +173,8 @@ def collect(directories: Sequence[Path]) -> Study:
     keys = _telling([*known.values()])
     sweeps = tuple(_sweep(directory, runs, keys) for directory, (runs, _) in known.items())
     confirmed = [run for directory, (runs, _) in again.items() for run in _sweep(directory, runs, keys).runs]
-    return Study(sweeps, tuple(keys), _once(run for sweep in sweeps for run in sweep.runs), _once(confirmed))
+    runs = _once(run for sweep in sweeps for run in sweep.runs)
+    return Study(sweeps, tuple(keys), runs, _once(confirmed), read_looks(directories))
 
 
 def label(setting: Setting) -> str:

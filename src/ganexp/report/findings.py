@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ganexp.contents import OneLook
+from ganexp.errors import ConfigError
 from ganexp.report.collect import Run, Setting, Study, label
+from ganexp.report.noted import digest
+from ganexp.report.options import Options, matching
 from ganexp.report.statistics import MIN_SEEDS, Comparison, Estimate, compare
 from ganexp.state import State
+
+NOTHING = Options()
 
 UNFINISHED = (State.RUNNING, State.PENDING, State.STALE, State.INTERRUPTED)
 
@@ -81,6 +88,8 @@ class Ranking:
         standings: ranked ones first.
         comparison: on half B, or None where there is nothing to compare.
         halves: whether half A chose; else one value did both.
+        runs: digest of the finished runs of ranked settings and of their values.
+        baseline: the setting that others are to beat, or None.
     """
 
     dataset: str
@@ -90,6 +99,8 @@ class Ranking:
     standings: tuple[Standing, ...]
     comparison: Comparison | None
     halves: bool
+    runs: str = ""
+    baseline: Setting | None = None
 
     @property
     def ranked(self) -> tuple[Standing, ...]:
@@ -109,21 +120,63 @@ class Ranking:
     @property
     def claims(self) -> bool:
         """Whether anything may be claimed."""
-        return self.comparison is not None and self.comparison.claims
+        return self.comparison is not None and self.comparison.claims and self.comparison.df >= 1
 
 
-def rankings(study: Study) -> tuple[Ranking, ...]:
-    """Every data set's ranking, one for each way of measuring it."""
+def rankings(study: Study, options: Options = NOTHING) -> tuple[Ranking, ...]:
+    """Every data set's ranking, one for each way of measuring it.
+
+    Raises:
+        ConfigError: the baseline is no ranked setting, or means several.
+    """
     found: list[Ranking] = []
     for dataset in dict.fromkeys(run.dataset for run in study.runs):
         runs = [run for run in study.runs if run.dataset == dataset]
         ways = dict.fromkeys((run.objective, run.protocol) for run in runs if run.objective is not None)
         for objective, protocol in ways:
-            found.append(_ranking(dataset, runs, objective, protocol, with_rest=len(ways) == 1))
+            made = _ranking(dataset, runs, objective, protocol, with_rest=len(ways) == 1)
+            found.append(_tested(made, study.looks, options))
         if not ways or (len(ways) > 1 and any(run.objective is None for run in runs)):
             rest = [run for run in runs if run.objective is None]
             found.append(_ranking(dataset, rest, None, "", with_rest=True))
+    if options.baseline and all(ranking.baseline is None for ranking in found):
+        names = "; ".join(dict.fromkeys(each.name for ranking in found for each in ranking.ranked))
+        raise ConfigError(f"--baseline: expected one of the ranked settings ({names}), got {options.baseline!r}")
     return tuple(found)
+
+
+def _tested(ranking: Ranking, looks: Sequence[OneLook], options: Options) -> Ranking:
+    """The ranking with what earlier looks at this data set have spent, and against the baseline."""
+    ranked = {each.setting: each.done for each in ranking.ranked}
+    if not ranked or ranking.objective is None:
+        return ranking
+    runs = [run for done in ranked.values() for run in done]
+    name, kind = ranking.objective, (ranking.dataset, ranking.objective, ranking.protocol)
+    seen = digest(kind, ((run.run_id, run.value(name) or 0.0) for run in runs))
+    same = [look for look in looks if (look["dataset"], look["objective"], look["protocol"]) == kind]
+    before = itertools.takewhile(lambda look: look["runs"] != seen, same)
+    base = _baseline(options, ranked)
+    made = _fit(runs, name, ranking.direction, ranking.ranked[0].setting, [look["seeds"][0] for look in before], base)
+    standings = tuple(
+        replace(each, together=each.setting not in made.told_apart if made.claims and made.df >= 1 else None)
+        if each.setting in ranked
+        else each
+        for each in ranking.standings
+    )
+    return replace(ranking, comparison=made, standings=standings, runs=seen, baseline=base)
+
+
+def _baseline(options: Options, ranked: Mapping[Setting, tuple[Run, ...]]) -> Setting | None:
+    """The ranked setting that the baseline means: of a directory, the best one that has its runs."""
+    folder = options.folder
+    if folder is not None:
+        place = folder.resolve()
+        return next((s for s, done in ranked.items() if any(run.sweep.resolve() == place for run in done)), None)
+    met = matching(options.baseline, dict(ranked)) if options.baseline else []
+    if len(met) > 1:
+        names = "; ".join(label(setting) for setting in met)
+        raise ConfigError(f"--baseline: expected one setting, got {options.baseline!r}, which means {names}")
+    return met[0] if met else None
 
 
 def mean(values: Iterable[float | None]) -> float | None:
@@ -209,7 +262,14 @@ def _states(group: Iterable[Run]) -> dict[State, int]:
     return found
 
 
-def _fit(runs: Sequence[Run], column: str, direction: str, chosen: Hashable | None) -> Comparison:
+def _fit(
+    runs: Sequence[Run],
+    column: str,
+    direction: str,
+    chosen: Hashable | None,
+    looks: Sequence[int] = (),
+    baseline: Hashable | None = None,
+) -> Comparison:
     return compare(
         [run.setting for run in runs],
         [run.seed for run in runs],
@@ -217,6 +277,8 @@ def _fit(runs: Sequence[Run], column: str, direction: str, chosen: Hashable | No
         [run.trajectory_id for run in runs],
         direction=direction,
         chosen=chosen,
+        looks=looks,
+        baseline=baseline,
     )
 
 

@@ -6,7 +6,7 @@ import base64
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,15 +18,21 @@ from markupsafe import Markup
 
 from ganexp.report import charts, curves, wording
 from ganexp.report.anchors import anchors
-from ganexp.report.collect import Run, Setting, Study, short_key
+from ganexp.report.collect import Run, Study, short_key
+from ganexp.report.confirmed import Confirmed, confirmed
 from ganexp.report.draw import Drawing
-from ganexp.report.findings import Ranking, Standing, rankings
+from ganexp.report.findings import NOTHING, Ranking, Standing, rankings
 from ganexp.report.flags import Flag, flags
+from ganexp.report.history import history
 from ganexp.report.importance import MIN_TRIALS, Importance, importance
+from ganexp.report.options import Options
 from ganexp.report.overview import overview
 from ganexp.report.search import searches
-from ganexp.report.statistics import MIN_SEEDS, Comparison, Estimate, compare
+from ganexp.report.sentence import Sentence
+from ganexp.report.statistics import Comparison
 from ganexp.report.strips import Picture, Strip, epochs_of, strips, whole
+from ganexp.report.together import together
+from ganexp.report.verdict import verdict
 
 FIRST = (
     "cfd",
@@ -50,21 +56,8 @@ NO_METRIC = (
 NARROW = 24
 """Longer values are broken into lines."""
 
-LISTED = 12
-"""Settings named in a sentence."""
-
 FLAGGED = 40
 """Flags that are listed one by one."""
-
-
-@dataclass(frozen=True)
-class Confirmed:
-    """A winner as claimed, and on seeds that took no part in choosing it."""
-
-    standing: Standing
-    claimed: Estimate
-    again: Estimate
-    seeds: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -100,14 +93,21 @@ class Chapter:
     flags: Sequence[Flag]
     confirmed: Sequence[Confirmed]
     confirmation: Comparison | None
+    verdict: Sequence[Sentence] = ()
 
 
-def chapters(study: Study) -> list[Chapter]:
+def chapters(study: Study, options: Options = NOTHING) -> list[Chapter]:
     """Everything that is said, ranking by ranking."""
-    found = rankings(study)
+    found = rankings(study, options)
     several = {r.dataset for r in found if sum(other.dataset == r.dataset for other in found) > 1}
     order = study.runs if any(sweep.search for sweep in study.sweeps) else ()
-    return [_chapter(study, r, f"r{n}", r.dataset in several, order) for n, r in enumerate(found)]
+    return [
+        replace(
+            _chapter(study, r, f"r{n}", r.dataset in several, order),
+            verdict=verdict(study, r, f"r{n}/verdict", options),
+        )
+        for n, r in enumerate(found)
+    ]
 
 
 def html(study: Study, parts: Sequence[Chapter], out: Path) -> str:
@@ -126,6 +126,8 @@ def _context(study: Study, parts: Sequence[Chapter], out: Path) -> dict[str, Any
         "study": study,
         "chapters": parts,
         "facts": overview(study),
+        "together": together([part.ranking for part in parts]),
+        "history": history(study, [part.ranking for part in parts]),
         "searches": searches(study),
         "anchors": anchors([part.ranking for part in parts]),
         "names": [sweep.directory.resolve().name for sweep in study.sweeps],
@@ -165,9 +167,7 @@ def _environment(*, autoescape: bool) -> Any:
         "n": wording.number,
         "duration": wording.duration,
         "plural": wording.plural,
-        "MIN_SEEDS": MIN_SEEDS,
         "MIN_TRIALS": MIN_TRIALS,
-        "LISTED": LISTED,
         "FLAGGED": FLAGGED,
         "multiple": multiple,
         "bar": bar,
@@ -207,7 +207,7 @@ def _chapter(study: Study, ranking: Ranking, name: str, several: bool, order: Se
     matters = _importance(ranking)
     pictures = strips(ranking, name)
     runs = [run for each in ranking.standings for run in each.runs]
-    confirmed, confirmation = _confirmed(study, ranking)
+    winners, confirmation = confirmed(study, ranking)
     return Chapter(
         id=name,
         title=title,
@@ -220,7 +220,7 @@ def _chapter(study: Study, ranking: Ranking, name: str, several: bool, order: Se
         epochs=epochs_of(pictures),
         extra=_extra(ranking, name),
         flags=flags(runs),
-        confirmed=confirmed,
+        confirmed=winners,
         confirmation=confirmation,
     )
 
@@ -266,36 +266,6 @@ def _importance(ranking: Ranking) -> Importance:
 def _level(run: Run, key: str) -> Any:
     value = run.values.get(key)
     return value if isinstance(value, int | float) and not isinstance(value, bool) else dict(run.setting)[key]
-
-
-def _confirmed(study: Study, ranking: Ranking) -> tuple[list[Confirmed], Comparison | None]:
-    """Winners on seeds that took no part in choosing them."""
-    used = {run.seed for each in ranking.standings for run in each.runs}
-    runs = [
-        run
-        for run in study.confirmed
-        if run.dataset == ranking.dataset and run.seed not in used and run.protocol == ranking.protocol
-        if ranking.objective and run.value(ranking.objective) is not None
-    ]
-    if not runs:
-        return [], None
-    result = compare(
-        [run.setting for run in runs],
-        [run.seed for run in runs],
-        [run.value(ranking.objective or "") or 0.0 for run in runs],
-        [run.trajectory_id for run in runs],
-        direction=ranking.direction,
-    )
-    again = {each.setting: each for each in result.estimates}
-    seeds: dict[Setting, tuple[int, ...]] = {}
-    for run in runs:
-        seeds[run.setting] = (*seeds.get(run.setting, ()), run.seed)
-    rows = [
-        Confirmed(each, each.estimate, again[each.setting], seeds[each.setting])
-        for each in ranking.ranked
-        if each.setting in again and each.estimate is not None
-    ]
-    return rows, result
 
 
 def _extra(ranking: Ranking, name: str) -> list[Picture]:

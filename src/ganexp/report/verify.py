@@ -4,34 +4,49 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from html.parser import HTMLParser
 from pathlib import Path
 
 from ganexp.errors import DirectoryError
 from ganexp.foreign import LARGE, read_bytes, read_text
+from ganexp.report.findings import NOTHING
+from ganexp.report.options import Options
 from ganexp.report.summary import FILE as SUMMARY
 from ganexp.report.summary import as_csv, summarise
-from ganexp.report.write import FIGURES, HTML, MARKDOWN, make
+from ganexp.report.write import FIGURES, HTML, MARKDOWN, Report, make
 
 SHOWN_CHARACTERS = 120
 
 
-def differences(sweep_dirs: Sequence[Path], folder: Path) -> list[str]:
+def differences(sweep_dirs: Sequence[Path], folder: Path, options: Options = NOTHING) -> list[str]:
     """One line for each number, text or figure of the report in `folder` that differs; empty where nothing does.
 
     Args:
         sweep_dirs: the sweeps it is about.
         folder: where report.html and report.md lie.
+        options: what the verdict was asked.
 
     Raises:
         DirectoryError: there is no report, or nothing to recompute it from.
+    """
+    found = changes(folder, lambda: make(sweep_dirs, folder, options))
+    for sweep in sweep_dirs:
+        found += _summary(sweep)
+    return found
+
+
+def changes(folder: Path, recompute: Callable[[], Report]) -> list[str]:
+    """What of the report in `folder` differs from the one that is recomputed.
+
+    Raises:
+        DirectoryError: there is no report.
     """
     try:
         page, markdown = read_text(folder / HTML, LARGE), read_text(folder / MARKDOWN, LARGE)
     except (OSError, ValueError) as error:
         raise DirectoryError(f"{folder}: expected a report to verify ({error})") from None
-    fresh = make(sweep_dirs, folder)
+    fresh = recompute()
     found = _numbers(page, fresh.html)
     found += _lines(HTML, _text(page), _text(fresh.html)) if not found else []
     found += _drawings(page, fresh.html)
@@ -40,8 +55,6 @@ def differences(sweep_dirs: Sequence[Path], folder: Path) -> list[str]:
         path = folder / FIGURES / name
         if not path.exists() or not _holds(path, content):
             found.append(f"{FIGURES}/{name}: {'differs' if path.exists() else 'missing'}")
-    for sweep in sweep_dirs:
-        found += _summary(sweep)
     return found
 
 

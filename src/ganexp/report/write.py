@@ -12,8 +12,11 @@ import pandas as pd
 
 from ganexp.atomic import write_bytes, write_text
 from ganexp.foreign import refuse_links
-from ganexp.report.collect import collect
+from ganexp.report.collect import Study
 from ganexp.report.draw import Drawing
+from ganexp.report.findings import NOTHING
+from ganexp.report.gather import gather, noted
+from ganexp.report.options import Options
 from ganexp.report.page import Chapter, chapters, html, markdown
 from ganexp.report.search import searches
 from ganexp.report.strips import joined
@@ -38,12 +41,13 @@ class Report:
     figures: Mapping[str, bytes]
 
 
-def write_report(sweep_dirs: Sequence[Path], out: Path | None = None) -> Path:
-    """Write the summary of each sweep, and one report of all of them.
+def write_report(sweep_dirs: Sequence[Path], out: Path | None = None, options: Options = NOTHING) -> Path:
+    """Write the summary of each sweep, and one report of all of them; where it tests, note so in each sweep.
 
     Args:
         sweep_dirs: sweep directories.
         out: the report's folder; None: the sweep directory, or the folder that several have in common.
+        options: what the verdict is asked.
 
     Returns:
         Path of report.html.
@@ -58,7 +62,11 @@ def write_report(sweep_dirs: Sequence[Path], out: Path | None = None) -> Path:
         named = [t.assign(sweep=d.resolve().name) for t, d in zip(tables, sweep_dirs, strict=True)]
         table = tables[0] if len(tables) == 1 else pd.concat(named, ignore_index=True)
         write_text(folder / SUMMARY, as_csv(table))
-    report = make(sweep_dirs, folder)
+    return place(pages(noted(gather(sweep_dirs, options), options), folder, options), folder)
+
+
+def place(report: Report, folder: Path) -> Path:
+    """Write a report into a folder that is there; returns the path of report.html."""
     refuse_links(folder / FIGURES)
     (folder / FIGURES).mkdir(parents=True, exist_ok=True)
     for stale in (folder / FIGURES).iterdir():
@@ -82,10 +90,14 @@ def try_report(sweep_dirs: Sequence[Path]) -> Path | None:
         return None
 
 
-def make(sweep_dirs: Sequence[Path], folder: Path) -> Report:
+def make(sweep_dirs: Sequence[Path], folder: Path, options: Options = NOTHING) -> Report:
     """The report as it would be written into `folder`, from the files as they are now."""
-    study = collect(sweep_dirs)
-    parts = chapters(study)
+    return pages(gather(sweep_dirs, options), folder, options)
+
+
+def pages(study: Study, folder: Path, options: Options = NOTHING) -> Report:
+    """The report of a study, to be written into `folder`."""
+    parts = chapters(study, options)
     drawings = [drawing for search in searches(study) for drawing in search.drawings]
     return Report(html(study, parts, folder), markdown(study, parts, folder), _figures(parts, drawings))
 

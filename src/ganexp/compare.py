@@ -1,0 +1,61 @@
+"""`python -m ganexp.compare TABLE.csv --objective fid --lower-is-better`: a verdict on any program's results."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ganexp.cli import FAILED, reporting, start
+from ganexp.errors import ConfigError
+from ganexp.terminal import plain
+
+
+def main(
+    table: Annotated[Path, typer.Argument(help="CSV with one row a run.", metavar="TABLE.csv")],
+    objective: Annotated[str, typer.Option(help="Column of the values to compare.")],
+    lower: Annotated[bool | None, typer.Option("--lower-is-better/--higher-is-better", help="Which is better.")] = None,
+    seed: Annotated[str, typer.Option(help="Column of the seed, or number of the repetition.")] = "seed",
+    by: Annotated[str, typer.Option(help="Columns that make a setting, with commas; else all others.")] = "",
+    out: Annotated[Path | None, typer.Option(help="Folder of the report; else TABLE-verdict beside it.")] = None,
+    margin: Annotated[str | None, typer.Option(help="Settings are as good where worse by less, e.g. 5%.")] = None,
+    baseline: Annotated[str | None, typer.Option(help="The setting that others are to beat, e.g. lr=1e-4.")] = None,
+    dataset: Annotated[str, typer.Option(help="Column of the data set.")] = "",
+    cost: Annotated[str, typer.Option(help="Column of the seconds that a run took.")] = "",
+    trajectory: Annotated[str, typer.Option(help="Column that is equal for rows of one training.")] = "",
+    verify: Annotated[bool, typer.Option("--verify", help="Recompute the report that is there, and compare.")] = False,
+) -> None:
+    """Write report.html, report.md and figures of a table: which settings win, and whether the win is real."""
+    from ganexp.report.findings import rankings
+    from ganexp.report.gather import noted
+    from ganexp.report.options import options
+    from ganexp.report.table import Columns, read_table
+    from ganexp.report.verdict import spoken
+    from ganexp.report.verify import changes
+    from ganexp.report.write import pages, place
+
+    with reporting():
+        if lower is None:
+            raise ConfigError("expected --lower-is-better or --higher-is-better, got neither")
+        wanted = options(margin, baseline)
+        names = tuple(name.strip() for name in by.split(",") if name.strip())
+        direction = "minimise" if lower else "maximise"
+        folder = out or table.with_name(f"{table.stem}-verdict")
+        study = read_table(table, Columns(objective, direction, seed, names, dataset, cost, trajectory), folder)
+        if verify:
+            lines = changes(folder, lambda: pages(study, folder, wanted))
+            for line in lines or [f"{folder}: every number is what {table} says"]:
+                typer.echo(plain(line))
+            raise SystemExit(FAILED if lines else 0)
+        rankings(study, wanted)  # what is refused is refused before anything is written
+        folder.mkdir(parents=True, exist_ok=True)
+        study = noted(study, wanted)
+        page = place(pages(study, folder, wanted), folder)
+        for line in spoken(study, wanted):
+            typer.echo(plain(line))
+        typer.echo(plain(page))
+
+
+if __name__ == "__main__":
+    start(main)

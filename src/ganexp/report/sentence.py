@@ -1,0 +1,89 @@
+"""Sentences of a report: written once, shown in the page, in Markdown and in a terminal."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from markupsafe import Markup, escape
+
+from ganexp.report import wording
+
+_PART = re.compile(r"\{(\w+)\}")
+
+
+@dataclass(frozen=True)
+class Code:
+    """Text to be typed."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Strong:
+    """Text that stands out."""
+
+    text: str
+
+
+Part = float | int | str | Code | Strong | None
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """One or more sentences that belong together.
+
+    Attributes:
+        key: of its numbers in the page; unique in it.
+        text: with {name} for each part.
+        parts: name -> a number, or text that may hold anything.
+        lead: whether it is the first thing to be read.
+        muted: whether it is a remark.
+    """
+
+    key: str
+    text: str
+    parts: Mapping[str, Part] = field(default_factory=dict)
+    lead: bool = False
+    muted: bool = False
+
+    @property
+    def html(self) -> Markup:
+        """For the page: every number with its exact value."""
+        return Markup("").join(self._filled(self._html))
+
+    @property
+    def markdown(self) -> str:
+        """For report.md."""
+        return "".join(self._filled(_markdown))
+
+    @property
+    def plain(self) -> str:
+        """For a terminal."""
+        return "".join(self._filled(_plain)).replace("\u202f", " ")
+
+    def _filled(self, show: Callable[[str, Part], str]) -> Iterator[str]:
+        pieces = _PART.split(self.text)
+        return (show(piece, self.parts[piece]) if at % 2 else piece for at, piece in enumerate(pieces))
+
+    def _html(self, name: str, part: Part) -> str:
+        if isinstance(part, Code):
+            return Markup("<code>{}</code>").format(part.text)
+        if isinstance(part, Strong):
+            return Markup("<strong>{}</strong>").format(part.text)
+        return escape(part) if isinstance(part, str) else wording.number(f"{self.key}/{name}", part)
+
+
+def _markdown(_: str, part: Part) -> str:
+    if isinstance(part, Code):
+        return wording.code(part.text)
+    if isinstance(part, Strong):
+        return f"**{wording.md(part.text)}**"
+    return wording.md(part) if isinstance(part, str) else wording.readable(part)
+
+
+def _plain(_: str, part: Part) -> str:
+    if isinstance(part, Code | Strong):
+        return part.text
+    return part if isinstance(part, str) else wording.readable(part)

@@ -1,0 +1,314 @@
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from finished import Recipe, build
+
+from ganexp.errors import ConfigError
+from ganexp.report import write_report
+from ganexp.report.collect import Study, collect
+from ganexp.report.confirmed import Confirmed
+from ganexp.report.findings import Ranking, rankings
+from ganexp.report.gather import gather, noted
+from ganexp.report.history import history
+from ganexp.report.options import options
+from ganexp.report.sentence import Code, Sentence, Strong
+from ganexp.report.statistics import Estimate
+from ganexp.report.together import together
+from ganexp.report.verdict import luck, spoken, verdict
+from ganexp.report.verify import differences
+from ganexp.state import State
+
+TWO = {"optim.lr": (1e-4, 1e-5)}
+FAR = {("optim.lr", 1e-5): 2.0}
+
+
+def said(study: Study, margin: str | None = None, baseline: str | None = None) -> dict[str, str]:
+    """Topic -> what is said of the first ranking."""
+    wanted = options(margin, baseline)
+    lines = verdict(study, rankings(study, wanted)[0], "r0", wanted)
+    assert len({line.key for line in lines}) == len(lines)
+    assert all(line.html and line.markdown for line in lines)
+    return {line.key.removeprefix("r0/"): line.plain for line in lines}
+
+
+def changed(study: Study, change: dict[int, dict[str, Any]]) -> Study:
+    """The study with other fields in the runs of these numbers."""
+    runs = tuple(replace(run, **change.get(number, {})) for number, run in enumerate(study.runs))
+    return replace(study, runs=runs, sweeps=(replace(study.sweeps[0], runs=runs),))
+
+
+def scaled(study: Study, factors: dict[int, float]) -> Study:
+    """The study with the objective of some runs times a factor, on both halves."""
+
+    def result(number: int) -> dict[str, Any]:
+        before = study.runs[number].result
+        by = factors[number]
+        final = {name: x * by if name.startswith("cfd") else x for name, x in before["final"].items()}
+        return {**before, "final": final}
+
+    return changed(study, {number: {"result": result(number)} for number in factors})
+
+
+class TestSentence:
+    def test_text_of_strangers_is_text_everywhere(self) -> None:
+        bad = "<script>|*x*`{value}"
+        line = Sentence("k", "{a} {b} {c} {value}", {"a": bad, "b": Code(bad), "c": Strong(bad), "value": 1.5})
+        assert "<script>" not in line.html and line.html.count('data-key="k/value"') == 1
+        assert "<script>" not in line.markdown.replace("`` <script>\\|*x*`{value} ``", "")
+        assert line.plain == f"{bad} {bad} {bad} 1.50"
+
+
+class TestClaims:
+    def test_a_single_best_its_luck_and_how_to_confirm_it(self, tmp_path: Path) -> None:
+        build(tmp_path, Recipe(TWO, range(5), FAR))
+        lines = said(collect([tmp_path]))
+        assert lines["lead"].startswith("lr 0.0001 is the best setting: cfd ")
+        assert lines["others"] == "It is better than 1 other ranked setting, each of them, family-wise at 4 %."
+        assert (
+            "with that luck taken off, its cfd is" in lines["winner"] and "beside the plain mean of" in lines["winner"]
+        )
+        assert "python -m ganexp.confirm SWEEP_DIR" in lines["winner"]
+        assert "next" not in lines
+        assert "half A" in lines["halves"] and "does not remove the luck of a training seed" in lines["halves"]
+        assert lines["ground"].startswith("The ground: values scatter") and "log-normal" in lines["ground"]
+
+    def test_values_that_are_not_all_positive(self, tmp_path: Path) -> None:
+        build(tmp_path, Recipe(TWO, range(5), FAR))
+        lines = said(scaled(collect([tmp_path]), {0: -1.0}), margin="5%")
+        assert "A margin in percent needs values that are all above 0" in lines["margin"]
+        assert "normal, as not all values are above 0" in lines["ground"]
+
+    def test_no_scatter_is_no_ground(self, tmp_path: Path) -> None:
+        build(tmp_path, Recipe(TWO, range(3), FAR))
+        study = collect([tmp_path])
+        flat = {"cfd": 2.0, "cfd_half_a": 2.0}
+        same = {n: {"result": {**run.result, "final": flat}} for n, run in enumerate(study.runs)}
+        assert "there is no noise to judge differences by" in said(changed(study, same))["few"]
+
+    def test_the_terminal_says_the_claim_the_luck_and_what_to_do(self, tmp_path: Path) -> None:
+        build(tmp_path, Recipe(TWO, range(5), {("optim.lr", 1e-5): 0.05}))
+        (line,) = spoken(collect([tmp_path]))
+        for words in ("digits: ", "has the lowest value", "luck taken off", "told from", "seed"):
+            assert words in line or "Over 50 seeds" in line
+        assert "not worth it" in line or "seed=range(5," in line
+
+    def test_best_names_luck_and_confirm(self, tmp_path: Path) -> None:
+        build(tmp_path, Recipe(TWO, range(5), FAR))
+        assert "taken off" in luck(rankings(collect([tmp_path]))[0]) and "ganexp.confirm" in luck(
+            rankings(collect([tmp_path]))[0]
+        )
+
+    def test_confirm_ends_with_claimed_and_confirmed(self) -> None:
+        claimed, again = Estimate("a", 5, 78.6, 70.0, 80.0), Estimate("a", 5, 92.6, 71.6, 120.0)
+        row = Confirmed(None, claimed, again, (5, 6))  # type: ignore[arg-type]
+        assert row.words == "claimed 78.6, confirmed 92.6 (71.6 to 120)"
+        one = Confirmed(None, claimed, Estimate("a", 1, 92.6, None, None), (5,))  # type: ignore[arg-type]
+        assert one.words == "claimed 78.6, confirmed 92.6 (too few new seeds for an interval)"
+
+
+class TestNext:
+    def test_more_seeds_with_the_command(self, tmp_path: Path) -> None:
+        build(tmp_path, Recipe(TWO, range(5), {("optim.lr", 1e-5): 0.12}, sigma=0.1))
+        study = scaled(collect([tmp_path]), {n: math.exp(0.02 * n) for n in range(5, 10)})
+        lines = said(study)
+        if "next" in lines:
+            assert "seed=range(5," in lines["next"] or "Over 50 seeds" in lines["next"]
+
+    @pytest.mark.parametrize("needed", [None, 9])
+    def test_both_answers(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, needed: int | None) -> None:
+        monkeypatch.setattr("ganexp.report.verdict.more_seeds", lambda *_: needed)
+        build(tmp_path, Recipe(TWO, range(5)))
+        line = said(collect([tmp_path]))["next"]
+        if needed is None:
+            assert line.startswith("Over 50 seeds would be needed") and line.endswith("not worth it.")
+        else:
+            assert line.startswith("9 seeds of each setting, 4 more, would tell lr ")
+            assert "python -m ganexp --multirun optim.lr=0.0001,1e-05 'seed=range(5,9)'" in line
+
+
+class TestOptions:
+    def test_n_of_m_beat_the_baseline(self, tmp_path: Path) -> None:
+        build(tmp_path, Recipe(TWO, range(5), FAR))
+        study = collect([tmp_path])
+        assert said(study, baseline="lr=1e-5")["baseline"].startswith(
+            "1 of 1 beat it, the baseline lr 1e-05: lr 0.0001 ("
+        )
+        assert said(study, baseline="lr 0.0001")["baseline"].startswith(
+            "0 of 1 beat it, the baseline lr 0.0001. 1 is worse"
+        )
+
+    def test_a_preset_or_a_sweep_as_baseline(self, tmp_path: Path) -> None:
+        build(tmp_path / "a", Recipe({"optim.lr": (1e-4, 1e-5), "experiment": ("seed_mnist",)}, range(3), FAR))
+        build(tmp_path / "b", Recipe({"optim.lr": (1e-3,)}, range(3)))
+        with pytest.raises(ConfigError, match="expected one setting"):
+            said(collect([tmp_path / "a"]), baseline="seed_mnist")
+        wanted = options(None, str(tmp_path / "b"))
+        study = gather([tmp_path / "a"], wanted)
+        assert [sweep.directory.name for sweep in study.sweeps] == ["a"]
+        (ranking,) = rankings(study, wanted)
+        lines = verdict(study, ranking, "r0", wanted)
+        assert "of 2 beat it, the baseline " in lines[0].plain and "lr 0.001" in lines[0].plain
+
+    def test_what_is_no_setting_is_refused(self, tmp_path: Path) -> None:
+        build(tmp_path, Recipe(TWO, range(3), FAR))
+        with pytest.raises(
+            ConfigError, match=r"expected one of the ranked settings \(lr 0.0001; lr 1e-05\), got 'lr=3'"
+        ):
+            said(collect([tmp_path]), baseline="lr=3")
+
+    @pytest.mark.parametrize("text", ["", "%", "0", "-1%", "nan", "five", "1e400", "5%%", "0.0%"])
+    def test_margins_are_positive_numbers(self, text: str) -> None:
+        with pytest.raises(ConfigError, match="--margin: expected a positive number"):
+            options(text, None)
+
+    def test_the_cheapest_that_is_not_worse(self, tmp_path: Path) -> None:
+        build(tmp_path, Recipe({"trainer.batch_size": (16, 64)}, range(5), sigma=0.01))
+        study = collect([tmp_path])
+        best = rankings(study)[0].ranked[0].setting
+        slower = {
+            n: {"result": {**r.result, "train_seconds": 9.0 if r.setting == best else 3.0}}
+            for n, r in enumerate(study.runs)
+        }
+        study = changed(study, slower)
+        line = said(study, margin="50%")["margin"]
+        assert line.startswith("As good as the best within 50 %, family-wise at 4 %: ")
+        assert "as good within 50 %, and 3 times faster." in line
+        assert "more seeds or a wider margin" in said(study, margin="0.001%")["margin"]
+
+
+def test_seeds_that_were_not_made_alike_are_named(tmp_path: Path) -> None:
+    build(tmp_path, Recipe(TWO, range(3), FAR))
+    study = collect([tmp_path])
+    assert "mixed" not in said(study)
+    first = study.runs[0]
+    other = {**first.result["provenance"], "device": "cuda", "versions": {"torch": "2.10.0", "ganexp": "0.1.0"}}
+    values = {**first.values, "trainer.precision": "bf16"}
+    runs = {
+        0: {"result": {**first.result, "provenance": other}, "values": values},
+        1: {"values": {**first.values, "trainer.precision": "fp32"}},
+    }
+    line = said(changed(study, runs))["mixed"]
+    assert line.startswith("The seeds of 1 setting was not") or line.startswith("The seeds of 1 setting")
+    for words in ("device: cpu, cuda", "torch: 2.10.0, 2.9.0", "precision: bf16, fp32", "averaged here as they are"):
+        assert words in line
+
+
+def test_one_seed_far_off_is_named_with_what_it_costs(tmp_path: Path) -> None:
+    build(tmp_path, Recipe({"optim.lr": (1e-4, 3e-5, 1e-5)}, range(6), sigma=0.05))
+    line = said(scaled(collect([tmp_path]), {8: 10.0}))["outlier"]
+    assert line.startswith("Seed 2 of lr 3e-05 lies far off: ")
+    assert "It costs: a factor of" in line and "It is not left out" in line
+
+
+def test_several_data_sets_in_one_verdict(tmp_path: Path) -> None:
+    build(tmp_path, Recipe({"dataset": ("digits", "mnist"), **TWO}, range(5), FAR))
+    study = collect([tmp_path])
+    (line,) = together(rankings(study))
+    assert line.plain.startswith(
+        "Over 2 data sets together (digits, mnist; each weighs the same, 2 settings have them all)"
+    )
+    assert "lr 0.0001 is the best setting" in line.plain
+    assert together(rankings(study)[:1]) == [] and together([]) == []
+
+
+class TestLooks:
+    def test_a_report_notes_its_look_once_and_spends_less_on_the_next(self, tmp_path: Path) -> None:
+        build(tmp_path, Recipe(TWO, range(5), FAR))
+        assert "It is not noted" in said(collect([tmp_path]))["looks"]
+        for _ in range(2):
+            write_report([tmp_path])
+        (look,) = json.loads((tmp_path / "looks.json").read_text())["looks"]
+        assert look["seeds"] == [5, 5] and look["settings"] == 2 and look["verdict"] == "lr 0.0001 is the best"
+        lines = said(collect([tmp_path]))
+        assert (
+            "first look" in lines["looks"]
+            and "Looking early costs" in lines["looks"]
+            and "not noted" not in lines["looks"]
+        )
+        assert differences([tmp_path], tmp_path) == []
+        assert differences([tmp_path], tmp_path, options("5%", "lr=1e-5")) != []
+        later = noted(scaled(collect([tmp_path]), {0: 1.1}))
+        assert len(later.looks) == 2
+        assert "This is look 2" in said(later)["looks"] and rankings(later)[0].comparison.level < 0.02  # type: ignore[union-attr]
+
+    def test_without_claims_nothing_is_noted(self, tmp_path: Path) -> None:
+        build(tmp_path, Recipe(TWO, range(2), FAR))
+        noted(collect([tmp_path]))
+        assert not (tmp_path / "looks.json").exists()
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "",
+            "[]",
+            "{",
+            '{"format": 1, "looks": [{}]}',
+            "[" * 100_000,
+            '{"format": 1, "looks": [{"seeds": [0, 1e999]}]}',
+            "\x00",
+            "folder",
+            "link",
+            "pipe",
+        ],
+    )
+    def test_a_strangers_file_is_neither_trusted_nor_replaced(self, tmp_path: Path, text: str) -> None:
+        build(tmp_path, Recipe(TWO, range(3), FAR))
+        path = tmp_path / "looks.json"
+        if text == "folder":
+            path.mkdir()
+        elif text == "link":
+            path.symlink_to("/etc/hostname")
+        elif text == "pipe":
+            __import__("os").mkfifo(path)
+        else:
+            path.write_text(text)
+        study = noted(collect([tmp_path]))
+        assert study.looks == () and "It is not noted" in said(study)["looks"]
+        assert not path.is_file() or path.is_symlink() or path.read_text() == text
+
+
+class TestHistory:
+    def test_requests_looks_and_endings_in_order(self, tmp_path: Path) -> None:
+        endings = {1: State.FAILED, 6: State.PRUNED, 7: State.DIVERGED, 2: State.PENDING}
+        build(tmp_path, Recipe({"optim.lr": (1e-4, 1e-5, 1e-3)}, range(4), FAR, endings=endings))
+        study = noted(collect([tmp_path]))
+        lines = [line.plain for line in history(study, rankings(study))]
+        assert lines[0].startswith("2026-01-01 00:00 UTC: ")
+        assert "asked for 12 runs, 12 of them new: 3 new settings, new seeds 0 to 3 (4)." in lines[0]
+        assert "1 failed, 1 diverged, 1 were pruned" in lines[-1] and "1 are not finished" in lines[-1]
+        assert "of it in runs that failed or diverged" in lines[-1]
+
+    def test_what_was_added_after_a_first_report_is_said(self, tmp_path: Path) -> None:
+        build(tmp_path, Recipe(TWO, range(6), FAR))
+        study = collect([tmp_path])
+        (sweep,) = study.sweeps
+        first = replace(sweep.requests[0], run_ids=tuple(r.run_id for r in study.runs if r.seed < 3))
+        later = replace(first, time="2026-03-01T00:00:00.000+00:00", run_ids=tuple(r.run_id for r in study.runs))
+        look: Any = {
+            "time": "2026-02-01T00:00:00.000+00:00",
+            "dataset": "digits",
+            "settings": 2,
+            "seeds": [3, 3],
+            "verdict": "x",
+            "runs": "0" * 32,
+        }
+        study = replace(study, sweeps=(replace(sweep, requests=(first, later)),), looks=(look,))
+        lines = [line.plain for line in history(study, [])]
+        assert lines[1] == "2026-02-01 00:00 UTC: look 1 at digits, 2 settings with 3 seeds each: x."
+        assert lines[2].endswith(
+            "asked for 12 runs, 6 of them new: 0 new settings, new seeds 3, 4, 5; added after a first report."
+        )
+
+
+def test_epochs_of_one_training_have_a_ratio_of_their_own(tmp_path: Path) -> None:
+    build(tmp_path, Recipe({"trainer.epochs": (5, 10), "optim.lr": (1e-4, 1e-5)}, range(4), sigma=0.2))
+    (ranking,) = rankings(collect([tmp_path]))
+    assert isinstance(ranking, Ranking) and ranking.comparison is not None
+    line = said(collect([tmp_path]))["least"]
+    assert "of one training's epochs by a factor of about" in line
