@@ -41,11 +41,7 @@ def call(tmp_path: Path, *arguments: str, text: str = GOOD) -> tuple[int, str]:
     [
         lambda text: "\ufeff" + text,
         lambda text: text.replace(",", ";"),
-        lambda text: (
-            text.replace(".", ",").replace("lr,seed,fid", "lr;seed;fid").replace("1e-", "1e-")
-            if False
-            else text.replace(",", ";").replace(".", ",")
-        ),
+        lambda text: text.replace(",", ";").replace(".", ","),
         lambda text: text.replace(",", "\t"),
         lambda text: text.replace("\n", "\r\n"),
         lambda text: text.replace("lr", '"lr"').replace("1e-4", '"1e-4"'),
