@@ -69,3 +69,10 @@ def test_sighup_stops_a_run_and_a_sweep_unless_it_was_ignored_at_the_start() -> 
         assert signals.received is None
     finally:
         signal.signal(signal.SIGHUP, before)
+
+
+def test_in_a_locale_of_ascii_names_of_files_are_utf8() -> None:
+    locale = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    program = "from ganexp.process import speak_utf8; speak_utf8(); import sys; print(ascii(sys.argv[1:]))"
+    told = talk('"$PYTHON" -c "$TALK" é "a b"', program, **locale)
+    assert (told.returncode, told.stdout.strip()) == (0, r"['\xe9', 'a b']")

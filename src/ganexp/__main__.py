@@ -11,12 +11,13 @@ from omegaconf import OmegaConf
 from ganexp import schema
 from ganexp.cli import run_reported, wants_traceback
 from ganexp.config import conf_dir
-from ganexp.process import keep_working
+from ganexp.process import keep_working, speak_utf8
 from ganexp.task import run_dir, task
 
 
 def main() -> None:
     """Compose the configuration from the command line and run it."""
+    speak_utf8()
     keep_working()
     traceback = wants_traceback()
     os.environ["HYDRA_FULL_ERROR"] = "1"

@@ -13,7 +13,7 @@ from typing import NoReturn
 
 from ganexp.errors import Diverged, Refused, lack_of_memory
 from ganexp.mistakes import composition_message
-from ganexp.process import keep_working
+from ganexp.process import keep_working, speak_utf8
 from ganexp.terminal import plain
 
 FAILED, REFUSED, INTERRUPTED = 1, 2, 130
@@ -29,6 +29,7 @@ def start(command: Callable[..., None]) -> None:
     """Run one of the commands, in a process that is its own, with the arguments that were typed."""
     import typer
 
+    speak_utf8()
     keep_working()
     typer.run(command)
 

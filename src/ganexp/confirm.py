@@ -43,8 +43,9 @@ class Again:
     def arguments(self, directory: Path, more: Sequence[str]) -> list[str]:
         """The command line of its sweep, after `python -m ganexp`."""
         seeds = ",".join(map(str, self.seeds))
-        place = "'" + str(directory.resolve()).replace("\\", "\\\\").replace("'", "\\'") + "'"
-        return ["--multirun", *self.overrides, f"seed={seeds}", f"hydra.sweep.dir={place}", "sweep.name=confirm", *more]
+        from ganexp.sweep import placed
+
+        return ["--multirun", *self.overrides, f"seed={seeds}", placed(directory), "sweep.name=confirm", *more]
 
 
 def main(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import errno
 import io
 import os
@@ -50,6 +51,13 @@ def keep_working() -> None:
         stream = getattr(sys, name)
         if stream is getattr(sys, f"__{name}__"):
             setattr(sys, name, _lossy(descriptor, stream))
+
+
+def speak_utf8() -> None:
+    """Begin again in UTF-8 where the locale has ASCII alone, in which no other names of files can be written down."""
+    if codecs.lookup(sys.getfilesystemencoding()).name == "ascii":
+        os.environ["PYTHONUTF8"] = "1"
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606
 
 
 def _lossy(descriptor: int, like: io.TextIOWrapper | None) -> io.TextIOWrapper:

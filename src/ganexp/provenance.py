@@ -51,5 +51,7 @@ def machine(device: str, threads: int) -> dict[str, Any]:
 
 
 def _git(folder: Path, *arguments: str) -> str:
-    done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, timeout=10, check=True)
+    done = subprocess.run(
+        ["git", *arguments], cwd=folder, capture_output=True, encoding="utf-8", errors="replace", timeout=10, check=True
+    )
     return done.stdout.strip()

@@ -53,6 +53,11 @@ def configuration(text: str, where: Path, trust: Sequence[str]) -> DictConfig:
     return found
 
 
+def literal(text: str) -> str:
+    """What OmegaConf reads as `text`, although that may look like an interpolation."""
+    return re.sub(r"(\\*)\$\{", r"\1\1\\${", text)
+
+
 def working_directory(text: str, where: Path) -> str:
     """`hydra.runtime.cwd` of a recorded hydra.yaml: the folder that the run was started in; "." where it says nothing.
 

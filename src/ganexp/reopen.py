@@ -143,7 +143,7 @@ def _anchor_root(cfg: DictConfig, folder: str) -> None:
     """Read a relative dataset.root from the folder that the run was started in."""
     root = OmegaConf.select(cfg, "dataset.root")
     if isinstance(root, str) and not Path(root).is_absolute():
-        OmegaConf.update(cfg, "dataset.root", str(Path(folder) / root))
+        OmegaConf.update(cfg, "dataset.root", recorded.literal(str(Path(folder) / root)))
 
 
 def _check_root(config: RunConfig) -> None:

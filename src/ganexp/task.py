@@ -77,7 +77,8 @@ def make_job(cfg: DictConfig, hydra: Any) -> Job:
     config = load(cfg)
     who = identify(config)
     in_sweep = hydra.mode == RunMode.MULTIRUN
-    directory = Path(hydra.runtime.output_dir)
+    runtime: Any = OmegaConf.to_container(hydra.runtime, resolve=False)  # paths are no interpolations
+    directory = Path(runtime["output_dir"])
     hydra_text = OmegaConf.to_yaml(OmegaConf.create({"hydra": OmegaConf.to_container(hydra, resolve=False)}))
     texts = Texts(OmegaConf.to_yaml(cfg), OmegaConf.to_yaml(hydra.overrides.task), hydra_text)
     run = directory / who.name if in_sweep else directory

@@ -86,7 +86,7 @@ def test_one_job_for_each_trajectory_then_nothing(sweep: Sweep) -> None:
     overrides = sweep.launcher.batches[0][0]
     assert "sweep.read_off=[1]" in overrides
     assert overrides[-2] == f"sweep.run_id='{sweep.of(1)[1].run_id}'"
-    assert overrides[-1] == f'hydra.sweep.dir="{sweep.folder}"'
+    assert overrides[-1] == f"hydra.sweep.dir='{sweep.folder}'"
     again = sweep.conductor()
     again.conduct()
     assert len(sweep.launcher.batches) == 1

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import OmegaConf
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.study import StudyDirection
 
 from ganexp.errors import ConfigError
+from ganexp.sweep import placed
 from ganexp.sweep.compose import Composer
+from ganexp.sweep.search.address import address_of, open_storage
 from ganexp.sweep.search.objectives import directions_of, objectives_of
 from ganexp.sweep.search.space import Space, check, space_of
 
@@ -104,3 +111,16 @@ class TestObjectives:
         assert directions_of(config, ["cfd"], "minimize") == ["minimize"]
         with pytest.raises(ConfigError, match=r"hydra.sweeper.direction: expected minimize \(cfd: minimize\)"):
             directions_of(config, ["cfd"], "maximize")
+
+
+@pytest.mark.parametrize("name", ["a?b#c", "{x} %20 %j", "${x} \\${y} 'q' \"d\"", "é=, [/b]\\"])
+def test_a_sweep_directory_of_any_name_holds_a_study_and_is_read_back(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / name
+    folder.mkdir(parents=True)
+    address = address_of(OmegaConf.create({"storage": None, "study_name": None}), folder)
+    open_storage(address).create_new_study([StudyDirection.MINIMIZE], "s")
+    assert (folder / "study.db").stat().st_size > 0
+    override = OverridesParser.create().parse_override(placed(folder))
+    cfg = OmegaConf.create({"hydra": {"sweep": {"dir": None}}})
+    ConfigLoaderImpl._apply_overrides_to_config([override], cfg)
+    assert cfg.hydra.sweep.dir == str(folder)

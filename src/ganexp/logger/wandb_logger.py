@@ -40,7 +40,7 @@ class _WandB:
     def _replay(self, metrics: Path, steps_done: int) -> None:
         # An offline run cannot be resumed: syncing a later attempt's folder replaces what an earlier one's gave. So
         # each folder holds all rows from the first one on.
-        with metrics.open(newline="") as file:
+        with metrics.open(newline="", encoding="utf-8") as file:
             for row in csv.DictReader(file):
                 if int(row["step"]) <= steps_done:
                     self.log({key: float(value) for key, value in row.items() if value}, int(row["step"]))

@@ -48,6 +48,15 @@ def sweep_dir(root: Any) -> str:
     return str(Path("multirun") / f"{names.pop() if len(names) == 1 else 'mixed'}-{root.sweep.name}")
 
 
+def placed(directory: Path) -> str:
+    """The override that names a sweep directory, as Hydra reads it back whatever characters the name has."""
+    from hydra.core.override_parser.types import Quote, QuotedString
+
+    from ganexp.recorded import literal
+
+    return f"hydra.sweep.dir={QuotedString(literal(str(directory.resolve())), Quote.single).with_quotes()}"
+
+
 def _dataset_names(root: Any) -> Iterable[str]:
     """The datasets that a sweep asks for: by a sweep over them, over experiments that choose one, or as composed."""
     from hydra.core.global_hydra import GlobalHydra

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from hydra._internal.core_plugins.basic_launcher import BasicLauncher
-from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.errors import HydraException
 from hydra.plugins.launcher import Launcher
@@ -24,7 +23,7 @@ from ganexp.foreign import SMALL, read_text
 from ganexp.identity import NUMERICS_VERSION
 from ganexp.provenance import git_revision
 from ganexp.state import Lease, State, Status
-from ganexp.sweep import plan
+from ganexp.sweep import placed, plan
 from ganexp.sweep.jobs import SweepJob, jobs_for
 from ganexp.sweep.points import Point
 from ganexp.sweep.workers import WorkerDied
@@ -166,7 +165,7 @@ class Conductor:
             batch = jobs[start : start + size]
             for job in batch:
                 self._attempts.update(point.run_id for point in job.points)
-            place = f"hydra.sweep.dir={QuotedString(str(self.directory.resolve()), Quote.double).with_quotes()}"
+            place = placed(self.directory)
             if hasattr(self.launcher, "on_done"):
                 self.launcher.on_done = lambda number, done, batch=batch: self._ended(batch[number], done)
             overrides = [[*job.overrides, f"sweep.run_id='{job.point.run_id}'", place] for job in batch]

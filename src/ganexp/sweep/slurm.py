@@ -228,7 +228,9 @@ class SlurmStream(SubmititStream, SlurmLauncher):  # type: ignore[misc]
         self._left: dict[str, float] = {}
 
     def _longest_array(self) -> int | None:
-        told = subprocess.run(["scontrol", "show", "config"], capture_output=True, text=True).stdout
+        told = subprocess.run(
+            ["scontrol", "show", "config"], capture_output=True, encoding="utf-8", errors="replace"
+        ).stdout
         found = re.search(r"^MaxArraySize\s*=\s*(\d+)", told, re.MULTILINE)
         return max(1, int(found.group(1)) - 1) if found else None
 
@@ -247,7 +249,12 @@ class SlurmStream(SubmititStream, SlurmLauncher):  # type: ignore[misc]
 
 def _queued(arrays: set[str]) -> set[str]:
     """Ids of the tasks of some job arrays (or jobs) that wait, run, or wait again."""
-    told = subprocess.run(["squeue", "--noheader", "--array", "--format=%i", "--me"], capture_output=True, text=True)
+    told = subprocess.run(
+        ["squeue", "--noheader", "--array", "--format=%i", "--me"],
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+    )
     if told.returncode:
         return _Everything()
     return {line.strip() for line in told.stdout.splitlines() if line.strip().partition("_")[0] in arrays}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -52,6 +54,11 @@ class Address:
     name: str
     url: str
     own: bool = False
+
+    @property
+    def file(self) -> Path:
+        """The sweep directory's own file, in whose path ?, %, {} have no meaning as they have in an URL."""
+        return Path(self.url.removeprefix("sqlite:///"))
 
     @property
     def shown(self) -> str:
@@ -101,12 +108,15 @@ def open_storage(address: Address) -> BaseStorage:
     from optuna.storages import RDBStorage
 
     if address.own:
-        path = Path(address.url.removeprefix("sqlite:///"))
-        refuse_links(*(path.with_name(path.name + end) for end in ("", "-journal", "-wal", "-shm")))
+        refuse_links(*(address.file.with_name(FILE + end) for end in ("", "-journal", "-wal", "-shm")))
     sqlite = address.url.startswith("sqlite")
-    engine = {"connect_args": {"timeout": SQLITE_WAIT_SECONDS}} if sqlite else {"pool_pre_ping": True}
+    engine: dict[str, Any] = {"connect_args": {"timeout": SQLITE_WAIT_SECONDS}} if sqlite else {"pool_pre_ping": True}
+    url = address.url
+    if address.own:
+        url = f"sqlite:///{FILE}"
+        engine = {"creator": partial(sqlite3.connect, address.file, SQLITE_WAIT_SECONDS, check_same_thread=False)}
     try:
-        return _first_of_several(lambda: RDBStorage(address.url, engine_kwargs=engine))
+        return _first_of_several(lambda: RDBStorage(url, engine_kwargs=engine))
     except Exception as error:
         reason = " ".join(str(error.__cause__ or error).split())
         raise ConfigError(

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from hydra._internal.core_plugins.basic_launcher import BasicLauncher
-from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.plugins.launcher import Launcher
 from optuna.trial import Trial
@@ -22,6 +21,7 @@ from ganexp.errors import ConfigError, DataError
 from ganexp.record import read_metrics, read_result
 from ganexp.rundir import metrics_csv, result_json
 from ganexp.state import State
+from ganexp.sweep import placed
 from ganexp.sweep.conduct import ATTEMPTS, BADLY_ENDED, WAIT_SECONDS, mark_failed
 from ganexp.sweep.points import Point
 from ganexp.sweep.search.trials import RUN_DIR, RUN_ID, Trials
@@ -182,14 +182,13 @@ class Search:
         return State.PENDING if status is None else status.state
 
     def _overrides(self, asked: Asked) -> list[str]:
-        place = QuotedString(str(self.directory.resolve()), Quote.double).with_quotes()
         retry = ["sweep.retry=failed"] if self._repeats(asked) else []
         return [
             *asked.point.overrides,
             *retry,
             f"sweep.trial={asked.trial.number}",
             f"sweep.run_id='{asked.point.run_id}'",
-            f"hydra.sweep.dir={place}",
+            placed(self.directory),
         ]
 
     def _ended(self, number: int, done: JobReturn) -> None:
