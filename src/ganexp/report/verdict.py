@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 
-from ganexp.report.collect import Run, Study, label
+from ganexp.report.collect import Study, label
 from ganexp.report.findings import NOTHING, Ranking, mean, rankings
 from ganexp.report.options import Options
-from ganexp.report.outliers import outlying
+from ganexp.report.remarks import Say, ground, halves, least, looks, mixed, name_of, names_of, outlier, percent
 from ganexp.report.sentence import Code, Part, Sentence, Strong
-from ganexp.report.statistics import LEVEL, MIN_SEEDS, Comparison, Difference, more_seeds, not_worse
+from ganexp.report.statistics import MIN_SEEDS, Comparison, Difference, more_seeds, not_worse
 from ganexp.report.together import together
 from ganexp.report.wording import command, plural, readable
-
-LISTED = 12
-"""Settings named in a sentence."""
 
 SEEDS_WORTH = 50
 """Seeds that one more claim may cost at most."""
@@ -23,8 +20,6 @@ SPOKEN = ("/level", "/winner", "/next", "/margin", "/mixed")
 """Keys of what a terminal says besides what leads."""
 
 CONFIRM = Code("python -m ganexp.confirm SWEEP_DIR --top 3 --seeds 5")
-
-Say = Callable[..., Sentence]
 
 
 def verdict(study: Study, ranking: Ranking, name: str, options: Options = NOTHING) -> list[Sentence]:
@@ -47,23 +42,23 @@ def verdict(study: Study, ranking: Ranking, name: str, options: Options = NOTHIN
         return [
             _level(say, ranking, "{name}"),
             say("alone", words),
-            *_halves(say, study, ranking),
-            *_mixed(say, ranking),
+            *halves(say, study, ranking),
+            *mixed(say, ranking),
         ]
     if not ranking.claims:
-        return [*_no_claim(say, study, ranking), *_halves(say, study, ranking), *_mixed(say, ranking)]
+        return [*_no_claim(say, study, ranking), *halves(say, study, ranking), *mixed(say, ranking)]
     return [
         *_against(say, ranking, comparison, options),
         *_standing(say, ranking, comparison),
         *_winner(say, study, ranking, comparison),
         *_next(say, study, ranking, comparison),
         *_margin(say, study, ranking, comparison, options),
-        *_mixed(say, ranking),
-        *_outlier(say, ranking, comparison),
-        *_least(say, comparison),
-        *_ground(say, comparison),
-        *_looks(say, study, ranking, comparison),
-        *_halves(say, study, ranking),
+        *mixed(say, ranking),
+        *outlier(say, ranking, comparison),
+        *least(say, comparison),
+        *ground(say, comparison),
+        *looks(say, study, ranking, comparison),
+        *halves(say, study, ranking),
     ]
 
 
@@ -134,14 +129,14 @@ def _against(say: Say, ranking: Ranking, comparison: Comparison, options: Option
             names=_ratios(better, comparison),
             worse=len(worse),
             rest=len(comparison.against) - len(better) - len(worse),
-            level=_percent(comparison.level),
+            level=percent(comparison.level),
         )
     ]
 
 
 def _standing(say: Say, ranking: Ranking, comparison: Comparison) -> list[Sentence]:
     others, together = len(ranking.ranked) - 1, ranking.together
-    parts: dict[str, Part] = {"others": others, "level": _percent(comparison.level), "together": len(together)}
+    parts: dict[str, Part] = {"others": others, "level": percent(comparison.level), "together": len(together)}
     if comparison.single:
         text = "It is better than {others} other ranked " + plural(others, "setting") + ", each of them"
         text += ", family-wise at {level} %."
@@ -151,7 +146,7 @@ def _standing(say: Say, ranking: Ranking, comparison: Comparison) -> list[Senten
         text = "None of the other {others} ranked " + plural(others, "setting")
         return [first, say("others", text + " can be told from it, family-wise at {level} %.", **parts)]
     text = "{together} of {others} others cannot be told from it, family-wise at {level} %: {names}. The rest is worse."
-    return [first, say("others", text, names=_names(each.name for each in together), **parts)]
+    return [first, say("others", text, names=names_of(each.name for each in together), **parts)]
 
 
 def _winner(say: Say, study: Study, ranking: Ranking, comparison: Comparison) -> list[Sentence]:
@@ -197,7 +192,7 @@ def _next(say: Say, study: Study, ranking: Ranking, comparison: Comparison) -> l
     if comparison.single or first.worse:
         return []
     needed = more_seeds(comparison, SEEDS_WORTH)
-    both: dict[str, Part] = {"first": _name(comparison.chosen), "second": _name(first.setting)}
+    both: dict[str, Part] = {"first": name_of(comparison.chosen), "second": name_of(first.setting)}
     if needed is None:
         text = "Over {limit} seeds would be needed to tell {first} from {second}: not worth it."
         return [say("next", text, limit=SEEDS_WORTH, **both)]
@@ -231,12 +226,12 @@ def _margin(say: Say, study: Study, ranking: Ranking, comparison: Comparison, op
     scale, unit = (100, " %") if comparison.log else (1, "")
     able = set(not_worse(comparison, options.margin))
     shown = [each for each in ranking.ranked if each.setting in able]
-    parts: dict[str, Part] = {"margin": round(scale * options.margin, 6), "level": _percent(comparison.level)}
+    parts: dict[str, Part] = {"margin": round(scale * options.margin, 6), "level": percent(comparison.level)}
     if not shown:
         text = "No setting is shown to be as good as the best within {margin}" + unit + ", family-wise at {level} %"
         return [say("margin", text + ": more seeds or a wider margin may show one.", **parts)]
     text = "As good as the best within {margin}" + unit + ", family-wise at {level} %: {names}."
-    parts["names"] = _names(each.name for each in shown)
+    parts["names"] = names_of(each.name for each in shown)
     costs = {each.setting: mean(run.seconds for run in each.done) or 0.0 for each in ranking.ranked}
     cheap = min(shown, key=lambda each: costs[each.setting])
     slow = costs[ranking.ranked[0].setting]
@@ -246,138 +241,6 @@ def _margin(say: Say, study: Study, ranking: Ranking, comparison: Comparison, op
     return [say("margin", text, **parts)]
 
 
-def _mixed(say: Say, ranking: Ranking) -> list[Sentence]:
-    """Settings whose seeds were not all made alike."""
-    lines = []
-    for each in ranking.ranked:
-        differing = [f"{what}: {', '.join(met)}" for what, met in _conditions(each.done).items() if len(met) > 1]
-        if differing:
-            lines.append(f"{each.name} ({'; '.join(differing)})")
-    if not lines:
-        return []
-    text = (
-        "The seeds of {count} " + plural(len(lines), "setting was", "settings were") + " not all made alike: {names}. "
-    )
-    text += "They are averaged here as they are, and part of what differs may come from that."
-    return [say("mixed", text, count=len(lines), names=_names(lines))]
-
-
-def _conditions(runs: Sequence[Run]) -> dict[str, list[str]]:
-    """What must be equal for seeds to differ by chance alone -> what was met."""
-    met: dict[str, dict[str, None]] = {}
-    for run in runs:
-        record = run.result.get("provenance") or {}
-        versions = record.get("versions") or {}
-        own = {
-            "device": record.get("device"),
-            "torch": versions.get("torch"),
-            "precision": run.values.get("trainer.precision"),
-            "code": record.get("own_code") or versions.get("ganexp"),
-        }
-        for what, value in own.items():
-            if value:
-                met.setdefault(what, {})[" ".join(str(value).split())[:80]] = None
-    return {what: sorted(values) for what, values in met.items()}
-
-
-def _outlier(say: Say, ranking: Ranking, comparison: Comparison) -> list[Sentence]:
-    runs = [run for each in ranking.ranked for run in each.done]
-    odd = outlying(
-        [run.setting for run in runs],
-        [run.seed for run in runs],
-        [run.value(ranking.objective or "") or 0.0 for run in runs],
-        [run.trajectory_id for run in runs],
-        direction=ranking.direction,
-    )
-    if odd is None:
-        return []
-    text = "Seed {seed} of {name} lies far off: {value}, where its other seeds have {others}."
-    if odd.ratio_with is not None and odd.ratio_without is not None:
-        text += " It costs: " + ("a factor" if comparison.log else "a difference")
-        text += " of {with_it} from the best can be told with it, of {without} without it."
-    text += " It is not left out: seeds that do not fit are what makes a setting risky."
-    parts: dict[str, Part] = {"with_it": odd.ratio_with, "without": odd.ratio_without, "others": odd.others}
-    return [say("outlier", text, seed=str(odd.seed), name=Strong(_name(odd.setting)), value=odd.value, **parts)]
-
-
-def _least(say: Say, comparison: Comparison) -> list[Sentence]:
-    if comparison.ratio is None:
-        return []
-    kind = "by a factor of about" if comparison.log else "by about"
-    text = f"Two settings must differ {kind} {{ratio}} to be told apart with these seeds"
-    if comparison.within_ratio is not None and comparison.between_ratio is not None:
-        text += f"; of one training's epochs {kind} {{within}}, of trainings apart {kind} {{between}}"
-    parts: dict[str, Part] = {"within": comparison.within_ratio, "between": comparison.between_ratio}
-    return [say("least", text + ".", muted=True, ratio=comparison.ratio, **parts)]
-
-
-def _ground(say: Say, comparison: Comparison) -> list[Sentence]:
-    spread = sorted((each.sd, _name(each.setting)) for each in comparison.estimates if each.sd is not None)
-    if not spread:
-        return []
-    scale, unit = (100, " %") if comparison.log else (1, "")
-    text = "The ground: values scatter over seeds by {low}" + unit + " ({quiet}) to {high}" + unit + " ({noisy}). "
-    text += "Intervals of single settings rest on their own seeds alone; differences are measured by {rule}. Both take "
-    text += "scatter to be " + ("log-normal." if comparison.log else "normal, as not all values are above 0.")
-    low, high = spread[0], spread[-1]
-    parts: dict[str, Part] = {"low": scale * low[0], "high": scale * high[0], "quiet": low[1], "noisy": high[1]}
-    return [say("ground", text, muted=True, rule=comparison.rule, **parts)]
-
-
-def _looks(say: Say, study: Study, ranking: Ranking, comparison: Comparison) -> list[Sentence]:
-    parts: dict[str, Part] = {
-        "level": _percent(comparison.level),
-        "whole": _percent(1 - LEVEL),
-        "look": comparison.look,
-    }
-    parts["spent"] = _percent(comparison.spent)
-    if comparison.look == 1:
-        text = (
-            "This is the first look at this data set in this sweep: it may make a false claim in {level} % of studies. "
-        )
-        text += (
-            "Looking early costs: every later look, with more seeds, has only what remains of {whole} % and must see "
-        )
-        text += "a larger difference. The same report given again is no new look."
-    else:
-        text = "This is look {look} at this data set in this sweep: earlier ones were chances of a false claim too, so "
-        text += (
-            "it may make one in {level} % of studies only, and all looks so far in {spent} % (of {whole} %). Whoever "
-        )
-        text += "looks less often needs a smaller difference."
-    if all(look["runs"] != ranking.runs for look in study.looks):
-        text += " It is not noted in the sweep directory, so that later reports will not count it."
-    return [say("looks", text, muted=True, **parts)]
-
-
-def _halves(say: Say, study: Study, ranking: Ranking) -> list[Sentence]:
-    if ranking.halves:
-        text = (
-            "Chosen on half A of the reference images, reported on half B. That removes what the reference's noise and "
-        )
-        text += (
-            "the choice of an epoch flatter; it does not remove the luck of a training seed, which both halves share."
-        )
-    else:
-        text = "The same value chose and is reported: expect it to be a little too good."
-    return [say("halves", text, muted=True)]
-
-
-def _percent(share: float) -> float:
-    return round(100 * share, 6)
-
-
 def _ratios(differences: Sequence[Difference], comparison: Comparison) -> str:
     sign = "times" if comparison.log else "more"
-    return _names(f"{_name(d.setting)} ({d.ratio:.3g} {sign}, {d.low:.3g} to {d.high:.3g})" for d in differences)
-
-
-def _names(names: Iterable[str]) -> str:
-    """The first of many names, and how many more there are."""
-    every = list(names)
-    more = f" and {len(every) - LISTED} more" if len(every) > LISTED else ""
-    return "; ".join(every[:LISTED]) + more
-
-
-def _name(setting: object) -> str:
-    return label(setting) if isinstance(setting, tuple) else str(setting)
+    return names_of(f"{name_of(d.setting)} ({d.ratio:.3g} {sign}, {d.low:.3g} to {d.high:.3g})" for d in differences)
