@@ -27,6 +27,7 @@ def together(rankings: Sequence[Ranking]) -> list[Sentence]:
         [run.value(first.objective or "") or 0.0 for run in runs],
         [run.trajectory_id for run in runs],
         direction=first.direction,
+        looks=first.comparison.looks if first.comparison else (),
         blocks=[run.dataset for run in runs],
     )
     others = len(shared) - 1
