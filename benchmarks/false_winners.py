@@ -20,6 +20,8 @@ autorank is installed in an environment of its own, so that ganexp's stays as it
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
 import math
 import time
 import warnings
@@ -82,7 +84,7 @@ def autorank(y: Floats, looks: Sequence[int]) -> Verdicts:
 
     best, worse = np.zeros(len(y), dtype=np.int64), np.zeros(y.shape[:2], dtype=bool)
     for i, sweep in enumerate(y):
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
             warnings.simplefilter("ignore")
             result = rank(pd.DataFrame(sweep.T), alpha=0.05, order="ascending", verbose=False)
             groups = get_sorted_rank_groups(result, False)[2] if result.posthoc else []
