@@ -54,7 +54,7 @@ def here(
 
     def run(*arguments: str) -> tuple[int, str]:
         GlobalHydra.instance().clear()
-        monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)
+        monkeypatch.setenv("HYDRA_FULL_ERROR", "0")  # set, so that what main() sets is taken back
         monkeypatch.setattr(sys, "argv", ["ganexp", "--multirun", "hydra/launcher=basic", *SMALL, *arguments])
         status = 0
         try:
