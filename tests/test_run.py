@@ -254,7 +254,8 @@ def test_another_configuration_in_the_same_directory_is_refused_and_nothing_touc
 def test_a_folder_of_something_else_is_refused(job):
     asked = job()
     (asked.directory / "samples").mkdir(parents=True)
-    with pytest.raises(DirectoryError, match="samples"):
+    (asked.directory / "samples" / "real.png").touch()
+    with pytest.raises(DirectoryError, match=r"samples/real\.png"):
         run.execute(asked)
 
 

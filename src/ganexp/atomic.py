@@ -7,13 +7,13 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-_TEMPORARY = re.compile(r"^\.(.+\.[0-9a-f]{8}\.tmp(\..+)?|tmp[0-9A-Za-z]{6})$")
-"""Names that `replacing` gives, and those that safetensors writes under."""
+_TEMPORARY = re.compile(r"\.(?P<stem>.+)\.[0-9a-f]{8}\.tmp(?P<suffix>(\.[^.]+)?)")
+"""Names that `replacing` gives: between them, the name of the file that they become."""
 
 
 @contextmanager
@@ -24,12 +24,17 @@ def replacing(path: Path | str) -> Iterator[Path]:
         path: the file to write; its folder must exist.
 
     Yields:
-        A path that does not exist yet, with the same suffix as `path`.
+        The path of an empty file, with the same suffix as `path`. Whatever is put in its place, the file gets the mode
+        that the umask gives.
     """
     path = Path(path)
     temporary = path.with_name(f".{path.stem}.{secrets.token_hex(4)}.tmp{path.suffix}")
     try:
+        temporary.touch(exist_ok=False)
+        mode = temporary.stat().st_mode
         yield temporary
+        if temporary.stat().st_mode != mode:
+            temporary.chmod(mode)
         _flush(temporary)
         temporary.replace(path)
     finally:
@@ -58,11 +63,17 @@ def copy(source: Path | str, target: Path | str) -> None:
         shutil.copyfile(source, temporary)
 
 
-def left_over(folder: Path) -> list[Path]:
-    """The temporary files in a folder: those of writers that were killed, if nobody writes there now."""
+def left_over(folder: Path, own: Callable[[Path], object]) -> list[Path]:
+    """The temporary files in a folder that were to become files of ganexp's: of killed writers, if nobody writes now.
+
+    Args:
+        folder: where to look; links are not followed.
+        own: path of a file in that folder -> whether ganexp writes it.
+    """
     if not folder.is_dir() or folder.is_symlink():
         return []
-    return [path for path in folder.iterdir() if _TEMPORARY.match(path.name)]
+    found = [(path, _TEMPORARY.fullmatch(path.name)) for path in folder.iterdir()]
+    return [p for p, m in found if m and own(folder / (m["stem"] + m["suffix"])) and p.is_file() and not p.is_symlink()]
 
 
 def _flush(path: Path) -> None:

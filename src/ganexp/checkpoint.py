@@ -12,10 +12,10 @@ from typing import Any
 import safetensors.torch
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as serialized
 from torch import Tensor, nn
 
-from ganexp.atomic import replacing
+from ganexp.atomic import write_bytes
 from ganexp.contents import Meta, check
 from ganexp.foreign import open_file
 from ganexp.types import Optimizer
@@ -45,11 +45,10 @@ def save(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> 
     text = json.dumps(meta)
     header = {"format": str(FORMAT), "meta": text, "digest": _digest(kept, text), "layout": _layout(kept)}
     path.parent.mkdir(exist_ok=True)
-    with replacing(path) as temporary:
-        try:
-            save_file(kept, temporary, metadata=header)
-        except SafetensorError as error:
-            raise OSError(f"{path}: cannot be written ({error})") from None
+    try:
+        write_bytes(path, serialized(kept, header))  # save_file has a temporary name and a mode of its own
+    except (SafetensorError, OSError) as error:
+        raise OSError(f"{path}: cannot be written ({error})") from None
 
 
 def _apart(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

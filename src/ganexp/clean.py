@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from ganexp import owned
 from ganexp.cli import reporting, start
 from ganexp.rundir import left_over_files, state_checkpoints
 from ganexp.state import State
@@ -44,9 +45,9 @@ def plan_cleaning(directory: Path) -> Cleaning:
         DirectoryError: there is neither a plan nor a run.
     """
     runs = look(directory)
+    files = _sizes(owned.left_over_files(directory))
     single = (directory / "status.json").exists()
     unfinished = {run.trajectory_id: run.name for run in runs if run.state is not State.COMPLETED}
-    files: dict[Path, int] = {}
     kept: set[str] = set()
     for run in runs:
         folder = directory if single else directory / run.name
@@ -64,10 +65,14 @@ def plan_cleaning(directory: Path) -> Cleaning:
 
 def clean(directory: Path) -> Cleaning:
     """Remove what `plan_cleaning` finds."""
+    plan_cleaning(directory)  # refuses before anything is removed
+    dropped = owned.drop_left_over(directory)
+    in_use = owned.left_over_files(directory)
     found = plan_cleaning(directory)
-    for path in found.files:
+    files = {path: size for path, size in found.files.items() if path not in in_use}
+    for path in files:
         path.unlink(missing_ok=True)
-    return found
+    return Cleaning({**files, **dropped}, found.kept_for)
 
 
 def in_units(size: float) -> str:

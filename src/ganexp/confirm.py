@@ -78,7 +78,7 @@ def main(
                 raise SystemExit(status)
             failed = failed or status == 1
         if not dry_run:
-            typer.echo(plain(write_report([sweep])))
+            typer.echo(plain(write_report([sweep], beside=True)))
             _say_confirmed(sweep)
         raise SystemExit(1 if failed else 0)
 

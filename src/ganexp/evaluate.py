@@ -24,6 +24,7 @@ def main(
     metrics: Annotated[str | None, typer.Option(help="Option of the group metrics; the run's own if left out.")] = None,
     checkpoint: Annotated[str | None, typer.Option(help="'epoch=20'; the run's last epoch if left out.")] = None,
     num_samples: Annotated[int | None, typer.Option(min=2, help="metrics.num_samples.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace an evaluation that is not ganexp's own.")] = False,
     trust: Annotated[list[str] | None, typer.Option(help="Pattern of _target_ to trust, e.g. 'mylab.*'.")] = None,
 ) -> None:
     """Score runs from their generators, without training.
@@ -35,7 +36,9 @@ def main(
     with reporting():
         epoch = parse_checkpoint(checkpoint)
         for run in run_dirs(folder):
-            scores = evaluate(run, metrics=metrics, epoch=epoch, num_samples=num_samples, trust=trust or [])
+            scores = evaluate(
+                run, metrics=metrics, epoch=epoch, num_samples=num_samples, trust=trust or [], force=force
+            )
             if scores is None:
                 typer.echo(plain(f"{run}: not finished, left alone"))
                 continue
@@ -50,6 +53,7 @@ def evaluate(
     epoch: int | None = None,
     num_samples: int | None = None,
     trust: Sequence[str] = (),
+    force: bool = False,
 ) -> Scores | None:
     """Score one run's generator and record the scores.
 
@@ -59,6 +63,7 @@ def evaluate(
         epoch: whose generator; None for the run's last.
         num_samples: how many images; None for what the configuration says.
         trust: patterns of `_target_` to trust beyond ganexp's own.
+        force: replace an evaluation that is the user's own, or that the user changed.
 
     Returns:
         The scores, or None where the run is not finished and no epoch was named.
@@ -66,6 +71,7 @@ def evaluate(
     Raises:
         Refused: no such run, checkpoint or metric, or data that the metrics cannot be computed on.
     """
+    from ganexp import owned
     from ganexp.build import build_state, make_evaluator
     from ganexp.checkpoint import load_module
     from ganexp.finish import finished_result
@@ -76,6 +82,9 @@ def evaluate(
     content = finished_result(run)
     if content is None and epoch is None:
         return None
+    apart = content is None or epoch not in (None, content.get("epoch"))
+    if apart:
+        owned.check(run, {_evaluation(epoch): None}, force=force)
     job = replace(job, config=with_metrics(job.config, metrics, num_samples, trust))
     evaluator = make_evaluator(job)
     if evaluator is None:
@@ -91,11 +100,13 @@ def evaluate(
     scores = evaluator.evaluate(
         sampler(training.generator, gan.latent, gan.latent_dim, training.device, label_counts=counts)
     )
-    if content is not None and epoch in (None, content.get("epoch")):
+    if apart:
+        parts = {name: dict(getattr(scores, name)) for name in ("values", "floors", "provenance")}
+        text = json.dumps({"epoch": epoch, **parts}, indent=2, allow_nan=False) + "\n"
+        owned.write(run, {_evaluation(epoch): text.encode()}, force=force)
+    else:
         directions = {name: str(metric.direction) for name, metric in evaluator.metrics.items()}
         _update_result(run, scores, job.config.metrics.objective, directions)
-    else:
-        _write_evaluation(run, epoch, scores)
     return scores
 
 
@@ -173,13 +184,9 @@ def _with_scores(
     return content
 
 
-def _write_evaluation(run: Path, epoch: int | None, scores: Scores) -> None:
-    from ganexp.atomic import write_json
-
-    folder = run / "evaluations"
-    folder.mkdir(exist_ok=True)
-    content = {"epoch": epoch, **{name: dict(getattr(scores, name)) for name in ("values", "floors", "provenance")}}
-    write_json(folder / f"epoch_{epoch or 0:04d}.json", json.loads(json.dumps(content)))
+def _evaluation(epoch: int | None) -> str:
+    """Name below the run directory of the scores of an epoch that is not the last one."""
+    return f"evaluations/epoch_{epoch or 0:04d}.json"
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +16,14 @@ from ganexp.errors import DirectoryError
 from ganexp.foreign import SMALL, read_json, refuse_links
 from ganexp.identity import difference
 
-FOLDERS = (".", ".hydra", "checkpoints", "samples", "evaluations")
-CONTENT = ("metrics.csv", "result.json", "losses.png", "samples", "checkpoints")
+FOLDERS = ("", ".hydra", "checkpoints", "samples")
+OWN = re.compile(
+    r"(status|result)\.json|metrics\.csv|losses\.png|\.hydra/((config|overrides|hydra)\.yaml|identity\.json)"
+    r"|samples/(real|interpolation|neighbours|epoch_([0-9]{4}|[1-9][0-9]{4,}))\.png"
+    r"|checkpoints/(state_([0-9]{8}|[1-9][0-9]{8,})|generator_([0-9]{4}|[1-9][0-9]{4,}))\.safetensors"
+    r"|evaluations/epoch_([0-9]{4}|[1-9][0-9]{4,})\.json"
+)
+"""What a run writes into its directory by name; everything else there is the user's."""
 
 
 @dataclass(frozen=True)
@@ -55,19 +62,28 @@ def samples_png(run: Path, epoch: int) -> Path:
 
 def state_checkpoints(run: Path) -> list[Path]:
     """All full checkpoints, newest first."""
-    return _checkpoints(run, "state_*.safetensors")
+    return _checkpoints(run, "state_*")
 
 
 def generator_checkpoints(run: Path) -> list[Path]:
     """All generators, newest first."""
-    return _checkpoints(run, "generator_*.safetensors")
+    return _checkpoints(run, "generator_*")
 
 
 def _checkpoints(run: Path, pattern: str) -> list[Path]:
-    """Those of a run itself: nothing that a link leads to."""
-    folder = run / "checkpoints"
-    found = [] if folder.is_symlink() else folder.glob(pattern)
-    return sorted((path for path in found if path.is_file() and not path.is_symlink()), reverse=True)
+    """Those of a run itself: nothing that a link leads to, or that has another name than a run gives."""
+    return sorted((path for path in _own_files(run, "checkpoints") if path.match(pattern)), reverse=True)
+
+
+def _own_files(run: Path, place: str) -> list[Path]:
+    """The files in a folder of a run directory that have names of its own."""
+    folder = run / place
+    paths = [] if folder.is_symlink() or not folder.is_dir() else folder.iterdir()
+    return [path for path in paths if _is_own(run, path) and path.is_file() and not path.is_symlink()]
+
+
+def _is_own(run: Path, path: Path) -> bool:
+    return OWN.fullmatch(path.relative_to(run).as_posix()) is not None
 
 
 def refuse_linked(run: Path, *, itself: bool = False) -> None:
@@ -103,7 +119,7 @@ def check_unclaimed(run: Path, run_id: str, identity: Mapping[str, Any]) -> None
     """
     status = state.read(run)
     if status is None:
-        foreign = [name for name in CONTENT if (run / name).exists()] if run.is_dir() else []
+        foreign = [str(path.relative_to(run)) for place in FOLDERS for path in _own_files(run, place)]
         recorded = read_identity(run)
         if recorded is None and foreign:
             raise DirectoryError(
@@ -123,10 +139,10 @@ def write_record(run: Path, texts: Texts, identity: Mapping[str, Any]) -> None:
     """Write `.hydra/`: the configuration as composed, and what the run's identity is made from."""
     folder = run / ".hydra"
     folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / "identity.json", identity)  # first: it tells that the others are ganexp's own
     write_text(folder / "config.yaml", texts.config)
     write_text(folder / "overrides.yaml", texts.overrides)
     write_text(folder / "hydra.yaml", texts.hydra)
-    write_json(folder / "identity.json", identity)
 
 
 def prune_states(run: Path, keep: int, step: int) -> None:
@@ -142,7 +158,8 @@ def prune_states(run: Path, keep: int, step: int) -> None:
 
 def left_over_files(run: Path) -> list[Path]:
     """Temporary files in a run directory: of processes that were killed, if nobody works on the run now."""
-    return [path for folder in FOLDERS for path in left_over(run / folder)]
+    places = (*FOLDERS, "evaluations")
+    return [path for place in places for path in left_over(run / place, lambda path: _is_own(run, path))]
 
 
 def drop_left_over(run: Path) -> None:
@@ -155,11 +172,9 @@ def link_samples(source: Path, target: Path, last_epoch: int) -> None:
     """Give `target` the sample pictures of `source` up to `last_epoch`: hard links, or copies where those fail."""
     folder = target / "samples"
     folder.mkdir(parents=True, exist_ok=True)
-    for picture in sorted((source / "samples").glob("*.png")):
+    for picture in sorted(_own_files(source, "samples")):
         number = picture.stem.removeprefix("epoch_")
-        if picture.is_symlink() or not picture.is_file():
-            continue
-        if picture.stem == "real" or (number.isascii() and number.isdigit() and int(number) <= last_epoch):
+        if picture.stem == "real" or (number.isdigit() and int(number) <= last_epoch):
             _link(picture, folder / picture.name)
 
 

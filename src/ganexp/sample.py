@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -41,6 +42,7 @@ def main(
         )
         from ganexp.sampling import STEPS
 
+        _check_out(out, force)  # once more: drawing takes its time
         _write(out, images, STEPS if interpolate else 8 if num >= 8 else num)
     typer.echo(f"{len(images)} images of shape {tuple(images.shape[1:])}: {out}")
 
@@ -148,7 +150,7 @@ def _check_out(out: Path, force: bool) -> None:
         raise DirectoryError(f"--out: expected a file that ends in .npy or .png, got {out}")
     if not out.parent.is_dir():
         raise DirectoryError(f"--out: expected an existing folder, got {out.parent}")
-    if out.exists() and not force:
+    if os.path.lexists(out) and not force:
         raise DirectoryError(f"--out: {out} exists; --force replaces it")
 
 

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
+from ganexp.atomic import left_over
 from ganexp.errors import DataError
 
 T = TypeVar("T")
@@ -93,8 +94,6 @@ def once(path: Path, write: Callable[[Path], None], *beside: str) -> None:
     with locked(path.parent) as alone:
         if path.exists():
             return
-        for name in (path.name, *beside) if alone else ():
-            target = Path(name)
-            for leftover in path.parent.glob(f".{target.stem}.*.tmp{target.suffix}"):
-                leftover.unlink(missing_ok=True)
+        for leftover in left_over(path.parent, lambda each: each.name in (path.name, *beside)) if alone else ():
+            leftover.unlink(missing_ok=True)
         write(path)

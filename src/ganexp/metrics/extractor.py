@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ganexp.atomic import replacing
+from ganexp.atomic import left_over, replacing
 from ganexp.errors import DataError
 from ganexp.locks import held
 from ganexp.metrics.numerics import each_block, exact_convolutions
@@ -102,7 +102,8 @@ def locked(path: Path) -> Iterator[None]:
     """
     waiting = f"{path.name}: waiting for another process that makes it"
     with held(path.with_name(f".{path.name}.lock"), waiting=waiting) as alone:
-        for leftover in path.parent.glob(f".{path.stem}.*.tmp*") if alone else ():
+        own = (path.name, f"{path.name}.safetensors", f"{path.name}.json")
+        for leftover in left_over(path.parent, lambda each: each.name in own) if alone else ():
             leftover.unlink(missing_ok=True)
         yield
 

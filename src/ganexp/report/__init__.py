@@ -6,15 +6,19 @@ from collections.abc import Sequence
 from pathlib import Path
 
 
-def write_report(sweep_dirs: Sequence[Path], out: Path | None = None) -> Path:
+def write_report(
+    sweep_dirs: Sequence[Path], out: Path | None = None, *, force: bool = False, beside: bool = False
+) -> Path:
     """Write summary.csv of each sweep and one report of all of them; returns report.html's path.
 
+    `force` replaces files of the user's, `beside` leaves them and writes under other names.
+
     Raises:
-        DirectoryError: a directory holds no runs, or a damaged plan.
+        DirectoryError: a directory holds no runs, or a damaged plan, or a file of the user's is in the way.
     """
     from ganexp.report.write import write_report
 
-    return write_report(sweep_dirs, out)
+    return write_report(sweep_dirs, out, force=force, beside=beside)
 
 
 def try_report(sweep_dirs: Sequence[Path]) -> Path | None:

@@ -25,6 +25,7 @@ def main(
     best: Annotated[bool, typer.Option("--best", help="Print the winning setting, and write it as a preset.")] = False,
     margin: Annotated[str | None, typer.Option(help=MARGIN)] = None,
     baseline: Annotated[str | None, typer.Option(help=f"{BASELINE}, a preset or a sweep directory.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace files that are not ganexp's own.")] = False,
 ) -> None:
     """(Re)write the report of sweeps from the files of their runs."""
     from ganexp.report.gather import gather
@@ -41,9 +42,9 @@ def main(
         if verify:
             _verify(sweeps, out or home(sweeps), wanted)
         elif best:
-            _best(sweeps)
+            _best(sweeps, force)
         else:
-            page = write_report(sweeps, out, wanted)
+            page = write_report(sweeps, out, wanted, force=force)
             for sweep in sweeps:
                 states = load_summary(sweep)["state"]
                 counts = ", ".join(f"{n} {state}" for state, n in states.value_counts().items() if n)
@@ -65,10 +66,10 @@ def _verify(sweeps: list[Path], folder: Path, wanted: Options) -> None:
     typer.echo(f"{folder}: every number is what the runs' files say")
 
 
-def _best(sweeps: list[Path]) -> None:
+def _best(sweeps: list[Path], force: bool) -> None:
     from ganexp.report.best import winners
 
-    for winner in winners(sweeps):
+    for winner in winners(sweeps, force=force):
         typer.echo(plain(winner.command))
         typer.echo(plain(f"  {winner.words}"), err=True)
         typer.echo(plain(f"  preset: {winner.preset_command}"), err=True)

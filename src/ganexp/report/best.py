@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ganexp.atomic import write_text
+from ganexp import owned
 from ganexp.errors import DirectoryError
-from ganexp.foreign import refuse_links
 from ganexp.recorded import check_text
 from ganexp.report.collect import Run, collect
 from ganexp.report.findings import Ranking, rankings
@@ -43,7 +42,8 @@ class Winner:
         overrides: what makes the setting, without the seed.
         command: the command line that trains it.
         words: what is claimed of it.
-        preset: the file it was written to.
+        preset: the file that it is written to.
+        text: of that file.
         preset_command: the command line that uses that file.
     """
 
@@ -52,14 +52,15 @@ class Winner:
     command: str
     words: str
     preset: Path
+    text: str
     preset_command: str
 
 
-def winners(sweep_dirs: Sequence[Path]) -> list[Winner]:
+def winners(sweep_dirs: Sequence[Path], *, force: bool = False) -> list[Winner]:
     """The best setting of each data set and protocol, its preset written into the first sweep directory.
 
     Raises:
-        DirectoryError: no setting can be ranked.
+        DirectoryError: no setting can be ranked; or a file of the user's is in the place of a preset, without `force`.
     """
     found = [
         ranking for ranking in rankings(noted(collect(sweep_dirs))) if ranking.best is not None and ranking.objective
@@ -73,6 +74,8 @@ def winners(sweep_dirs: Sequence[Path]) -> list[Winner]:
         suffix = f"_{names[ranking.dataset]}" if names[ranking.dataset] > 1 else ""
         name = "best_" + re.sub(r"\W+", "_", ranking.dataset) + suffix
         result.append(_winner(ranking, sweep_dirs[0] / FOLDER, name))
+    texts = {each.preset.relative_to(sweep_dirs[0]).as_posix(): each.text.encode() for each in result}
+    owned.write(sweep_dirs[0], texts, force=force)
     return result
 
 
@@ -115,8 +118,6 @@ def _winner(ranking: Ranking, folder: Path, name: str) -> Winner:
     assert best is not None and best.estimate is not None
     overrides = repeatable(best.lead)
     path = folder / "experiment" / f"{name}.yaml"
-    refuse_links(folder, path.parent)
-    path.parent.mkdir(parents=True, exist_ok=True)
     told = f"{ranking.objective} {readable(best.estimate.value)}".replace("\u202f", " ")
     told += f" over {len(best.done)} seed{'s' * (len(best.done) != 1)}"
     if not ranking.claims:
@@ -124,9 +125,9 @@ def _winner(ranking: Ranking, folder: Path, name: str) -> Winner:
     elif best.together is not None and not (ranking.comparison and ranking.comparison.single):
         told += f"; {len(ranking.together)} other settings cannot be told from it"
     told += luck(ranking)
-    write_text(path, preset(overrides, f"{ranking.dataset}: {told}."))
+    text = preset(overrides, f"{ranking.dataset}: {told}.")
     preset_command = command(["--config-dir", str(folder), f"experiment={name}"])
-    return Winner(ranking.dataset, overrides, command(overrides), told, path, preset_command)
+    return Winner(ranking.dataset, overrides, command(overrides), told, path, text, preset_command)
 
 
 def preset(overrides: Sequence[str], comment: str) -> str:

@@ -13,8 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ganexp import state
-from ganexp.atomic import write_text
+from ganexp import owned, state
 from ganexp.errors import DirectoryError
 from ganexp.record import COLUMNS as ROW_COLUMNS
 from ganexp.record import WHOLE as ROWS_WHOLE
@@ -64,20 +63,25 @@ ABOUT_THE_SWEEP = ("hydra", "sweep", "trust", "notes")
 """Overridden keys that say nothing about a single run."""
 
 
-def write_summary(sweep_dir: Path) -> pd.DataFrame:
+def write_summary(sweep_dir: Path, *, force: bool = False, beside: bool = False) -> pd.DataFrame:
     """(Re)write summary.csv of a sweep directory.
 
     Args:
         sweep_dir: holds plan.json, or run directories.
+        force: replace a summary.csv of the user's.
+        beside: leave a summary.csv of the user's as it is, and write summary-2.csv; else it is refused.
 
     Returns:
         What was written, with its types.
 
     Raises:
-        DirectoryError: there is nothing to summarise, or the plan is damaged.
+        DirectoryError: there is nothing to summarise, the plan is damaged, or summary.csv is the user's.
     """
     table = summarise(sweep_dir)
-    write_text(sweep_dir / FILE, as_csv(table))
+    if beside:
+        owned.write_beside(sweep_dir, FILE, as_csv(table))
+    else:
+        owned.write(sweep_dir, {FILE: as_csv(table).encode()}, force=force)
     return table
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
-from ganexp.atomic import write_bytes, write_text
-from ganexp.foreign import refuse_links
+from ganexp import owned
 from ganexp.report.collect import Study
 from ganexp.report.draw import Drawing
 from ganexp.report.findings import NOTHING
@@ -27,6 +27,8 @@ from ganexp.terminal import plain
 log = logging.getLogger("ganexp")
 
 HTML, MARKDOWN, FIGURES = "report.html", "report.md", "figures"
+STALE = re.compile(r"report(-[0-9]+)?\.(html|md)|figures(-[0-9]+)?/[^/.][^/]*\.(svg|png)")
+"""Names that reports have had; those of an earlier report are removed where the new one has no such file."""
 
 PICTURED = 12
 """Settings whose pictures stand in report.md."""
@@ -40,51 +42,73 @@ class Report:
     markdown: str
     figures: Mapping[str, bytes]
 
+    def files(self, suffix: str = "") -> dict[str, bytes]:
+        """Name -> content of its files; `suffix` tells them from others in the same folder."""
+        place = f"{FIGURES}{suffix}"
+        text = self.markdown.replace(f"]({FIGURES}/", f"]({place}/")
+        pages = {f"report{suffix}.md": text.encode(), f"report{suffix}.html": self.html.encode()}
+        return {**{f"{place}/{name}": content for name, content in self.figures.items()}, **pages}
 
-def write_report(sweep_dirs: Sequence[Path], out: Path | None = None, options: Options = NOTHING) -> Path:
+
+def write_report(
+    sweep_dirs: Sequence[Path],
+    out: Path | None = None,
+    options: Options = NOTHING,
+    *,
+    force: bool = False,
+    beside: bool = False,
+) -> Path:
     """Write the summary of each sweep, and one report of all of them; where it tests, note so in each sweep.
 
     Args:
         sweep_dirs: sweep directories.
         out: the report's folder; None: the sweep directory, or the folder that several have in common.
         options: what the verdict is asked.
+        force: replace files of the user's.
+        beside: leave files of the user's as they are, and write under other names; else they are refused.
 
     Returns:
         Path of report.html.
 
     Raises:
-        DirectoryError: one holds no runs, or a damaged plan.
+        DirectoryError: one holds no runs, or a damaged plan, or a file of the user's is in the way.
     """
     folder = out or home(sweep_dirs)
-    tables = [_summary(directory, needed=directory.resolve() == folder.resolve()) for directory in sweep_dirs]
-    folder.mkdir(parents=True, exist_ok=True)
-    if folder.resolve() not in {directory.resolve() for directory in sweep_dirs}:
+    places = {directory.resolve() for directory in sweep_dirs}
+    tables = [summarise(directory) for directory in sweep_dirs]
+    study = gather(sweep_dirs, options)
+    more: dict[str, bytes] = {}
+    if folder.resolve() not in places:
         named = [t.assign(sweep=d.resolve().name) for t, d in zip(tables, sweep_dirs, strict=True)]
         table = tables[0] if len(tables) == 1 else pd.concat(named, ignore_index=True)
-        write_text(folder / SUMMARY, as_csv(table))
-    return place(pages(noted(gather(sweep_dirs, options), options), folder, options), folder)
+        more[SUMMARY] = as_csv(table).encode()
+    if not beside:
+        owned.check(folder, {HTML: None, MARKDOWN: None, **more}, force=force)  # before a look is noted
+        for directory, table in zip(sweep_dirs, tables, strict=True):
+            owned.check(directory, {SUMMARY: as_csv(table).encode()}, force=force)
+    for directory in sweep_dirs:
+        _write_summary(directory, needed=directory.resolve() == folder.resolve(), force=force, beside=beside)
+    report = pages(noted(study, options), folder, options)
+    return place(report, folder, more, force=force, beside=beside)
 
 
-def place(report: Report, folder: Path) -> Path:
-    """Write a report into a folder that is there; returns the path of report.html."""
-    refuse_links(folder / FIGURES)
-    (folder / FIGURES).mkdir(parents=True, exist_ok=True)
-    for stale in (folder / FIGURES).iterdir():
-        # not those that another process is writing at the same time, whose names begin with a dot
-        ours = stale.suffix in (".svg", ".png") and not stale.name.startswith(".") and not stale.is_dir()
-        if stale.name not in report.figures and ours:
-            stale.unlink(missing_ok=True)
-    for name, content in report.figures.items():
-        write_bytes(folder / FIGURES / name, content)
-    write_text(folder / MARKDOWN, report.markdown)
-    write_text(folder / HTML, report.html)
-    return folder / HTML
+def place(
+    report: Report, folder: Path, more: Mapping[str, bytes] | None = None, *, force: bool = False, beside: bool = False
+) -> Path:
+    """Write a report, and `more` files with it, into a folder; returns the path of report.html.
+
+    Raises:
+        DirectoryError: a file of the user's is in the way, with neither `force` nor `beside`.
+    """
+    files = {**report.files(), **(more or {})}
+    suffix = owned.write(folder, files, force=force, beside=report.files if beside else None, stale=STALE)
+    return folder / f"report{suffix}.html"
 
 
 def try_report(sweep_dirs: Sequence[Path]) -> Path | None:
     """`write_report` at the end of a sweep, which it must not spoil: what goes wrong is logged, and None returned."""
     try:
-        return write_report(sweep_dirs)
+        return write_report(sweep_dirs, beside=True)
     except Exception as error:
         log.warning("the report could not be written: %s: %s", type(error).__name__, plain(error))
         return None
@@ -102,15 +126,14 @@ def pages(study: Study, folder: Path, options: Options = NOTHING) -> Report:
     return Report(html(study, parts, folder), markdown(study, parts, folder), _figures(parts, drawings))
 
 
-def _summary(directory: Path, *, needed: bool) -> pd.DataFrame:
-    """The summary of a sweep, written into its directory; where that is read-only, only if it `needed` to be."""
+def _write_summary(directory: Path, *, needed: bool, force: bool, beside: bool) -> None:
+    """The summary of a sweep, in its directory; where that is read-only, only if it `needed` to be."""
     try:
-        return write_summary(directory)
+        write_summary(directory, force=force, beside=beside)
     except OSError as error:
         if needed:
             raise
         log.warning("%s: cannot be written (%s)", directory / SUMMARY, error.strerror or error)
-        return summarise(directory)
 
 
 def home(sweep_dirs: Sequence[Path]) -> Path:

@@ -16,8 +16,7 @@ from hydra.plugins.launcher import Launcher
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from ganexp import recorded, state
-from ganexp.atomic import write_text
+from ganexp import owned, recorded, state
 from ganexp.errors import DirectoryError, Refused
 from ganexp.foreign import SMALL, read_text
 from ganexp.identity import NUMERICS_VERSION
@@ -103,9 +102,11 @@ class Conductor:
         runs = [
             plan.PlannedRun(p.run_id, p.trajectory_id, p.name, p.epochs, p.overrides, p.values) for p in self.points
         ]
-        plan.record(self.directory, request, runs, numerics_version=NUMERICS_VERSION)
+        text = OmegaConf.to_yaml(config)
         try:
-            write_text(self.directory / "multirun.yaml", OmegaConf.to_yaml(config))
+            owned.claim(self.directory, (), text)
+            plan.record(self.directory, request, runs, numerics_version=NUMERICS_VERSION)
+            owned.write_beside(self.directory, owned.MULTIRUN, text)
         except OSError as error:
             raise DirectoryError(f"{self.directory}: cannot be written ({error.strerror or error})") from None
 

@@ -17,6 +17,7 @@ from ganexp.atomic import write_text
 from ganexp.errors import DirectoryError
 from ganexp.foreign import LARGE, read_json, refuse_links
 from ganexp.locks import held
+from ganexp.owned import PLAN_LOCK
 from ganexp.state import MOST_EPOCHS
 
 if TYPE_CHECKING:
@@ -157,7 +158,7 @@ def record(
     try:
         sweep_dir.mkdir(parents=True, exist_ok=True)
         refuse_links(*(sweep_dir / run.run_dir for run in runs))
-        with held(sweep_dir / ".plan.lock", seconds=LOCK_SECONDS):
+        with held(sweep_dir / PLAN_LOCK, seconds=LOCK_SECONDS):
             there = read(sweep_dir)
             asked = Plan(numerics_version, study, storage)
             check(sweep_dir, there, asked)

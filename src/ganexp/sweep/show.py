@@ -90,7 +90,7 @@ def _summary(conductor: Conductor) -> pd.DataFrame:
     """The summary as it is now, also where it cannot be written: a full disk must not hide how the sweep stands."""
     try:
         conductor.record_again()
-        return write_summary(conductor.directory)
+        return write_summary(conductor.directory, beside=True)
     except OSError as error:
         log.error("%s: cannot be written (%s)", conductor.directory / FILE, error.strerror or error)
         return summarise(conductor.directory)

@@ -6,7 +6,7 @@ import sqlite3
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -109,6 +109,8 @@ def open_storage(address: Address) -> BaseStorage:
 
     if address.own:
         refuse_links(*(address.file.with_name(FILE + end) for end in ("", "-journal", "-wal", "-shm")))
+        with suppress(OSError):
+            address.file.touch()  # with the mode that the umask gives; SQLite's own leaves the group out
     sqlite = address.url.startswith("sqlite")
     engine: dict[str, Any] = {"connect_args": {"timeout": SQLITE_WAIT_SECONDS}} if sqlite else {"pool_pre_ping": True}
     url = address.url

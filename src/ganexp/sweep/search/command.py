@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +14,7 @@ from omegaconf import OmegaConf
 from optuna.study import Study
 from optuna.trial import Trial
 
-from ganexp import state
-from ganexp.atomic import write_text
+from ganexp import owned, state
 from ganexp.errors import ConfigError
 from ganexp.identity import NUMERICS_VERSION
 from ganexp.provenance import git_revision
@@ -24,6 +23,7 @@ from ganexp.sweep.compose import Composer
 from ganexp.sweep.points import Point, all_points
 from ganexp.sweep.search import show
 from ganexp.sweep.search.address import (
+    FILE,
     Address,
     Direction,
     address_of,
@@ -73,7 +73,9 @@ def run(sweeper: SearchSweeper, overrides: Sequence[Override]) -> list[Any]:
     if config.sweep.dry_run:
         return []
     preflight.check([probe], space.keys)
-    study = _open(address, directory, directions, options, space, pruner)
+    text = OmegaConf.to_yaml(config)
+    begin = functools.partial(owned.claim, directory, ("trials.json", *([FILE] if address.own else [])), text)
+    study = _open(begin, address, directory, directions, options, space, pruner)
     trials = Trials(study, directory, _total(options, study))
     if config.sweep.retry == "failed":
         trials.retry()
@@ -87,7 +89,7 @@ def run(sweeper: SearchSweeper, overrides: Sequence[Override]) -> list[Any]:
         at_once=options.n_jobs,
         most_failures=options.max_failure_rate * options.n_trials,
     )
-    write_text(directory / "multirun.yaml", OmegaConf.to_yaml(config))
+    owned.write_beside(directory, owned.MULTIRUN, text)
     _record(directory, config, overrides, address)
     show.follow(search, space.keys)
     return _conduct(search, space, report=bool(config.sweep.report))
@@ -105,6 +107,7 @@ def _conduct(search: Search, space: Space, *, report: bool) -> list[Any]:
 
 
 def _open(
+    begin: Callable[[], None],
     address: Address,
     directory: Path,
     directions: Sequence[Direction],
@@ -114,9 +117,9 @@ def _open(
 ) -> Study:
     """The study with its sampler; the sweep directory is made once the storage answers, or for it to lie in."""
     if options.storage is None:
-        directory.mkdir(parents=True, exist_ok=True)
+        begin()
     storage = open_storage(address)
-    directory.mkdir(parents=True, exist_ok=True)
+    begin()
     known = {summary.study_name: summary for summary in optuna.get_all_study_summaries(storage)}
     trials = known[address.name].n_trials if address.name in known else 0
     sampler = make_sampler(options.sampler, trials)

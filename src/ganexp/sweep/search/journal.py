@@ -11,6 +11,7 @@ from optuna.distributions import distribution_to_json
 from optuna.trial import FrozenTrial
 
 from ganexp.atomic import write_json
+from ganexp.owned import alone
 from ganexp.sweep.search.conduct import Search
 
 FILE = "trials.json"
@@ -57,7 +58,8 @@ def write(search: Search) -> None:
         "pruner": type(study.pruner).__name__,
         "trials": [_plain(trial) for trial in search.trials.all()],
     }
-    write_json(search.directory / FILE, content)
+    with alone(search.directory):
+        write_json(search.directory / FILE, content)
 
 
 def _plain(trial: FrozenTrial) -> dict[str, Any]:

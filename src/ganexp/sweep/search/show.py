@@ -11,7 +11,7 @@ from typing import Any
 from omegaconf import OmegaConf
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from ganexp.atomic import write_text
+from ganexp import owned
 from ganexp.report.summary import FILE, write_summary
 from ganexp.state import State
 from ganexp.sweep.plan import short
@@ -62,7 +62,7 @@ def closing(search: Search, space: Space, *, interrupted: bool, report: bool) ->
     trials = search.trials.all()
     journal.write(search)
     if any("run_dir" in trial.user_attrs for trial in trials):
-        write_summary(search.directory)
+        write_summary(search.directory, beside=True)
     if len(trials) <= TABLE_ROWS:
         _show_trials(trials, search.objectives, space.keys)
     failed = [trial for trial in trials if trial.state is TrialState.FAIL]
@@ -104,7 +104,7 @@ def _best(search: Search, trials: Sequence[FrozenTrial]) -> None:
         content |= {"best_params": best[0].params, "best_value": best[0].value}
     else:
         content |= {"solutions": [{"params": trial.params, "values": list(trial.values)} for trial in best]}
-    write_text(search.directory / "optimization_results.yaml", OmegaConf.to_yaml(OmegaConf.create(content)))
+    owned.write_beside(search.directory, "optimization_results.yaml", OmegaConf.to_yaml(OmegaConf.create(content)))
 
 
 def _show_trials(trials: Sequence[FrozenTrial], objectives: Sequence[str], keys: Sequence[str]) -> None:
