@@ -25,15 +25,17 @@ def main(
     cost: Annotated[str, typer.Option(help="Column of the seconds that a run took.")] = "",
     trajectory: Annotated[str, typer.Option(help="Column that is equal for rows of one training.")] = "",
     verify: Annotated[bool, typer.Option("--verify", help="Recompute the report that is there, and compare.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace files that are not ganexp's own.")] = False,
 ) -> None:
     """Write report.html, report.md and figures of a table: which settings win, and whether the win is real."""
+    from ganexp import owned
     from ganexp.report.findings import rankings
     from ganexp.report.gather import noted
     from ganexp.report.options import options
     from ganexp.report.table import Columns, read_table
     from ganexp.report.verdict import spoken
     from ganexp.report.verify import changes
-    from ganexp.report.write import pages, place
+    from ganexp.report.write import HTML, MARKDOWN, pages, place
 
     with reporting():
         if lower is None:
@@ -49,9 +51,10 @@ def main(
                 typer.echo(plain(line))
             raise SystemExit(FAILED if lines else 0)
         rankings(study, wanted)  # what is refused is refused before anything is written
+        owned.check(folder, {HTML: None, MARKDOWN: None}, force=force)
         folder.mkdir(parents=True, exist_ok=True)
         study = noted(study, wanted)
-        page = place(pages(study, folder, wanted), folder)
+        page = place(pages(study, folder, wanted), folder, force=force)
         for line in spoken(study, wanted):
             typer.echo(plain(line))
         typer.echo(plain(page))

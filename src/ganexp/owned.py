@@ -26,7 +26,7 @@ log = logging.getLogger("ganexp")
 MANIFEST, LOCK, PLAN_LOCK = ".ganexp-files.json", ".ganexp-files.lock", ".plan.lock"
 MULTIRUN = "multirun.yaml"
 
-STATE = ("plan.json", "trials.json", MANIFEST)
+STATE = ("plan.json", "trials.json", "looks.json", MANIFEST)
 """Files of a sweep directory that are read back, and rewritten by name."""
 
 FIRST = re.compile(

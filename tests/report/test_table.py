@@ -143,3 +143,15 @@ def test_strangers_text_in_a_table_is_text(tmp_path: Path) -> None:
 def test_torch_is_not_imported() -> None:
     code = "import sys, ganexp.compare, ganexp.report.table, ganexp.report.write; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_users_files_stay_without_force(tmp_path: Path) -> None:
+    page = tmp_path / "out" / "report.html"
+    page.parent.mkdir()
+    page.write_text("mine")
+    arguments = ("--lower-is-better", "--out", str(page.parent))
+    status, output = call(tmp_path, *arguments)
+    assert status == 2 and "--force" in output and page.read_text() == "mine"
+    assert not (page.parent / "looks.json").exists()
+    assert call(tmp_path, *arguments, "--force")[0] == 0 and "t.csv" in page.read_text()
+    assert call(tmp_path, *arguments)[0] == 0
