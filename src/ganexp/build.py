@@ -8,7 +8,7 @@ import torch
 
 from ganexp.errors import DataError
 from ganexp.job import Job
-from ganexp.rng import derive
+from ganexp.rng import derive, reseed, reseed_others
 from ganexp.trainer import Batches, Game, TrainState
 
 if TYPE_CHECKING:
@@ -47,6 +47,15 @@ def device(name: str) -> torch.device:
     return found
 
 
+def derived(config: RunConfig, where: torch.device, purpose: str, number: int) -> None:
+    """Before own code is called outside of training: seed the global generators from (seed, purpose, number).
+
+    ganexp's own parts draw nothing there from global generators.
+    """
+    if config.has_own_code:
+        reseed(where, derive(config.seed, purpose, number), everywhere=True)
+
+
 def make_evaluator(job: Job) -> Evaluator | None:
     """What scores this run's generators, ready to score; None where nothing is measured.
 
@@ -62,13 +71,15 @@ def evaluator_for(config: RunConfig, dataset: Dataset) -> Evaluator | None:
         return None
     from ganexp.metrics import Evaluator
 
+    where = device(config.trainer.device)
+    derived(config, where, "metrics", 0)
     scores = {name: target.build() for name, target in config.scores.items()}
     evaluator = Evaluator(
         dataset,
         scores,
         num_samples=config.metrics.num_samples,
         objective=config.metrics.objective,
-        device=device(config.trainer.device),
+        device=where,
         conditional=config.conditional,
     )
     evaluator.prepare()
@@ -78,6 +89,8 @@ def evaluator_for(config: RunConfig, dataset: Dataset) -> Evaluator | None:
 def build_state(job: Job) -> TrainState:
     """Fresh networks and optimizers of a run, from its seed."""
     config = job.config
+    if config.has_own_code:
+        reseed_others(derive(config.seed, "init"))
     torch.manual_seed(derive(config.seed, "init"))
     state = TrainState(
         config.model.build(job.dataset.image_shape, num_classes=job.dataset.num_classes),
@@ -107,6 +120,8 @@ def build_game(job: Job) -> Game:
     config = job.config
     trainer = config.trainer
     bf16 = trainer.precision == "bf16"
+    if config.has_own_code:
+        reseed_others(derive(config.seed, "game"))
     return Game(
         config.loss.build(),
         config.penalty.build(),
@@ -115,4 +130,5 @@ def build_game(job: Job) -> Game:
         bf16,
         trainer.ema_rampup,
         trainer.fake_batch == "reuse",
+        config.has_own_code,
     )

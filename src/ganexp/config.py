@@ -12,14 +12,17 @@ from omegaconf.errors import OmegaConfBaseException
 
 from ganexp.errors import ConfigError
 from ganexp.schedule import Schedule
-from ganexp.schema import Config, MetricsConfig, Seed, SweepConfig, TrainerConfig
-from ganexp.target import Target, nearest, unknown_key, validate_value, validated
+from ganexp.schema import ChangedCode, Config, MetricsConfig, OwnCodeRandom, Seed, SweepConfig, TrainerConfig
+from ganexp.target import Target, is_own, nearest, unknown_key, validate_value, validated
 
 RUNTIME_ARGUMENTS = {"dataset": 0, "model": 1, "loss": 0, "penalty": 0, "logger": 0}
 """How many leading parameters of a group's function ganexp supplies (model: the image shape)."""
 
 OPTIONAL = ("notes",)
 """Sections that configurations of 0.1.0 have not."""
+
+ADDED = {"changed_code": "refuse", "own_code_random": "refuse"}
+"""Keys that configurations of earlier versions do not have."""
 
 LONGEST = 500
 """Characters of an error of OmegaConf that are shown: one that refers to itself says the same again and again."""
@@ -35,7 +38,7 @@ class RunConfig:
         schedules_generator, schedules_discriminator: parameter of the optimizer -> schedule of its factor.
         lr: the learning rate as the user gave it (of the generator where the nets differ).
         scores: column -> metric function.
-        trainer, metrics, sweep, trust, seed: as in the schema.
+        trainer, metrics, sweep, trust, seed, changed_code, own_code_random: as in the schema.
     """
 
     dataset: Target
@@ -53,6 +56,25 @@ class RunConfig:
     sweep: SweepConfig
     trust: tuple[str, ...]
     seed: int
+    changed_code: ChangedCode = "refuse"
+    own_code_random: OwnCodeRandom = "refuse"
+
+    @property
+    def own_targets(self) -> tuple[str, ...]:
+        """Paths of what takes part in training and is neither ganexp's nor torch's."""
+        optimizers = (self.optim_generator, self.optim_discriminator)
+        parts = (self.dataset, self.model, self.loss, self.penalty, *optimizers)
+        return tuple(target.path for target in parts if is_own(target.path))
+
+    @property
+    def own_metrics(self) -> tuple[str, ...]:
+        """Paths of metrics that are not ganexp's."""
+        return tuple(target.path for target in self.scores.values() if is_own(target.path))
+
+    @property
+    def has_own_code(self) -> bool:
+        """Whether anything but ganexp's and torch's own parts makes, or scores, images."""
+        return bool(self.own_targets or self.own_metrics)
 
     @property
     def lr(self) -> float | None:
@@ -85,7 +107,7 @@ def load(cfg: DictConfig, trust: Sequence[str] | None = None) -> RunConfig:
 
 def from_plain(plain: Mapping[str, Any], trust: Sequence[str] | None = None) -> RunConfig:
     """`load` for values that `plain_values` gave."""
-    known = Config.__dataclass_fields__
+    known, plain = Config.__dataclass_fields__, {**ADDED, **plain}
     for key in plain:
         if key not in known:
             raise ConfigError(unknown_key(key, list(known)))
@@ -113,6 +135,8 @@ def from_plain(plain: Mapping[str, Any], trust: Sequence[str] | None = None) -> 
         sweep=validate_value("sweep", SweepConfig, plain["sweep"]),
         trust=trusted,
         seed=validate_value("seed", Seed, plain["seed"]),
+        changed_code=validate_value("changed_code", ChangedCode, plain["changed_code"]),
+        own_code_random=validate_value("own_code_random", OwnCodeRandom, plain["own_code_random"]),
     )
     _cross_check(config)
     return config

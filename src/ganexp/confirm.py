@@ -12,14 +12,18 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ganexp.cli import reporting, start
+from ganexp.coderecord import as_text, read_code
 from ganexp.errors import ConfigError, DirectoryError
 from ganexp.foreign import refuse_links
 from ganexp.terminal import plain
+
+if TYPE_CHECKING:
+    from ganexp.report.collect import Run
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,7 @@ class Again:
         overrides: what makes it, without seed.
         epochs: passes over the data.
         seeds: unused ones.
+        own_code: sources of own code that it was made with, for `sweep.own_code`; "" where there is none.
     """
 
     dataset: str
@@ -39,12 +44,14 @@ class Again:
     overrides: tuple[str, ...]
     epochs: int
     seeds: tuple[int, ...]
+    own_code: str = ""
 
     def arguments(self, directory: Path, more: Sequence[str]) -> list[str]:
         """The command line of its sweep, after `python -m ganexp`."""
-        seeds = ",".join(map(str, self.seeds))
         from ganexp.sweep import placed
 
+        seeds = ",".join(map(str, self.seeds))
+        more = [f"sweep.own_code='{self.own_code}'", *more] if self.own_code else more
         return ["--multirun", *self.overrides, f"seed={seeds}", placed(directory), "sweep.name=confirm", *more]
 
 
@@ -111,7 +118,7 @@ def winners(sweep: Path, top: int, seeds: int) -> list[Again]:
     first = max((run.seed for run in study.runs), default=-1) + 1
     unused = tuple(range(first, first + seeds))
     found = [
-        Again(ranking.dataset, each.name, repeatable(each.lead), each.lead.epochs, unused)
+        Again(ranking.dataset, each.name, repeatable(each.lead), each.lead.epochs, unused, _own_code(each.lead))
         for ranking in rankings(study)
         if ranking.objective is not None
         for each in ranking.ranked[:top]
@@ -119,6 +126,11 @@ def winners(sweep: Path, top: int, seeds: int) -> list[Again]:
     if not found:
         raise DirectoryError(f"{sweep}: expected at least one ranked setting to confirm, got none")
     return sorted(found, key=lambda again: again.epochs)
+
+
+def _own_code(run: Run) -> str:
+    code = read_code(run.folder)
+    return as_text(code) if code is not None else ""
 
 
 if __name__ == "__main__":

@@ -26,6 +26,9 @@ def main(
     num_samples: Annotated[int | None, typer.Option(min=2, help="metrics.num_samples.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an evaluation that is not ganexp's own.")] = False,
     trust: Annotated[list[str] | None, typer.Option(help="Pattern of _target_ to trust, e.g. 'mylab.*'.")] = None,
+    changed_code: Annotated[
+        str, typer.Option(help="Own code that was edited since: 'refuse', or 'same_run' (a comment, a rename).")
+    ] = "refuse",
 ) -> None:
     """Score runs from their generators, without training.
 
@@ -37,7 +40,13 @@ def main(
         epoch = parse_checkpoint(checkpoint)
         for run in run_dirs(folder):
             scores = evaluate(
-                run, metrics=metrics, epoch=epoch, num_samples=num_samples, trust=trust or [], force=force
+                run,
+                metrics=metrics,
+                epoch=epoch,
+                num_samples=num_samples,
+                trust=trust or [],
+                changed_code=changed_code,
+                force=force,
             )
             if scores is None:
                 typer.echo(plain(f"{run}: not finished, left alone"))
@@ -54,6 +63,7 @@ def evaluate(
     num_samples: int | None = None,
     trust: Sequence[str] = (),
     force: bool = False,
+    changed_code: str = "refuse",
 ) -> Scores | None:
     """Score one run's generator and record the scores.
 
@@ -64,6 +74,7 @@ def evaluate(
         num_samples: how many images; None for what the configuration says.
         trust: patterns of `_target_` to trust beyond ganexp's own.
         force: replace an evaluation that is the user's own, or that the user changed.
+        changed_code: of own code, not of metrics, that was edited since: "refuse" or "same_run".
 
     Returns:
         The scores, or None where the run is not finished and no epoch was named.
@@ -72,9 +83,11 @@ def evaluate(
         Refused: no such run, checkpoint or metric, or data that the metrics cannot be computed on.
     """
     from ganexp import owned
-    from ganexp.build import build_state, make_evaluator
+    from ganexp.build import build_state, derived, make_evaluator
     from ganexp.checkpoint import load_module
+    from ganexp.coderecord import read_code, write_code
     from ganexp.finish import finished_result
+    from ganexp.owncode import check, own_code, with_answer
     from ganexp.reopen import generator_weights, open_run
     from ganexp.sampling import sampler
 
@@ -86,6 +99,7 @@ def evaluate(
     if apart:
         owned.check(run, {_evaluation(epoch): None}, force=force)
     job = replace(job, config=with_metrics(job.config, metrics, num_samples, trust))
+    code = check(run, own_code(job.config), with_answer(job.config, changed_code), metrics=False)
     evaluator = make_evaluator(job)
     if evaluator is None:
         raise ConfigError(f"{run}: the run's configuration measures nothing; name metrics, e.g. --metrics default")
@@ -97,6 +111,7 @@ def evaluate(
         raise DirectoryError(f"{run}: the checkpoint is of another network ({error})") from None
     gan = training.gan
     counts = meta.get("label_counts")
+    derived(job.config, training.device, "scores", int(meta.get("epoch", 0)))
     scores = evaluator.evaluate(
         sampler(training.generator, gan.latent, gan.latent_dim, training.device, label_counts=counts)
     )
@@ -107,6 +122,8 @@ def evaluate(
     else:
         directions = {name: str(metric.direction) for name, metric in evaluator.metrics.items()}
         _update_result(run, scores, job.config.metrics.objective, directions)
+    if code is not None and (there := read_code(run)) is not None:
+        write_code(run, replace(code, metrics={**there.metrics, **code.metrics}))
     return scores
 
 

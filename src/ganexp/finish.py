@@ -12,6 +12,7 @@ import numpy as np
 
 from ganexp import state
 from ganexp.atomic import copy
+from ganexp.coderecord import CodeRecord
 from ganexp.errors import DataError
 from ganexp.identity import NUMERICS_VERSION
 from ganexp.job import Job
@@ -87,8 +88,19 @@ def result(
                 "reference_origin": job.dataset.reference_origin,
             },
             **machine,
+            **({"own_code": own_code_words(job.code)} if job.code is not None else {}),
         },
         "read_off": None,
+    }
+
+
+def own_code_words(code: CodeRecord) -> dict[str, Any]:
+    """What result.json says of own code."""
+    return {
+        "digest": code.label,
+        "sources": dict(code.all_sources),
+        "reproducible": not code.problems,
+        "note": code.note,
     }
 
 
@@ -118,8 +130,9 @@ def write_read_off(short: Job, source: Path, rows: Sequence[Row], content: Mappi
                 return
             if lease.locked:
                 drop_left_over(short.directory)
-            lease.begin(Status(State.RUNNING, epoch, epoch, short.who.run_id, short.who.trajectory_id))
-            write_record(short.directory, short.texts, short.who.identity)
+            who = short.who
+            lease.begin(Status(State.RUNNING, epoch, epoch, who.run_id, who.trajectory_id, note=short.note))
+            write_record(short.directory, short.texts, who.identity, short.code)
             write_metrics(metrics_csv(short.directory), rows, list(short.config.scores))
             link_samples(source, short.directory, epoch)
             target = generator_checkpoint(short.directory, epoch)

@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, is_dataclass
 from typing import Any
 
+from ganexp.coderecord import digest
 from ganexp.config import RunConfig
+from ganexp.owncode import own_code
 from ganexp.schema import TrainerConfig
 from ganexp.target import Target
 
@@ -63,6 +65,7 @@ def canonical(config: RunConfig, dataset_name: str, fingerprint: str, *, default
         "generator": (config.optim_generator, config.schedules_generator),
         "discriminator": (config.optim_discriminator, config.schedules_discriminator),
     }
+    code = own_code(config)
     versions = {
         "bf16_version": BF16_VERSION if config.trainer.precision == "bf16" else None,
         "conditional_version": CONDITIONAL_VERSION if config.conditional else None,
@@ -70,6 +73,7 @@ def canonical(config: RunConfig, dataset_name: str, fingerprint: str, *, default
     }
     return {
         "numerics_version": NUMERICS_VERSION,
+        **({"own_code": digest(code.all_sources)} if code is not None and config.changed_code == "own_run" else {}),
         **{name: version for name, version in versions.items() if version is not None},
         "seed": config.seed,
         "dataset": {"name": dataset_name, "fingerprint": fingerprint},

@@ -6,18 +6,23 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
+from ganexp.coderecord import CodeRecord
 from ganexp.compatible import check_together
 from ganexp.config import RunConfig
 from ganexp.errors import DataError
 from ganexp.identity import canonical, run_id, run_name, trajectory_id
 from ganexp.rundir import Texts
-from ganexp.target import Target
+from ganexp.target import Target, is_own
 
 if TYPE_CHECKING:
     from ganexp.types import Dataset
 
+
+QUICK_SECONDS = 0.3
+"""An own dataset that is loaded so fast is loaded a second time, to compare."""
 
 _DATASETS: dict[str, Dataset] = {}
 """Datasets that this process has loaded, by target and parameters."""
@@ -53,6 +58,7 @@ class Job:
         texts: what `.hydra/` is to hold.
         in_sweep: whether it is one of many (no progress bar, no waiting for another holder).
         judge: told of each scored epoch and its objective (on reference half A); true where the run is to be pruned.
+        code: own code in it, and what was noticed of it; None: there is none.
     """
 
     config: RunConfig
@@ -62,6 +68,12 @@ class Job:
     texts: Texts
     in_sweep: bool
     judge: Callable[[int, float], bool] | None = None
+    code: CodeRecord | None = None
+
+    @property
+    def note(self) -> str:
+        """What a reader of its numbers must know of its own code; "" where that is nothing."""
+        return self.code.note if self.code is not None else ""
 
 
 def load_dataset(target: Target) -> Dataset:
@@ -72,8 +84,32 @@ def load_dataset(target: Target) -> Dataset:
     """
     key = json.dumps([target.path, dict(target.params)], sort_keys=True, default=str)
     if key not in _DATASETS:
-        _DATASETS[key] = target.build()
+        _DATASETS[key] = _own_dataset(target) if is_own(target.path) else target.build()
     return _DATASETS[key]
+
+
+def _own_dataset(target: Target) -> Dataset:
+    """A user's own dataset, which draws the same whichever run loads it; loaded twice where that takes a moment.
+
+    Raises:
+        DataError: it gives other images each time.
+    """
+    import torch
+
+    from ganexp.rng import derive, reseed
+
+    def load() -> Dataset:
+        reseed(torch.device("cpu"), derive(0, "dataset"), everywhere=True)
+        return target.build()  # type: ignore[no-any-return]
+
+    started = perf_counter()
+    found = load()
+    if perf_counter() - started < QUICK_SECONDS and (again := load().fingerprint) != found.fingerprint:
+        raise DataError(
+            f"dataset._target_: expected the same images each time, got two fingerprints from {target.path} "
+            f"({found.fingerprint[:8]}, {again[:8]}); torch, numpy.random and random are seeded: draw from those"
+        )
+    return found
 
 
 def identify(config: RunConfig) -> Identified:
@@ -103,7 +139,7 @@ def shorter(job: Job, epochs: int) -> Job:
     config = replace(
         config,
         trainer=replace(config.trainer, milestones=[]),
-        sweep=replace(config.sweep, read_off=[], run_id=None, trial=None),
+        sweep=replace(config.sweep, read_off=[], run_id=None, trial=None, own_code=None),
     )
     who = identify(config)
     return replace(
@@ -122,9 +158,17 @@ def _shorter_texts(texts: Texts, epochs: int) -> Texts:
         ("sweep.read_off", []),
         ("sweep.run_id", None),
         ("sweep.trial", None),
+        ("sweep.own_code", None),
     ):
         OmegaConf.update(tree, key, value)
-    dropped = ("trainer.epochs=", "trainer.milestones=", "sweep.read_off=", "sweep.run_id=", "sweep.trial=")
+    dropped = (
+        "trainer.epochs=",
+        "trainer.milestones=",
+        "sweep.read_off=",
+        "sweep.run_id=",
+        "sweep.trial=",
+        "sweep.own_code=",
+    )
     given: Any = OmegaConf.to_container(OmegaConf.create(texts.overrides), resolve=False)
     kept = [str(text) for text in given if not str(text).startswith(dropped)]
     overrides = OmegaConf.to_yaml(OmegaConf.create([*kept, f"trainer.epochs={epochs}"]))

@@ -14,15 +14,20 @@ def main(
     run_dir: Annotated[Path, typer.Argument(help="Directory of an interrupted (or failed) run.")],
     retry: Annotated[bool, typer.Option("--retry", help="Also where it failed or diverged.")] = False,
     trust: Annotated[list[str] | None, typer.Option(help="Pattern of _target_ to trust, e.g. 'mylab.*'.")] = None,
+    changed_code: Annotated[
+        str, typer.Option(help="Own code that was edited since: 'refuse', or 'same_run' (a comment, a rename).")
+    ] = "refuse",
 ) -> None:
     """Go on with an interrupted run; a finished one is only read."""
     from dataclasses import replace
 
+    from ganexp.owncode import with_answer
     from ganexp.reopen import open_to_work
     from ganexp.task import run_single
 
     with reporting():
         job = open_to_work(run_dir, trust or [])
+        job = replace(job, config=with_answer(job.config, changed_code))
         if retry:
             job = replace(job, config=replace(job.config, sweep=replace(job.config.sweep, retry="failed")))
         run_single(job)

@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,15 +17,19 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 
 from ganexp import pictures, state
-from ganexp.build import build_batches, build_game, build_state, make_evaluator, settings
+from ganexp.build import build_batches, build_game, build_state, derived, make_evaluator, settings
+from ganexp.coderecord import NOT_REPRODUCIBLE, joined
 from ganexp.config import plain_values
 from ganexp.errors import DirectoryError, Diverged, LeaseLost, Pruned, in_words
 from ganexp.finish import draw_closer, draw_losses, finished_result, objective_value
 from ganexp.job import Job
 from ganexp.logger import Logger
+from ganexp.owncode import accept, own_code
+from ganexp.owncode import check as check_code
 from ganexp.progress import Progress, estimate_line
 from ganexp.provenance import machine
 from ganexp.record import write_metrics, write_result
+from ganexp.rehearsal import refuse, rehearse
 from ganexp.rundir import (
     check_unclaimed,
     drop_left_over,
@@ -42,7 +46,7 @@ from ganexp.state import Lease, State, Status
 from ganexp.trainer import Batches, Game, Interrupted, TrainState, train
 from ganexp.trainer.loop import Limits
 from ganexp.trainer.step import train_step
-from ganexp.trajectory import load_generator, longer_with_generator, restore_newest
+from ganexp.trajectory import load_generator, longer_with_generator, restore_newest, siblings
 
 if TYPE_CHECKING:
     from ganexp.metrics import Evaluator
@@ -83,23 +87,49 @@ def execute(job: Job) -> Outcome:
         Exception: whatever made the run fail, after its state was written.
     """
     refuse_linked(job.directory, itself=job.in_sweep)
+    job = replace(job, code=check_code(job.directory, own_code(job.config), job.config))
     check_unclaimed(job.directory, job.who.run_id, job.who.identity)
     done = _already(job)
     if done is not None:
+        accept(job.directory, job.code)
         return done
     settings(job)
     evaluator = make_evaluator(job)
+    job, seconds = _rehearsed(job)
     logger = job.config.logger.build()
     while True:
         try:
             with Signals().caught() as signals, ExitStack() as stack:
                 lease = _enter(stack, job.directory)
-                return _already(job) or _hold(job, lease, signals, evaluator, logger)
+                return _already(job) or _hold(job, lease, signals, evaluator, logger, seconds)
         except state.HeldError as held:
             if job.in_sweep:
                 return Outcome(State.RUNNING, None, job.directory, f"left to {held}")
             log.warning("%s is being worked on by %s; waiting", job.directory, held)
             time.sleep(WAIT_SECONDS)
+
+
+def _rehearsed(job: Job) -> tuple[Job, float | None]:
+    """Where own code takes part: the job with what was noticed of it, and the seconds of a step; see `rehearsal`.
+
+    Raises:
+        ConfigError: it was recorded with other code beside this run, or its numbers could not be had again.
+    """
+    if job.code is None:
+        return job, None
+    for folder in siblings(job):
+        check_code(folder, job.code, job.config)
+    try:
+        noticed = rehearse(job)
+    except Exception:
+        return job, None  # what own code raises is the run's failure, told with its traceback
+    refuse(job, noticed)
+    for each in noticed.shared:
+        log.warning("own code: seeds are not independent: %s", each)
+    if noticed.problems:
+        log.warning("%s: %s", NOT_REPRODUCIBLE, "; ".join(noticed.problems))
+    code = replace(job.code, problems=noticed.problems, shared=noticed.shared)
+    return replace(job, code=joined(job.code, code)), noticed.step_seconds
 
 
 def _enter(stack: ExitStack, directory: Path) -> Lease:
@@ -124,7 +154,8 @@ def _already(job: Job) -> Outcome | None:
     if status.state is State.COMPLETED:
         content = finished_result(job.directory)
         if content is not None:
-            return Outcome(State.COMPLETED, objective_value(content), job.directory, "already done")
+            message = f"already done; {job.note}" if job.note else "already done"
+            return Outcome(State.COMPLETED, objective_value(content), job.directory, message)
     if status.state in (State.FAILED, State.DIVERGED) and job.config.sweep.retry == "none":
         reason = (status.error or {}).get("message", "")
         message = f"{status.state} before ({reason}); sweep.retry=failed tries again"
@@ -132,14 +163,17 @@ def _already(job: Job) -> Outcome | None:
     return None
 
 
-def _hold(job: Job, lease: Lease, signals: Signals, evaluator: Evaluator | None, logger: Logger) -> Outcome:
-    """Work on a run that is ours now, and write what became of it."""
+def _hold(
+    job: Job, lease: Lease, signals: Signals, evaluator: Evaluator | None, logger: Logger, seconds: float | None
+) -> Outcome:
+    """Work on a run that is ours now, and write what became of it; `seconds` of a step, where they are known."""
     if lease.locked:
         drop_left_over(job.directory)
-    lease.begin(Status(State.RUNNING, 0, job.config.trainer.epochs, job.who.run_id, job.who.trajectory_id))
-    write_record(job.directory, job.texts, job.who.identity)
+    epochs, who = job.config.trainer.epochs, job.who
+    lease.begin(Status(State.RUNNING, 0, epochs, who.run_id, who.trajectory_id, note=job.note))
+    write_record(job.directory, job.texts, who.identity, job.code)
     try:
-        content = _work(job, lease, signals, evaluator, logger)
+        content = _work(job, lease, signals, evaluator, logger, seconds)
     except Interrupted:
         lease.update(state=State.INTERRUPTED)
         logger.finish(State.INTERRUPTED.value)
@@ -168,7 +202,9 @@ def _hold(job: Job, lease: Lease, signals: Signals, evaluator: Evaluator | None,
     return Outcome(State.COMPLETED, objective_value(content), job.directory, _closing_line(job, content))
 
 
-def _work(job: Job, lease: Lease, signals: Signals, evaluator: Evaluator | None, logger: Logger) -> dict[str, Any]:
+def _work(
+    job: Job, lease: Lease, signals: Signals, evaluator: Evaluator | None, logger: Logger, seconds: float | None
+) -> dict[str, Any]:
     """Train what is missing, then score and draw the end; gives result.json's content."""
     training, batches, game = build_state(job), build_batches(job), build_game(job)
     here = machine(str(training.device), torch.get_num_threads())
@@ -185,7 +221,8 @@ def _work(job: Job, lease: Lease, signals: Signals, evaluator: Evaluator | None,
         restored = restore_newest(job, training, total, progress.note)
         _go_on(session, restored, here)
         _start_logger(session, restored)
-        progress.start(_opening_line(job, training, batches, game, total), training.step, len(training.history))
+        opening = _opening_line(job, training, batches, game, total, seconds)
+        progress.start(opening, training.step, len(training.history))
         limits = Limits(trainer.epochs, trainer.max_steps, trainer.max_seconds)
         try:
             train(training, batches, game, limits, job.config.seed, session)
@@ -226,6 +263,8 @@ def _go_on(session: Session, restored: Mapping[str, Any] | None, here: Mapping[s
     session.progress.note(f"going on after step {session.training.step:,}{origin}")
     before = restored.get("machine", {})
     changed = [f"{key} {before.get(key)} -> {value}" for key, value in here.items() if before.get(key) != value]
+    if session.job.code is not None and session.job.code.problems:
+        session.progress.note(f"{NOT_REPRODUCIBLE}: going on gives other numbers than a training in one go")
     if changed:
         session.progress.note(f"under other conditions ({', '.join(changed)}): the last bits may differ")
     if origin or session.training.history:
@@ -262,10 +301,19 @@ def _draw_real(job: Job) -> None:
         pictures.save_grid(path, np.array(job.dataset.train[: job.config.trainer.sample_images]))
 
 
-def _opening_line(job: Job, training: TrainState, batches: Batches, game: Game, total: int) -> str:
-    """One line before training: parameters, images, steps, and an estimate of the time."""
+def _opening_line(
+    job: Job, training: TrainState, batches: Batches, game: Game, total: int, seconds: float | None
+) -> str:
+    """One line before training: parameters, images, steps, and an estimate of the time.
+
+    Own code was timed when it was rehearsed: a copy of its networks would share what it holds elsewhere.
+    """
     left = total - training.step
-    seconds = None if job.in_sweep or left < TIMED_STEPS else _estimate(job, training, batches, game) * left
+    if job.in_sweep or left < TIMED_STEPS:
+        seconds = None
+    elif not job.config.has_own_code:
+        seconds = _estimate(job, training, batches, game)
+    seconds = None if seconds is None else seconds * left
     parameters = [sum(p.numel() for p in net.parameters()) for net in (training.generator, training.discriminator)]
     return estimate_line(parameters[0], parameters[1], len(job.dataset.train), left, seconds)
 
@@ -284,6 +332,7 @@ def _closing_line(job: Job, content: Mapping[str, Any]) -> str:
     objective = content.get("objective") or {}
     value = objective.get("value")
     measured = "" if value is None else f"{objective['name']} {value:.4g} (reference half A); "
+    measured = f"{job.note}; {measured}" if job.note else measured
     return f"{measured}pictures: {picture_path(job.directory)}"
 
 
@@ -303,6 +352,7 @@ def _finish(session: Session, read_off: str | None = None) -> dict[str, Any]:
             session.draw_samples(epoch)
         draw_losses(job, rows)
         if job.config.metrics.pictures and session.evaluator is not None:
+            derived(job.config, session.training.device, "closer", epoch)
             draw_closer(job, session.evaluator, session.sample)
         scores = session.scores(epoch)
     content = {**session.result(job, rows, scores), "read_off": read_off}

@@ -12,13 +12,14 @@ from typing import Any
 
 from ganexp import state
 from ganexp.atomic import copy, left_over, write_json, write_text
+from ganexp.coderecord import CodeRecord, write_code
 from ganexp.errors import DirectoryError
 from ganexp.foreign import SMALL, read_json, refuse_links
 from ganexp.identity import difference
 
 FOLDERS = ("", ".hydra", "checkpoints", "samples")
 OWN = re.compile(
-    r"(status|result)\.json|metrics\.csv|losses\.png|\.hydra/((config|overrides|hydra)\.yaml|identity\.json)"
+    r"(status|result)\.json|metrics\.csv|losses\.png|\.hydra/((config|overrides|hydra)\.yaml|(identity|own_code)\.json)"
     r"|samples/(real|interpolation|neighbours|epoch_([0-9]{4}|[1-9][0-9]{4,}))\.png"
     r"|checkpoints/(state_([0-9]{8}|[1-9][0-9]{8,})|generator_([0-9]{4}|[1-9][0-9]{4,}))\.safetensors"
     r"|evaluations/epoch_([0-9]{4}|[1-9][0-9]{4,})\.json"
@@ -135,14 +136,16 @@ def check_unclaimed(run: Path, run_id: str, identity: Mapping[str, Any]) -> None
     raise DirectoryError("\n  ".join([message, *lines]))
 
 
-def write_record(run: Path, texts: Texts, identity: Mapping[str, Any]) -> None:
-    """Write `.hydra/`: the configuration as composed, and what the run's identity is made from."""
+def write_record(run: Path, texts: Texts, identity: Mapping[str, Any], code: CodeRecord | None = None) -> None:
+    """Write `.hydra/`: the configuration as composed, what the run's identity is made from, and own code if any."""
     folder = run / ".hydra"
     folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / "identity.json", identity)  # first: it tells that the others are ganexp's own
     write_text(folder / "config.yaml", texts.config)
     write_text(folder / "overrides.yaml", texts.overrides)
     write_text(folder / "hydra.yaml", texts.hydra)
+    if code is not None:
+        write_code(run, code)
 
 
 def prune_states(run: Path, keep: int, step: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -33,12 +34,22 @@ def main(
     seed: Annotated[int, typer.Option(help="Which latent vectors.")] = 0,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
     trust: Annotated[list[str] | None, typer.Option(help="Pattern of _target_ to trust, e.g. 'mylab.*'.")] = None,
+    changed_code: Annotated[
+        str, typer.Option(help="Own code that was edited since: 'refuse', or 'same_run' (a comment, a rename).")
+    ] = "refuse",
 ) -> None:
     """Draw images from the generator of a run (its average where it has one)."""
     with reporting():
         _check_out(out, force)
         images = sample(
-            run_dir, num, checkpoint=checkpoint, interpolate=interpolate, label=label, seed=seed, trust=trust or []
+            run_dir,
+            num,
+            checkpoint=checkpoint,
+            interpolate=interpolate,
+            label=label,
+            seed=seed,
+            trust=trust or [],
+            changed_code=changed_code,
         )
         from ganexp.sampling import STEPS
 
@@ -56,6 +67,7 @@ def sample(
     label: int | None = None,
     seed: int = 0,
     trust: Sequence[str] = (),
+    changed_code: str = "refuse",
 ) -> NDArray[np.uint8]:
     """Images of a run's generator.
 
@@ -67,6 +79,7 @@ def sample(
         label: the class of all images, of a conditional model; None: classes as often as in the training data.
         seed: which latent vectors; the same seed gives the same images, and a larger `num` only adds to them.
         trust: patterns of `_target_` to trust beyond ganexp's own.
+        changed_code: of own code that was edited since: "refuse" or "same_run".
 
     Returns:
         uint8 (N, C, H, W).
@@ -76,19 +89,27 @@ def sample(
     """
     import torch
 
+    from ganexp.owncode import check, own_code, with_answer
     from ganexp.pictures import to_uint8
     from ganexp.reopen import open_config, parse_checkpoint
+    from ganexp.rng import derive, reseed
     from ganexp.sampling import STEPS, decode, interpolations, latents, sampler
 
     epoch = parse_checkpoint(checkpoint)
     config, _ = open_config(run_dir, trust)
-    gan, counts = load_gan(run_dir, config, epoch)
+    check(run_dir, own_code(config), with_answer(config, changed_code), metrics=False)
     cpu = torch.device("cpu")
+    seeded = functools.partial(reseed, cpu, derive(seed, "sample"), everywhere=True)
+    if config.has_own_code:
+        seeded()
+    gan, counts = load_gan(run_dir, config, epoch)
     first = latents(gan.latent, gan.latent_dim, 1, seed)
     _check_memory(
         num * (STEPS if interpolate else 1), decode(gan.generator, first, cpu, _labels(label, counts, 1, seed))
     )
     labels = _labels(label, counts, num, seed)
+    if config.has_own_code:
+        seeded()
     if interpolate:
         return to_uint8(interpolations(sampler(gan.generator, gan.latent, gan.latent_dim, cpu, seed), num, labels))
     return to_uint8(decode(gan.generator, latents(gan.latent, gan.latent_dim, num, seed), cpu, labels))

@@ -94,6 +94,7 @@ class SweepConfig:
         read_off: shorter epochs that a job writes run directories for (set by the sweep).
         run_id: what the sweep planned (set by the sweep); a job that finds itself to be another run does nothing.
         trial: number of the trial that a job is (set by a search); it is told what the job measures, and may prune it.
+        own_code: modules of own code and their digests, as planned or confirmed (set by the sweep, and by confirm).
     """
 
     name: str = "grid"
@@ -104,6 +105,11 @@ class SweepConfig:
     read_off: list[PositiveInt] = field(default_factory=list)
     run_id: str | None = None
     trial: Annotated[int, Ge(0)] | None = None
+    own_code: str | None = None
+
+
+ChangedCode = Literal["refuse", "own_run", "same_run"]
+OwnCodeRandom = Literal["refuse", "allow"]
 
 
 @dataclass
@@ -111,6 +117,11 @@ class Config:
     """The whole configuration. The untyped groups are checked against their `_target_`'s own annotations.
 
     `notes` is the user's: constants to interpolate, remarks; no run's identity has it.
+
+    Attributes:
+        changed_code: a run was recorded with other source of own code (`_target_` outside ganexp and torch): refuse it,
+            make a run of its own (the source's digest is part of the run's identity), or take it for the same run.
+        own_code_random: own code whose numbers cannot be had again: refuse it, or allow it, and say so everywhere.
     """
 
     dataset: dict[str, Any] = field(default_factory=dict)
@@ -125,6 +136,8 @@ class Config:
     trust: list[str] = field(default_factory=list)
     seed: Seed = 0
     notes: dict[str, Any] = field(default_factory=dict)
+    changed_code: ChangedCode = "refuse"
+    own_code_random: OwnCodeRandom = "refuse"
 
 
 def register() -> None:

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from ganexp import pictures, state
+from ganexp.build import derived
 from ganexp.checkpoint import CorruptCheckpointError
 from ganexp.errors import Diverged, LeaseLost, Pruned
 from ganexp.finish import finished_result, plain, result, write_read_off
@@ -169,7 +170,7 @@ class Session:
         if self.evaluator is None:
             return Scores({})
         if self.scored is None or self.scored[0] != epoch:
-            self.scored = (epoch, self.evaluator.evaluate(self.sample))
+            self.scored = (epoch, self.scores_of(self.training.sampling_generator, epoch))
         return self.scored[1]
 
     def save(self) -> None:
@@ -188,6 +189,7 @@ class Session:
 
     def draw_samples(self, epoch: int) -> None:
         """The sample grid of an epoch: the same z every time."""
+        derived(self.job.config, self.training.device, "samples", epoch)
         images = pictures.to_uint8(self.sample(self.job.config.trainer.sample_images))
         path = samples_png(self.job.directory, epoch)
         path.parent.mkdir(exist_ok=True)
@@ -213,13 +215,14 @@ class Session:
             except CorruptCheckpointError as error:
                 self.progress.note(f"{error}; {short.directory.name} is not read off")
                 return
-            scores = self.scores_of(generator)
+            scores = self.scores_of(generator, epoch)
         write_read_off(short, self.job.directory, rows, self.result(short, rows, scores))
 
-    def scores_of(self, generator: torch.nn.Module) -> Scores:
-        """The metrics of another generator of this run."""
+    def scores_of(self, generator: torch.nn.Module, epoch: int) -> Scores:
+        """The metrics of a generator of this run, as it was after `epoch`."""
         if self.evaluator is None:
             return Scores({})
+        derived(self.job.config, self.training.device, "scores", epoch)
         return self.evaluator.evaluate(self._sampler(generator))
 
     def result(self, job: Job, rows: Sequence[Row], scores: Scores) -> dict[str, Any]:
@@ -236,6 +239,7 @@ class Session:
         if not self._probabilistic:
             row |= dict.fromkeys(PROBABILITY_COLUMNS, None)
             return
+        derived(self.job.config, self.training.device, "observe", self.training.step)
         generated = self.sample(len(self._heldout)).to(self.training.device)
         found = observe(self.training.discriminator, self._heldout, generated, self._observed_labels())
         for name, value in found.items():

@@ -72,6 +72,7 @@ class Status:
         error: {"type", "message"} of what ended the run badly, or None.
         holder: {"host", "pid", "token"} of the process that writes.
         progress: free numbers for displays, e.g. images_per_second, seconds_left.
+        note: what a reader of its numbers must know; "" where that is nothing.
     """
 
     state: State
@@ -83,6 +84,7 @@ class Status:
     error: Mapping[str, str] | None = None
     holder: Mapping[str, Any] | None = None
     progress: Mapping[str, float] = field(default_factory=dict)
+    note: str = ""
 
 
 class HeldError(Exception):
@@ -108,9 +110,9 @@ def _parse(raw: Mapping[str, Any]) -> Status:
     _check(raw, int, "epoch", "epochs")
     if not (0 <= raw["epoch"] < MOST_EPOCHS and 0 <= raw["epochs"] < MOST_EPOCHS):
         raise ValueError(f"expected epochs, got {raw['epoch']} of {raw['epochs']}")
-    given = {key: raw[key] for key in ("heartbeat", "error", "holder", "progress") if raw.get(key) is not None}
-    _check(given, str, *given.keys() & {"heartbeat"})
-    _check(given, dict, *given.keys() - {"heartbeat"})
+    given = {key: raw[key] for key in ("heartbeat", "error", "holder", "progress", "note") if raw.get(key) is not None}
+    _check(given, str, *given.keys() & {"heartbeat", "note"})
+    _check(given, dict, *given.keys() - {"heartbeat", "note"})
     if "error" in given:
         given["error"] = {key: str(value) for key, value in given["error"].items()}
     if "progress" in given:
@@ -146,6 +148,8 @@ def effective(run_dir: Path) -> Status | None:
 def write(run_dir: Path, status: Status) -> None:
     """Replace status.json atomically; of a very long error its beginning is kept."""
     content = asdict(status)
+    if not status.note:
+        del content["note"]
     if status.error is not None:
         content["error"] = {key: _writable(value[:MOST_WORDS]) for key, value in status.error.items()}
     write_json(run_dir / "status.json", content)

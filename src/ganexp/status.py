@@ -201,6 +201,7 @@ def _cells(run: Look) -> tuple[str, ...]:
     running = run.state in (State.RUNNING, State.STALE) and run.status is not None
     age = ("in the future" if run.age < -STALE_SECONDS else duration(max(0.0, run.age))) if running else ""
     speed, left = run.number("images_per_second"), _left(run)
+    note = run.status.note if run.status is not None else ""
     error = run.status.error if run.status is not None and run.state is not State.COMPLETED else None
     return (
         plain(run.name.rpartition("-")[2] if run.setting else run.name),
@@ -210,7 +211,7 @@ def _cells(run: Look) -> tuple[str, ...]:
         age,
         "" if speed is None else f"{speed:,.0f}",
         "" if left is None else duration(left),
-        "" if not error else plain(f"{error.get('type')}: {last_line(error.get('message', ''))}"),
+        plain(note if not error else f"{error.get('type')}: {last_line(error.get('message', ''))}"),
     )
 
 

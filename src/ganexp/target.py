@@ -22,6 +22,9 @@ TRUSTED = {"optim": ("ganexp.optim.*", "torch.optim.*")}
 """What a group may call without being told to trust it; any other group g: `ganexp.<g>.*`."""
 
 
+OURS = ("ganexp", "torch")
+"""Packages whose versions are recorded, and whose source is not."""
+
 SUPPLIED = {"model": ("num_classes",)}
 """Keywords that ganexp supplies itself where a group's function takes them; no keys of the configuration."""
 
@@ -102,6 +105,11 @@ def _validated(group: str, node: Mapping[str, Any], trust: Sequence[str], runtim
     given = {key: value for key, value in node.items() if key != "_target_"}
     defaults = {p.name: p.default for p in inspect.signature(function).parameters.values() if p.default is not p.empty}
     return Target(path, _parameters(group, function, given, runtime), defaults)
+
+
+def is_own(path: str) -> bool:
+    """Whether a dotted path names a user's own code: neither ganexp's nor torch's."""
+    return path.partition(".")[0] not in OURS
 
 
 def is_trusted(path: str, patterns: Sequence[str]) -> bool:

@@ -49,6 +49,8 @@ def task(cfg: DictConfig) -> float | None:
     if hydra.mode != RunMode.MULTIRUN:
         with reporting():  # Hydra would print all overrides before what is refused
             return run_single(_single_job(cfg, hydra))
+    from ganexp.owncode import check_planned, own_code
+
     job = make_job(cfg, hydra)
     planned = job.config.sweep.run_id
     if planned not in (None, job.who.run_id):
@@ -56,6 +58,7 @@ def task(cfg: DictConfig) -> float | None:
             f"the configuration or the data changed since the sweep was planned: expected run {planned}, got "
             f"{job.who.run_id}; the same command again makes a new plan"
         )
+    check_planned(job.config.sweep.own_code, own_code(job.config), job.config.changed_code)
     return run_in_sweep(job)
 
 

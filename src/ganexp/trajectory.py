@@ -11,6 +11,7 @@ from torch import nn
 
 from ganexp import checkpoint, state
 from ganexp.checkpoint import CorruptCheckpointError
+from ganexp.coderecord import read_code
 from ganexp.job import Job
 from ganexp.record import Row, read_metrics
 from ganexp.rundir import generator_checkpoint, link_samples, metrics_csv, state_checkpoints
@@ -18,10 +19,15 @@ from ganexp.trainer.state import TrainState
 
 
 def siblings(job: Job) -> Iterator[Path]:
-    """Other run directories beside this one that hold runs of the same trajectory."""
+    """Other run directories beside this one that hold runs of the same trajectory.
+
+    Own code whose numbers cannot be had again has none: its trainings are each one of their own.
+    """
     pattern = job.who.name.rpartition("-")[0] + "-*"
     for folder in sorted(job.directory.parent.glob(pattern)):
         if folder == job.directory or folder.is_symlink():
+            continue
+        if job.code is not None and (job.code.problems or _cannot_be_repeated(folder)):
             continue
         status = state.read(folder)
         if status is not None and status.trajectory_id == job.who.trajectory_id:
@@ -88,6 +94,11 @@ def load_generator(like: nn.Module, path: Path) -> nn.Module:
     generator = copy.deepcopy(like)
     checkpoint.load_module(generator, tensors)
     return generator.eval()
+
+
+def _cannot_be_repeated(folder: Path) -> bool:
+    code = read_code(folder)
+    return code is not None and bool(code.problems)
 
 
 def _step(path: Path) -> int:

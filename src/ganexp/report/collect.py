@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 
 from ganexp import state
+from ganexp.coderecord import read_code
 from ganexp.contents import OneLook
 from ganexp.record import read_metrics, read_result
 from ganexp.report.noted import read_looks
@@ -31,7 +32,7 @@ CONFIRM = "confirm"
 NO_SETTING = (
     *("seed", "hydra", "sweep", "trust", "logger", "metrics", "dataset", "dataset.root", "trainer.device"),
     *("trainer.threads", "trainer.keep_checkpoints", "trainer.milestones", "trainer.samples_every_epochs"),
-    "trainer.sample_images",
+    *("trainer.sample_images", "changed_code", "own_code_random"),
 )
 """Keys that do not tell settings apart: they change no number, or stand elsewhere (seed, data set)."""
 
@@ -58,6 +59,7 @@ class Run:
         error: what ended it badly, or "".
         rows: metrics.csv; empty where there is none.
         result: result.json of a finished run; empty where there is none.
+        note: what a reader of its numbers must know of its own code; "" where that is nothing.
     """
 
     run_id: str
@@ -75,6 +77,7 @@ class Run:
     error: str
     rows: pd.DataFrame = field(repr=False)
     result: Mapping[str, Any] = field(repr=False)
+    note: str = ""
 
     @property
     def final(self) -> Mapping[str, Any]:
@@ -221,6 +224,7 @@ def _telling(plans: Sequence[tuple[list[PlannedRun], list[str]]]) -> list[str]:
         candidates |= dict.fromkeys(key for key in ("model", "loss", "optim.lr", "trainer.batch_size"))
     if len({run.epochs for run in runs}) > 1:
         candidates |= {"trainer.epochs": None}
+    candidates |= {"own_code": None}
     found = []
     for key in candidates:
         if key in NO_SETTING or key.split(".")[0] in ("hydra", "sweep", "trust", "logger", "metrics"):
@@ -257,6 +261,7 @@ def _run(directory: Path, run: PlannedRun, keys: Sequence[str]) -> Run:
     current = State.PENDING if status is None else status.state
     error = dict(status.error) if status is not None and status.error and current is not State.COMPLETED else {}
     values = {**run.values, "trainer.epochs": run.epochs}
+    code = read_code(folder) if status is not None and "own_code" in values else None
     return Run(
         run_id=run.run_id,
         trajectory_id=run.trajectory_id,
@@ -273,6 +278,7 @@ def _run(directory: Path, run: PlannedRun, keys: Sequence[str]) -> Run:
         error=f"{error.get('type')}: {error.get('message')}" if error else "",
         rows=_rows(metrics_csv(folder)) if status is not None else pd.DataFrame(),
         result=(read_result(result_json(folder)) or {}) if current is State.COMPLETED else {},
+        note=code.note if code is not None else "",
     )
 
 

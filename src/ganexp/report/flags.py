@@ -26,7 +26,8 @@ class Flag:
     """One warning.
 
     Attributes:
-        kind: "collapse", "overpowering discriminator", "discriminator overfits", "memorization", "diverged", "failed".
+        kind: "collapse", "overpowering discriminator", "discriminator overfits", "memorization", "diverged", "failed",
+            "own code".
         run: whose.
         number: what raised it, or None for a run that ended badly.
         words: the whole sentence after the number's name.
@@ -46,7 +47,7 @@ def flags(runs: Sequence[Run]) -> list[Flag]:
 def _flags(run: Run) -> list[Flag]:
     if run.state in (State.DIVERGED, State.FAILED):
         return [Flag(str(run.state).lower(), run, None, f"after {run.done} of {run.epochs} epochs: {run.error}")]
-    found = []
+    found = [Flag("own code", run, None, run.note)] if run.note else []
     recall, floor = run.value("recall"), run.floors.get("recall")
     if recall is not None and floor and recall < COLLAPSE * floor:
         found.append(Flag("collapse", run, recall, f"recall {recall:.3g}, real against real {floor:.3g}"))

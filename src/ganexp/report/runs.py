@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ganexp import state
+from ganexp.coderecord import read_code
 from ganexp.errors import DirectoryError
 from ganexp.rundir import read_identity
 from ganexp.sweep import plan
 from ganexp.sweep.plan import PlannedRun
+from ganexp.target import is_own
 
 
 def planned_runs(sweep_dir: Path) -> tuple[list[PlannedRun], list[str]]:
@@ -21,11 +24,23 @@ def planned_runs(sweep_dir: Path) -> tuple[list[PlannedRun], list[str]]:
     """
     known = plan.read(sweep_dir)
     if known is not None:
-        return list(known.runs.values()), known.keys
-    found = [run for folder in _run_folders(sweep_dir) if (run := _from_record(folder)) is not None]
+        return [_with_own_code(sweep_dir / run.run_dir, run) for run in known.runs.values()], known.keys
+    folders = _run_folders(sweep_dir)
+    found = [_with_own_code(folder, run) for folder in folders if (run := _from_record(folder)) is not None]
     if not found:
         raise DirectoryError(f"{sweep_dir}: expected a sweep directory, got one with neither {plan.FILE} nor runs")
     return found, []
+
+
+def _with_own_code(folder: Path, run: PlannedRun) -> PlannedRun:
+    """A run with the own code that it was made with, in place of the planned; of earlier versions "not recorded"."""
+    targets = {key: str(value) for key, value in run.values.items() if key.endswith("_target_")}
+    if not any(is_own(path) for key, path in targets.items() if not key.startswith("logger.")):
+        return run
+    code = None if folder.is_symlink() else read_code(folder)
+    if code is None and not (folder / "result.json").exists():
+        return run
+    return replace(run, values={**run.values, "own_code": code.setting if code is not None else "not recorded"})
 
 
 def _run_folders(directory: Path) -> Iterator[Path]:
@@ -49,6 +64,9 @@ def _values(identity: Mapping[str, Any]) -> dict[str, Any]:
     """Dotted key -> value, and group -> chosen option; KeyError, TypeError or AttributeError of a damaged record."""
     values: dict[str, Any] = {f"trainer.{key}": value for key, value in identity["trainer"].items()}
     values |= {f"model.{key}": value for key, value in identity["model"].items()}
+    values |= {
+        f"{group}._target_": (identity.get(group) or {}).get("_target_", "ganexp") for group in ("loss", "penalty")
+    }
     names = {group: str(identity[group]["_target_"]).rpartition(".")[2] for group in ("model", "loss")}
     rate = identity["optim"]["generator"].get("lr")
     if not isinstance(identity["seed"], int):

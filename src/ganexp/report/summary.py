@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from ganexp import owned, state
+from ganexp.coderecord import read_code
 from ganexp.errors import DirectoryError
 from ganexp.record import COLUMNS as ROW_COLUMNS
 from ganexp.record import WHOLE as ROWS_WHOLE
@@ -41,6 +42,9 @@ FIRST = (
 )
 """The columns that come first, in this order."""
 
+OWN = ("own_code", "own_code_note")
+"""Only where own code is in a run: a digest of its source, and what a reader of the numbers must know of it."""
+
 LAST = ("protocol", "error")
 """At the very end: a digest of how the metrics were made (only equal ones may be ranked together), and what went
 wrong."""
@@ -59,7 +63,7 @@ HAS_COLUMN = {"dataset", "model", "loss", "lr", "optim.lr", "seed", *KEY_OF.valu
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """What a text begins with that a spreadsheet takes for a formula."""
 
-ABOUT_THE_SWEEP = ("hydra", "sweep", "trust", "notes")
+ABOUT_THE_SWEEP = ("hydra", "sweep", "trust", "notes", "changed_code", "own_code_random")
 """Overridden keys that say nothing about a single run."""
 
 
@@ -144,8 +148,9 @@ def summarise(sweep_dir: Path) -> pd.DataFrame:
     runs, keys = planned_runs(sweep_dir)
     extra = [key for key in keys if key not in HAS_COLUMN and key.split(".")[0] not in ABOUT_THE_SWEEP]
     rows = [_row(sweep_dir, run, extra) for run in runs]
-    metrics = [name for row in rows for name in row if name not in FIRST and name not in extra and name not in LAST]
-    names = list(dict.fromkeys([*FIRST, *metrics, *extra, *LAST]))
+    metrics = [name for row in rows for name in row if name not in (*FIRST, *extra, *OWN, *LAST)]
+    own = OWN if any("own_code" in row for row in rows) else ()
+    names = list(dict.fromkeys([*FIRST, *metrics, *extra, *own, *LAST]))
     table = pd.DataFrame.from_records(rows, columns=names)
     return table.astype(_types(names, extra)).pipe(_with_inferred, extra)
 
@@ -169,6 +174,9 @@ def _row(sweep_dir: Path, run: PlannedRun, extra: Sequence[str]) -> dict[str, An
     current = State.PENDING if status is None else status.state
     row["state"] = current.value
     row |= {key: _flat(values.get(key)) for key in extra}
+    if "own_code" in values:
+        code = None if folder.is_symlink() else read_code(folder)
+        row |= {"own_code": str(values["own_code"]), "own_code_note": (code.note or None) if code is not None else None}
     if status is not None and status.error and status.state is not State.COMPLETED:
         row["error"] = f"{status.error.get('type')}: {status.error.get('message')}"
     result = read_result(result_json(folder)) if current is State.COMPLETED else None
@@ -242,7 +250,7 @@ def _types(names: Iterable[str], extra: Sequence[str]) -> dict[str, str]:
         elif name in WHOLE:
             kinds[name] = "Int64"
         else:
-            kinds[name] = "string" if name in (*TEXT, "error") else "float64"
+            kinds[name] = "string" if name in (*TEXT, *OWN, "error") else "float64"
     return kinds
 
 

@@ -169,7 +169,7 @@ class Conductor:
             place = placed(self.directory)
             if hasattr(self.launcher, "on_done"):
                 self.launcher.on_done = lambda number, done, batch=batch: self._ended(batch[number], done)
-            overrides = [[*job.overrides, f"sweep.run_id='{job.point.run_id}'", place] for job in batch]
+            overrides = [[*job.overrides, *job.point.planned, place] for job in batch]
             results = self.launcher.launch(overrides, first + start)
             if not hasattr(self.launcher, "on_done"):
                 for job, done in zip(batch, results, strict=True):

@@ -42,6 +42,7 @@ class Point:
         images_per_epoch: real images drawn in an epoch; a reused batch counts once.
         config: typed and validated.
         values: dotted key -> resolved value, and group -> chosen option.
+        own_code: sources of own code, as `sweep.own_code` takes them; "" where there is none.
     """
 
     overrides: tuple[str, ...]
@@ -54,6 +55,12 @@ class Point:
     images_per_epoch: int
     config: RunConfig
     values: Mapping[str, Any]
+    own_code: str = ""
+
+    @property
+    def planned(self) -> list[str]:
+        """Overrides by which its job knows what it was planned to be."""
+        return [f"sweep.run_id='{self.run_id}'", *([f"sweep.own_code='{self.own_code}'"] if self.own_code else [])]
 
     @property
     def weight(self) -> float:

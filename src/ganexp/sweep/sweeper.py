@@ -58,7 +58,7 @@ class GridSweeper(BasicSweeper):
             say(f"{directory}: {check_size(grid):,} points to compose")
 
         from ganexp.identity import NUMERICS_VERSION
-        from ganexp.sweep import dry_run, plan, preflight, show
+        from ganexp.sweep import dry_run, own, plan, preflight, show
         from ganexp.sweep.compose import Composer
         from ganexp.sweep.conduct import Conductor
         from ganexp.sweep.jobs import distinct
@@ -68,6 +68,7 @@ class GridSweeper(BasicSweeper):
         asked = all_points(Composer(self.hydra_context.config_loader, self.config), list(points(grid)), keys)
         wanted = distinct(asked)
         plan.check(directory, plan.read(directory), plan.Plan(NUMERICS_VERSION))
+        wanted = own.checked(wanted, directory, keys)
         conductor = Conductor(directory, wanted, self.launcher, self.max_batch_size, retry=options.retry == "failed")
         show.opening(directory, asked, wanted)
         if options.dry_run:

@@ -56,8 +56,8 @@ class Limits:
 def train(state: TrainState, batches: Batches, game: Game, limits: Limits, seed: int, hooks: Hooks) -> None:
     """Train until a limit is reached.
 
-    Every step reseeds torch's default generator from (seed, step), so a state restored from a checkpoint goes on
-    exactly as one that was never interrupted.
+    Every step reseeds torch's default generator from (seed, step), and Python's and numpy's where own code takes part,
+    so a state restored from a checkpoint goes on exactly as one that was never interrupted.
 
     Raises:
         Diverged: a loss or a weight is NaN or infinite.
@@ -104,7 +104,7 @@ def _run_epoch(
     while state.step < end and not _expired(state.train_seconds, limits):
         if hooks.interrupted():
             raise Interrupted
-        reseed(state.device, derive(seed, "step", state.step))
+        reseed(state.device, derive(seed, "step", state.step), everywhere=game.own_code)
         train_step(state, batches.at(state.step), game)
         state.step += 1
         state.train_seconds = before + perf_counter() - started

@@ -29,6 +29,7 @@ class Game:
         bf16: matrix products in bfloat16.
         ema_rampup: bound of the half-life as a share of the images seen, or None.
         reuse_fakes: the generator's step sees the last discriminator step's images, not new ones.
+        own_code: code that is not ganexp's takes part, so each step seeds Python's and numpy's generators too.
     """
 
     loss: AdversarialLoss
@@ -38,6 +39,7 @@ class Game:
     bf16: bool
     ema_rampup: float | None = None
     reuse_fakes: bool = False
+    own_code: bool = False
 
 
 def train_step(state: TrainState, batch: Minibatch, game: Game) -> None:

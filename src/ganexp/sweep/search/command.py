@@ -18,7 +18,7 @@ from ganexp import owned, state
 from ganexp.errors import ConfigError
 from ganexp.identity import NUMERICS_VERSION
 from ganexp.provenance import git_revision
-from ganexp.sweep import plan, preflight
+from ganexp.sweep import own, plan, preflight
 from ganexp.sweep.compose import Composer
 from ganexp.sweep.points import Point, all_points
 from ganexp.sweep.search import show
@@ -57,7 +57,8 @@ def run(sweeper: SearchSweeper, overrides: Sequence[Override]) -> list[Any]:
     directory = Path(str(config.hydra.sweep.dir))
     composer = Composer(sweeper.hydra_context.config_loader, config)
     space = space_of(overrides)
-    probe = check(composer, space)
+    probes = check(composer, space)
+    probe = probes[0]
     objectives = objectives_of(probe.config, options.objectives)
     directions = directions_of(probe.config, objectives, options.direction)
     make_sampler(options.sampler, 0)
@@ -69,6 +70,7 @@ def run(sweeper: SearchSweeper, overrides: Sequence[Override]) -> list[Any]:
         )
     address = address_of(config.hydra.sweeper, directory)
     plan.check(directory, plan.read(directory), plan.Plan(NUMERICS_VERSION, address.name, address.shown))
+    probes = own.checked(probes, directory, space.keys, study=True)
     show.opening(directory, address, space, options, objectives, directions)
     if config.sweep.dry_run:
         return []
@@ -82,7 +84,7 @@ def run(sweeper: SearchSweeper, overrides: Sequence[Override]) -> list[Any]:
     search = Search(
         trials,
         functools.partial(_suggest, _plugin(options, config), space),
-        functools.partial(_identify, composer, space),
+        functools.partial(_identify, composer, space, directory),
         functools.partial(_record, directory, config, overrides, address),
         sweeper.launcher,
         objectives,
@@ -171,8 +173,8 @@ def _suggest(plugin: OptunaSweeperImpl, space: Space, trial: Trial) -> tuple[str
     return tuple(found[0])
 
 
-def _identify(composer: Composer, space: Space, overrides: tuple[str, ...]) -> Point:
-    return all_points(composer, [overrides], space.keys)[0]
+def _identify(composer: Composer, space: Space, directory: Path, overrides: tuple[str, ...]) -> Point:
+    return own.noticed(all_points(composer, [overrides], space.keys)[0], directory)
 
 
 def _record(directory: Path, config: Any, overrides: Sequence[Override], address: Address, *points: Point) -> None:

@@ -187,7 +187,7 @@ class Search:
             *asked.point.overrides,
             *retry,
             f"sweep.trial={asked.trial.number}",
-            f"sweep.run_id='{asked.point.run_id}'",
+            *asked.point.planned,
             placed(self.directory),
         ]
 

@@ -84,8 +84,8 @@ def space_of(overrides: Iterable[Override]) -> Space:
     return Space(swept, fixed, tuple(deletions))
 
 
-def check(composer: Composer, space: Space) -> Point:
-    """Compose every value of a space once; gives a point of it that can be trained.
+def check(composer: Composer, space: Space) -> list[Point]:
+    """Compose every value of a space once; gives those points of it that can be trained, one at least.
 
     Raises:
         ConfigError, DataError: a key or a value that no trial could have, or no probe that can be trained.
@@ -104,7 +104,7 @@ def check(composer: Composer, space: Space) -> Point:
     if not points:
         assert refused is not None
         raise refused
-    return points[0]
+    return points
 
 
 def _values(distribution: BaseDistribution | None) -> Sequence[Any]:
