@@ -74,7 +74,7 @@ def test_what_optuna_cannot_draw_from_is_refused() -> None:
 
 class TestCheck:
     def test_gives_a_point_that_can_be_trained(self, composer: Composer) -> None:
-        point = check(composer, space("trainer.batch_size=4096,16"))
+        (point, *_) = check(composer, space("trainer.batch_size=4096,16"))
         assert point.config.trainer.batch_size == 16, "4096 is more than there are images"
 
     @pytest.mark.parametrize(
@@ -92,22 +92,22 @@ class TestCheck:
 
 class TestObjectives:
     def test_by_default_the_metrics_own(self, composer: Composer) -> None:
-        config = check(composer, space()).config
+        config = check(composer, space())[0].config
         assert objectives_of(config, None) == ["cfd"]
         assert directions_of(config, ["cfd", "train_seconds", "recall"], None) == ["minimize", "minimize", "maximize"]
 
     def test_metrics_none_is_refused(self, composer: Composer) -> None:
-        config = check(composer, space("metrics=none")).config
+        config = check(composer, space("metrics=none"))[0].config
         with pytest.raises(ConfigError, match="a search needs something to optimise"):
             objectives_of(config, None)
 
     @pytest.mark.parametrize("asked", [["cfdd"], [], ["cfd", "cfd"]])
     def test_what_no_metric_gives_is_refused(self, composer: Composer, asked: list[str]) -> None:
         with pytest.raises(ConfigError, match=r"hydra.sweeper.objectives: expected"):
-            objectives_of(check(composer, space()).config, asked)
+            objectives_of(check(composer, space())[0].config, asked)
 
     def test_a_direction_against_the_metrics_own_is_refused(self, composer: Composer) -> None:
-        config = check(composer, space()).config
+        config = check(composer, space())[0].config
         assert directions_of(config, ["cfd"], "minimize") == ["minimize"]
         with pytest.raises(ConfigError, match=r"hydra.sweeper.direction: expected minimize \(cfd: minimize\)"):
             directions_of(config, ["cfd"], "maximize")
