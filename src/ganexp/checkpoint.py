@@ -46,9 +46,20 @@ def save(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> 
     header = {"format": str(FORMAT), "meta": text, "digest": _digest(kept, text), "layout": _layout(kept)}
     path.parent.mkdir(exist_ok=True)
     try:
-        write_bytes(path, serialized(kept, header))  # save_file has a temporary name and a mode of its own
+        write_bytes(path, _in_order(serialized(kept, header)))  # save_file has a temporary name and a mode of its own
     except (SafetensorError, OSError) as error:
         raise OSError(f"{path}: cannot be written ({error})") from None
+
+
+def _in_order(file: bytes) -> bytes:
+    """The file with its metadata in order, which safetensors writes in a random one: equal content is equal bytes."""
+    size = int.from_bytes(file[:8], "little")
+    header = json.loads(file[8 : 8 + size])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode().ljust(size)
+    if len(text) != size:
+        raise ValueError(f"header: expected {size} bytes, got {len(text)}")
+    return file[:8] + text + file[8 + size :]
 
 
 def _apart(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

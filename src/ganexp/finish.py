@@ -13,6 +13,7 @@ import numpy as np
 from ganexp import state
 from ganexp.atomic import copy
 from ganexp.coderecord import CodeRecord
+from ganexp.drawing import decoration, default_style
 from ganexp.errors import DataError
 from ganexp.identity import NUMERICS_VERSION
 from ganexp.job import Job
@@ -134,12 +135,13 @@ def write_read_off(short: Job, source: Path, rows: Sequence[Row], content: Mappi
             lease.begin(Status(State.RUNNING, epoch, epoch, who.run_id, who.trajectory_id, note=short.note))
             write_record(short.directory, short.texts, who.identity, short.code)
             write_metrics(metrics_csv(short.directory), rows, list(short.config.scores))
-            link_samples(source, short.directory, epoch)
+            with decoration(short.directory / "samples"):
+                link_samples(source, short.directory, epoch)
             target = generator_checkpoint(short.directory, epoch)
             target.parent.mkdir(exist_ok=True)
             copy(generator_checkpoint(source, epoch), target)
-            draw_losses(short, rows)
             write_result(result_json(short.directory), {**content, "read_off": source.name})
+            draw_losses(short, rows)
             lease.update(state=State.COMPLETED)
     except state.HeldError:
         return
@@ -150,7 +152,9 @@ def draw_losses(job: Job, rows: Sequence[Row]) -> None:
     from ganexp.pictures import losses_figure
 
     warmup = int(job.config.loss.params.get("warmup_epochs", 0))
-    losses_figure(job.directory / "losses.png", rows, warmup)
+    path = job.directory / "losses.png"
+    with decoration(path), default_style():
+        losses_figure(path, rows, warmup)
 
 
 def draw_closer(job: Job, evaluator: Evaluator, sample: GeneratorSampler) -> None:
@@ -162,15 +166,17 @@ def draw_closer(job: Job, evaluator: Evaluator, sample: GeneratorSampler) -> Non
     from ganexp.pictures import save_grid, to_uint8
     from ganexp.sampling import STEPS, interpolations
 
-    folder = job.directory / "samples"
-    save_grid(folder / "interpolation.png", to_uint8(interpolations(sample, CLOSER_ROWS)), STEPS)
-    try:
-        generated, nearest = nearest_neighbours(evaluator, sample, CLOSER_ROWS * STEPS // 2)
-    except DataError as error:
-        log.info("no picture of nearest neighbours: %s", error)
-        return
-    pairs = np.stack((generated, nearest), axis=1).reshape(-1, *generated.shape[1:])
-    save_grid(folder / "neighbours.png", pairs, STEPS)
+    path, beside = (job.directory / "samples" / f"{name}.png" for name in ("interpolation", "neighbours"))
+    with decoration(path):
+        save_grid(path, to_uint8(interpolations(sample, CLOSER_ROWS)), STEPS)
+    with decoration(beside):
+        try:
+            generated, nearest = nearest_neighbours(evaluator, sample, CLOSER_ROWS * STEPS // 2)
+        except DataError as error:
+            log.info("no picture of nearest neighbours: %s", error)
+            return
+        pairs = np.stack((generated, nearest), axis=1).reshape(-1, *generated.shape[1:])
+        save_grid(beside, pairs, STEPS)
 
 
 def finished_result(directory: Path) -> dict[str, Any] | None:

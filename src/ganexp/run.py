@@ -20,6 +20,7 @@ from ganexp import pictures, state
 from ganexp.build import build_batches, build_game, build_state, derived, make_evaluator, settings
 from ganexp.coderecord import NOT_REPRODUCIBLE, joined
 from ganexp.config import plain_values
+from ganexp.drawing import decoration
 from ganexp.errors import DirectoryError, Diverged, LeaseLost, Pruned, in_words
 from ganexp.finish import draw_closer, draw_losses, finished_result, objective_value
 from ganexp.job import Job
@@ -288,7 +289,8 @@ def _read_off(session: Session) -> dict[str, Any] | None:
     )
     training.average, training.history, training.step = None, rows, int(rows[-1]["step"] or 0)
     training.train_seconds = float(rows[-1]["train_seconds"] or 0.0)
-    link_samples(folder, job.directory, epoch)
+    with decoration(job.directory / "samples"):
+        link_samples(folder, job.directory, epoch)
     write_metrics(metrics_csv(job.directory), rows, list(job.config.scores))
     return _finish(session, folder.name)
 
@@ -296,7 +298,9 @@ def _read_off(session: Session) -> dict[str, Any] | None:
 def _draw_real(job: Job) -> None:
     """samples/real.png: the first training images."""
     path = job.directory / "samples" / "real.png"
-    if not path.exists():
+    if path.exists():
+        return
+    with decoration(path):
         path.parent.mkdir(exist_ok=True)
         pictures.save_grid(path, np.array(job.dataset.train[: job.config.trainer.sample_images]))
 
@@ -348,14 +352,14 @@ def _finish(session: Session, read_off: str | None = None) -> dict[str, Any]:
     epoch = int(rows[-1]["epoch"] or 0)
     session.save_generator(epoch)
     with session.naming(epoch):
+        scores = session.scores(epoch)
+        content = {**session.result(job, rows, scores), "read_off": read_off}
+        write_result(result_json(job.directory), content)
         if not samples_png(job.directory, epoch).exists():
             session.draw_samples(epoch)
-        draw_losses(job, rows)
-        if job.config.metrics.pictures and session.evaluator is not None:
-            derived(job.config, session.training.device, "closer", epoch)
-            draw_closer(job, session.evaluator, session.sample)
-        scores = session.scores(epoch)
-    content = {**session.result(job, rows, scores), "read_off": read_off}
-    write_result(result_json(job.directory), content)
+    draw_losses(job, rows)
+    if job.config.metrics.pictures and session.evaluator is not None:
+        derived(job.config, session.training.device, "closer", epoch)
+        draw_closer(job, session.evaluator, session.sample)
     session.judged(content["final"])
     return content

@@ -16,6 +16,7 @@ import torch
 from ganexp import pictures, state
 from ganexp.build import derived
 from ganexp.checkpoint import CorruptCheckpointError
+from ganexp.drawing import decoration
 from ganexp.errors import Diverged, LeaseLost, Pruned
 from ganexp.finish import finished_result, plain, result, write_read_off
 from ganexp.job import Job, shorter
@@ -192,9 +193,10 @@ class Session:
         derived(self.job.config, self.training.device, "samples", epoch)
         images = pictures.to_uint8(self.sample(self.job.config.trainer.sample_images))
         path = samples_png(self.job.directory, epoch)
-        path.parent.mkdir(exist_ok=True)
-        pictures.save_grid(path, images)
-        self.logger.picture("samples", path, self.training.step)
+        with decoration(path):
+            path.parent.mkdir(exist_ok=True)
+            pictures.save_grid(path, images)
+            self.logger.picture("samples", path, self.training.step)
 
     def read_off(self, epoch: int) -> None:
         """Write the directory of the run of this trajectory that ends at `epoch`, whose generator is kept.

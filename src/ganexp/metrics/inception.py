@@ -15,6 +15,7 @@ import torch
 from annotated_types import Ge, Gt, Le
 from torch import Tensor, nn
 
+from ganexp.drawing import import_matplotlib
 from ganexp.errors import DataError
 from ganexp.metrics.extractor import Extractor, locked
 from ganexp.metrics.metric import Metric, ScoringContext
@@ -79,6 +80,7 @@ def kid(
     """
 
     def compute(context: ScoringContext) -> float:
+        import_matplotlib()  # which torchmetrics imports
         from torchmetrics.image.kid import KernelInceptionDistance
 
         size = min(subset_size, len(context.reference))
@@ -102,6 +104,7 @@ def inception_score(*, splits: Annotated[int, Gt(0), Le(10_000)] = 10, weights: 
     """
 
     def compute(context: ScoringContext) -> float:
+        import_matplotlib()  # which torchmetrics imports
         from torchmetrics.image.inception import InceptionScore
 
         with _quiet():

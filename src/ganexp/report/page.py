@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
+from ganexp.drawing import drawn
 from ganexp.report import charts, curves, wording
 from ganexp.report.anchors import anchors
 from ganexp.report.collect import Run, Study, short_key
@@ -227,15 +228,15 @@ def _chapter(study: Study, ranking: Ranking, name: str, several: bool, order: Se
 
 def _drawings(ranking: Ranking, matters: Importance, name: str, order: Sequence[Run]) -> dict[str, list[Drawing]]:
     made = {
-        "verdict": [charts.intervals(ranking, name)],
-        "heatmaps": [charts.heatmaps(ranking, name)],
+        "verdict": [drawn(charts.intervals, ranking, name)],
+        "heatmaps": [drawn(charts.heatmaps, ranking, name)],
         "matters": [
-            charts.shares(matters, name, ranking.dataset),
-            charts.marginals(ranking, name),
-            charts.parallel(ranking, name),
+            drawn(charts.shares, matters, name, ranking.dataset),
+            drawn(charts.marginals, ranking, name),
+            drawn(charts.parallel, ranking, name),
         ],
-        "curves": [curves.learning_curves(ranking, name), curves.budget_curve(ranking, name, order)],
-        "losses": [curves.losses(ranking, name), curves.equilibrium(ranking, name)],
+        "curves": [drawn(curves.learning_curves, ranking, name), drawn(curves.budget_curve, ranking, name, order)],
+        "losses": [drawn(curves.losses, ranking, name), drawn(curves.equilibrium, ranking, name)],
     }
     return {section: [drawing for drawing in each if drawing is not None] for section, each in made.items()}
 

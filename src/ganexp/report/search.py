@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganexp.contents import Trials, check
+from ganexp.drawing import drawn
 from ganexp.foreign import MEDIUM, read_json
 from ganexp.report.budget import incumbents
 from ganexp.report.collect import Run, Study, finite
@@ -121,9 +122,9 @@ def _searched(content: Mapping[str, Any], runs: Sequence[Run], name: str) -> Sea
     best = pareto(np.array([trial.values for trial in done]).reshape(len(done), len(directions)), directions)
     front = tuple(trial for trial, kept in zip(done, best, strict=True) if kept)
     drawings = [
-        _history(trials, objectives, directions, name) if len(objectives) == 1 else None,
-        _pruned_curves(trials, objectives, name),
-        _pareto_front(done, front, objectives, name) if len(objectives) > 1 else None,
+        drawn(_history, trials, objectives, directions, name) if len(objectives) == 1 else None,
+        drawn(_pruned_curves, trials, objectives, name),
+        drawn(_pareto_front, done, front, objectives, name) if len(objectives) > 1 else None,
     ]
     return Searched(
         name=str(content["study"]),

@@ -97,11 +97,21 @@ def place(
 ) -> Path:
     """Write a report, and `more` files with it, into a folder; returns the path of report.html.
 
+    A figure that cannot be written is left out with a warning: the pages and tables stand without it.
+
     Raises:
         DirectoryError: a file of the user's is in the way, with neither `force` nor `beside`.
     """
     files = {**report.files(), **(more or {})}
-    suffix = owned.write(folder, files, force=force, beside=report.files if beside else None, stale=STALE)
+
+    def write(files: Mapping[str, bytes]) -> str:
+        return owned.write(folder, files, force=force, beside=report.files if beside else None, stale=STALE)
+
+    try:
+        suffix = write(files)
+    except OSError as error:
+        log.warning("%s: not every file could be written (%s); the pages alone are", folder, error.strerror or error)
+        suffix = write({name: content for name, content in files.items() if "/" not in name})
     return folder / f"report{suffix}.html"
 
 
