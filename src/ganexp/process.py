@@ -5,12 +5,16 @@ from __future__ import annotations
 import codecs
 import errno
 import io
+import logging
 import os
+import re
 import select
 import signal
 import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
+
+from ganexp.terminal import plain
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -40,12 +44,44 @@ class _Lossy(io.FileIO):
             sys.stderr.write(f"ganexp: {NAMES[1]}: {error.strerror}; its messages are lost\n")
 
 
+class _Gate(io.TextIOWrapper):
+    """A stream through which no text reaches a terminal that acts on it, whoever prints it and whatever it read."""
+
+    def write(self, text: str) -> int:
+        """As `io.TextIOWrapper`; hidden characters are spelled out, but for what ganexp draws with on a terminal."""
+        if text.translate(_LINES).isprintable():
+            return super().write(text)
+        pieces = _DRAWING.split(text) if self.isatty() or os.environ.get("FORCE_COLOR") else [text]
+        drawn = [piece if odd % 2 else "\r".join(map(plain, piece.split("\r"))) for odd, piece in enumerate(pieces)]
+        super().write("".join(drawn))
+        return len(text)
+
+
+_LINES = dict.fromkeys(map(ord, "\n\t\r"), " ")
+_DRAWING = re.compile(r"(\x1b\[[0-9;?]{0,20}[A-HJKSTfhlmsu])")
+"""Colours and moves of the cursor, by which progress bars and tables are drawn: no titles, no clipboard, no keys."""
+
+
+class _Record(logging.LogRecord):
+    """A log record whose message and traceback cannot act on a terminal."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.exc_info:
+            self.exc_text = plain(logging.Formatter().formatException(self.exc_info))
+
+    def getMessage(self) -> str:  # noqa: N802  (the library's name)
+        return plain(super().getMessage())
+
+
 def keep_working() -> None:
     """From now on a reader that goes away, or a log disk that is full, costs messages and ends nothing.
 
-    Also characters that the locale has no bytes for end nothing: they are spelled out. Streams that a notebook, a
-    launcher or a test has replaced are left alone; closed ones lead nowhere.
+    Everything that is logged, and printed to the standard streams, passes a gate (`ganexp.terminal.plain`). Characters
+    that the locale has no bytes for are spelled out too. Streams that a notebook, a launcher or a test has replaced
+    are left alone; closed ones lead nowhere.
     """
+    logging.setLogRecordFactory(_Record)
     _open_closed()
     for descriptor, name in ((1, "stdout"), (2, "stderr")):
         stream = getattr(sys, name)
@@ -63,7 +99,7 @@ def speak_utf8() -> None:
 def _lossy(descriptor: int, like: io.TextIOWrapper | None) -> io.TextIOWrapper:
     raw = _Lossy(descriptor, "w", closefd=False)
     unbuffered = like is not None and like.write_through
-    made = io.TextIOWrapper(
+    made = _Gate(
         raw if unbuffered else io.BufferedWriter(raw),  # as Python itself does for -u
         encoding="utf-8" if like is None else like.encoding,
         errors="backslashreplace",
