@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from ganexp.atomic import write_bytes
 from ganexp.contents import Meta, check
-from ganexp.foreign import open_file
+from ganexp.foreign import folder_below, open_file
 from ganexp.types import Optimizer
 
 FORMAT = 1
@@ -44,7 +44,7 @@ def save(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> 
     kept = _apart(tensors)
     text = json.dumps(meta)
     header = {"format": str(FORMAT), "meta": text, "digest": _digest(kept, text), "layout": _layout(kept)}
-    path.parent.mkdir(exist_ok=True)
+    folder_below(path.parent.parent, path.parent.name)
     try:
         write_bytes(path, _in_order(serialized(kept, header)))  # save_file has a temporary name and a mode of its own
     except (SafetensorError, OSError) as error:

@@ -18,6 +18,7 @@ import typer
 
 from ganexp.cli import reporting, start
 from ganexp.coderecord import as_text, read_code
+from ganexp.dataset.place import only_own_root
 from ganexp.errors import ConfigError, DirectoryError
 from ganexp.foreign import refuse_links
 from ganexp.terminal import plain
@@ -72,6 +73,8 @@ def main(
         for text in more or []:
             if "=" not in text and not text.startswith("~"):
                 raise ConfigError(f"expected overrides such as hydra/launcher=basic, got {text!r}")
+        parts = [text.lstrip("+").partition("=") for text in more or []]
+        named = [Path(value.strip("'\"")) for key, _, value in parts if key == "dataset.root"]
         chosen = winners(sweep, top, seeds)
         failed = False
         for again in chosen:
@@ -80,7 +83,8 @@ def main(
             if dry_run:
                 typer.echo(plain("  " + command(arguments)))
                 continue
-            status = subprocess.run([sys.executable, "-m", "ganexp", *arguments], check=False).returncode
+            with only_own_root(*named):
+                status = subprocess.run([sys.executable, "-m", "ganexp", *arguments], check=False).returncode
             if status not in (0, 1):
                 raise SystemExit(status)
             failed = failed or status == 1

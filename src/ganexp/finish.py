@@ -15,6 +15,7 @@ from ganexp.atomic import copy
 from ganexp.coderecord import CodeRecord
 from ganexp.drawing import decoration, default_style
 from ganexp.errors import DataError
+from ganexp.foreign import folder_below
 from ganexp.identity import NUMERICS_VERSION
 from ganexp.job import Job
 from ganexp.provenance import git_revision, versions
@@ -138,7 +139,7 @@ def write_read_off(short: Job, source: Path, rows: Sequence[Row], content: Mappi
             with decoration(short.directory / "samples"):
                 link_samples(source, short.directory, epoch)
             target = generator_checkpoint(short.directory, epoch)
-            target.parent.mkdir(exist_ok=True)
+            folder_below(short.directory, "checkpoints")
             copy(generator_checkpoint(source, epoch), target)
             write_result(result_json(short.directory), {**content, "read_off": source.name})
             draw_losses(short, rows)

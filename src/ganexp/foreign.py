@@ -89,5 +89,23 @@ def refuse_links(*paths: Path) -> None:
             raise DirectoryError(f"{path}: expected a file or folder of its own, got a link to {path.readlink()}")
 
 
+def folder_below(base: Path, *names: str) -> Path:
+    """A folder below a directory that somebody else may have recorded, made where it is missing.
+
+    Args:
+        base: the directory; it may be a link itself where the user names it.
+        names: relative paths, joined.
+
+    Raises:
+        DirectoryError: a link stands at any level below `base`: what lies behind it belongs to somebody else.
+    """
+    path = base
+    for name in Path(*names).parts:
+        path = path / name
+        refuse_links(path)
+        path.mkdir(exist_ok=True)
+    return path
+
+
 def _no_number(name: str) -> NoReturn:
     raise ValueError(f"expected numbers, got {name}")

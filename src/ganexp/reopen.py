@@ -6,7 +6,6 @@ configuration itself says of trust.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +15,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from ganexp import checkpoint, recorded, state
 from ganexp.config import RunConfig, load
-from ganexp.errors import ConfigError, DataError, DirectoryError
+from ganexp.dataset.place import only_own_root
+from ganexp.errors import ConfigError, DirectoryError
 from ganexp.foreign import SMALL, read_text
 from ganexp.job import Job, identify, load_dataset
 from ganexp.rundir import Texts, generator_checkpoints, refuse_linked, state_checkpoints
@@ -54,14 +54,14 @@ def open_config(run: Path, trust: Sequence[str]) -> tuple[RunConfig, Texts]:
 
 
 def open_run(run: Path, trust: Sequence[str]) -> Job:
-    """A run directory as a job, its dataset loaded.
+    """A run directory as a job, its dataset loaded. A data root that the run alone names is read, and not written.
 
     Raises:
         DirectoryError, ConfigError: as `open_config`; the data may raise DataError.
     """
     config, texts = open_config(run, trust)
-    _check_root(config)
-    return Job(config, load_dataset(config.dataset), identify(config), run, texts, in_sweep=False)
+    with only_own_root():
+        return Job(config, load_dataset(config.dataset), identify(config), run, texts, in_sweep=False)
 
 
 def open_to_work(run: Path, trust: Sequence[str]) -> Job:
@@ -144,23 +144,6 @@ def _anchor_root(cfg: DictConfig, folder: str) -> None:
     root = OmegaConf.select(cfg, "dataset.root")
     if isinstance(root, str) and not Path(root).is_absolute():
         OmegaConf.update(cfg, "dataset.root", recorded.literal(str(Path(folder) / root)))
-
-
-def _check_root(config: RunConfig) -> None:
-    """Refuse to make a data root where a run directory says so: it must be one already, or the user's own.
-
-    Raises:
-        DataError: it is neither.
-    """
-    root = config.dataset.params.get("root")
-    if not isinstance(root, Path):
-        return
-    own = Path(os.environ.get("GANEXP_DATA", "data")).expanduser().absolute()
-    if root.expanduser().absolute() != own and not (root.expanduser() / "prepared").is_dir():
-        raise DataError(
-            f"dataset.root: expected a data root of ganexp (a folder that holds 'prepared'), got {root}, which the "
-            f"run's configuration names; if data may be prepared there, set GANEXP_DATA={root}"
-        )
 
 
 def _text(path: Path) -> str:

@@ -23,6 +23,7 @@ from ganexp.config import plain_values
 from ganexp.drawing import decoration
 from ganexp.errors import DirectoryError, Diverged, LeaseLost, Pruned, in_words
 from ganexp.finish import draw_closer, draw_losses, finished_result, objective_value
+from ganexp.foreign import folder_below
 from ganexp.job import Job
 from ganexp.logger import Logger
 from ganexp.owncode import accept, own_code
@@ -300,8 +301,8 @@ def _draw_real(job: Job) -> None:
     path = job.directory / "samples" / "real.png"
     if path.exists():
         return
+    folder_below(job.directory, "samples")
     with decoration(path):
-        path.parent.mkdir(exist_ok=True)
         pictures.save_grid(path, np.array(job.dataset.train[: job.config.trainer.sample_images]))
 
 

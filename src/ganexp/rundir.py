@@ -14,7 +14,7 @@ from ganexp import state
 from ganexp.atomic import copy, left_over, write_json, write_text
 from ganexp.coderecord import CodeRecord, write_code
 from ganexp.errors import DirectoryError
-from ganexp.foreign import SMALL, read_json, refuse_links
+from ganexp.foreign import SMALL, folder_below, read_json, refuse_links
 from ganexp.identity import difference
 
 FOLDERS = ("", ".hydra", "checkpoints", "samples")
@@ -138,8 +138,7 @@ def check_unclaimed(run: Path, run_id: str, identity: Mapping[str, Any]) -> None
 
 def write_record(run: Path, texts: Texts, identity: Mapping[str, Any], code: CodeRecord | None = None) -> None:
     """Write `.hydra/`: the configuration as composed, what the run's identity is made from, and own code if any."""
-    folder = run / ".hydra"
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = folder_below(run, ".hydra")
     write_json(folder / "identity.json", identity)  # first: it tells that the others are ganexp's own
     write_text(folder / "config.yaml", texts.config)
     write_text(folder / "overrides.yaml", texts.overrides)
@@ -173,8 +172,7 @@ def drop_left_over(run: Path) -> None:
 
 def link_samples(source: Path, target: Path, last_epoch: int) -> None:
     """Give `target` the sample pictures of `source` up to `last_epoch`: hard links, or copies where those fail."""
-    folder = target / "samples"
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = folder_below(target, "samples")
     for picture in sorted(_own_files(source, "samples")):
         number = picture.stem.removeprefix("epoch_")
         if picture.stem == "real" or (number.isdigit() and int(number) <= last_epoch):

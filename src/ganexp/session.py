@@ -19,6 +19,7 @@ from ganexp.checkpoint import CorruptCheckpointError
 from ganexp.drawing import decoration
 from ganexp.errors import Diverged, LeaseLost, Pruned
 from ganexp.finish import finished_result, plain, result, write_read_off
+from ganexp.foreign import folder_below
 from ganexp.job import Job, shorter
 from ganexp.observe import observe
 from ganexp.process import ignore_next, restore, stop_signals
@@ -193,8 +194,8 @@ class Session:
         derived(self.job.config, self.training.device, "samples", epoch)
         images = pictures.to_uint8(self.sample(self.job.config.trainer.sample_images))
         path = samples_png(self.job.directory, epoch)
+        folder_below(self.job.directory, "samples")
         with decoration(path):
-            path.parent.mkdir(exist_ok=True)
             pictures.save_grid(path, images)
             self.logger.picture("samples", path, self.training.step)
 

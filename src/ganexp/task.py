@@ -17,7 +17,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from ganexp.cli import reporting
-from ganexp.errors import ConfigError, LeaseLost, Refused, in_words, lack_of_memory
+from ganexp.errors import ConfigError, DirectoryError, LeaseLost, Refused, in_words, lack_of_memory
 from ganexp.mistakes import check_hydra
 from ganexp.process import keep_working
 from ganexp.terminal import plain
@@ -162,10 +162,10 @@ def _spread(job: Job, ended: State, error: dict[str, str]) -> None:
             with Lease(each.directory) as lease:
                 from ganexp.rundir import write_record
 
-                write_record(each.directory, each.texts, each.who.identity)
                 epochs = each.config.trainer.epochs
                 lease.begin(Status(ended, epoch, epochs, each.who.run_id, each.who.trajectory_id, error=error))
-        except state.HeldError:
+                write_record(each.directory, each.texts, each.who.identity)
+        except (state.HeldError, DirectoryError):
             continue
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ganexp.dataset import place
+from ganexp.dataset import arrays, digits, image_folder, place
 from ganexp.errors import DataError
 
 
@@ -27,6 +27,7 @@ def test_root_is_absolute_and_a_folder(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_stand_in_is_keyed_by_the_roots_path(tmp_path: Path, cache_home: Path) -> None:
     first, second = place.cache_root(tmp_path / "a"), place.cache_root(tmp_path / "b")
+    assert first is not None and second is not None
     assert first.parent == second.parent == cache_home
     assert first != second
     assert first == place.cache_root(tmp_path / "a")
@@ -99,3 +100,60 @@ def test_lock_of_a_killed_holder_is_free(tmp_path: Path, caplog: pytest.LogCaptu
         assert holder.wait(5) == -9
     killer.join()
     assert f"waiting for another process that works on {tmp_path}" in caplog.text
+
+
+@pytest.fixture
+def nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process without HOME, of a user who has no name."""
+    import pwd
+
+    def unknown(number: int) -> None:
+        raise KeyError(f"getpwuid(): uid not found: {number}")
+
+    for name in ("HOME", "USER", "LOGNAME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+
+
+@pytest.mark.usefixtures("nobody")
+def test_no_home_is_needed_where_the_root_can_be_written(tmp_path: Path) -> None:
+    assert digits(root=tmp_path).name == "digits"
+    assert digits(root=tmp_path, image_size=9).train.shape[2:] == (9, 9)
+
+
+@pytest.mark.usefixtures("nobody")
+def test_where_a_home_is_needed_one_line_says_what_to_set(tmp_path: Path, unwritable: Callable[[Path], None]) -> None:
+    with pytest.raises(DataError, match=r"dataset.root: expected a path without ~.*set HOME.*got ~/x"):
+        digits(root=Path("~/x"))
+    with pytest.raises(DataError, match=r"dataset.images: expected a path without ~.*set HOME.*got ~/x"):
+        arrays(root=tmp_path, images=Path("~/x"))
+    with pytest.raises(DataError, match=r"dataset.path: expected a path without ~.*set HOME.*got ~/x"):
+        image_folder(root=tmp_path, path=Path("~/x"))
+    unwritable(tmp_path)
+    with pytest.raises(DataError, match=r"no cache directory is known: set HOME, XDG_CACHE_HOME or dataset.root"):
+        digits(root=tmp_path / "data")
+
+
+def test_a_prepared_root_asks_for_no_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    digits(root=tmp_path)
+    monkeypatch.setattr(place, "_cache", lambda: pytest.fail("asked for the user's cache directory"))
+    digits(root=tmp_path, image_size=9)
+
+
+def test_a_root_that_is_not_named_by_its_user_is_read_and_not_written(
+    tmp_path: Path, cache_home: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    digits(root=tmp_path / "theirs", image_size=8)
+    before = sorted((tmp_path / "theirs").rglob("*"))
+    monkeypatch.setenv("GANEXP_DATA", str(tmp_path / "mine"))
+    with place.only_own_root():
+        data = digits(root=tmp_path / "theirs", image_size=10)
+        assert sorted((tmp_path / "theirs").rglob("*")) == before
+        assert data.cache_dir.is_relative_to(cache_home)
+        assert f"GANEXP_DATA={tmp_path}/theirs" in caplog.text and str(cache_home) in caplog.text
+        assert digits(root=tmp_path / "mine").cache_dir.is_relative_to(tmp_path / "mine")
+        assert digits(root=tmp_path / "new").cache_dir.is_relative_to(cache_home)
+        assert not (tmp_path / "new").exists()
+    with place.only_own_root(tmp_path / "other"):
+        assert digits(root=tmp_path / "other").cache_dir.is_relative_to(tmp_path / "other")
+    assert place.WRITABLE not in os.environ

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,7 @@ from strangers import canary, command, edit, every_command, honest, only, sweep
 
 from ganexp.dataset import digits
 from ganexp.errors import DataError, DirectoryError
-from ganexp.reopen import open_run, open_to_work
+from ganexp.reopen import open_to_work
 from ganexp.state import State
 from ganexp.sweep import plan
 from ganexp.sweep.search.trials import LAUNCHER, LAUNCHERS, Trials
@@ -70,6 +71,18 @@ LINKS: dict[str, Callable[[Path, Path, Path], None]] = {
 }
 
 
+def log_deep(sweep: Path, run: Path, outside: Path) -> None:
+    """Events of a logger in a folder of a folder, the inner one a link."""
+    edit(
+        run / ".hydra" / "config.yaml",
+        "_target_: ganexp.logger.csv",
+        "_target_: ganexp.logger.tensorboard\n  folder: tb/x",
+    )
+    replace(run / "tb" / "x", outside / "run")
+
+
+LINKS["a logger's"] = log_deep
+
 CONCERNED = {
     "checkpoints": ("clean", "sample", "evaluate", "resume"),
     "samples": ("report", "clean", "resume"),
@@ -79,6 +92,7 @@ CONCERNED = {
     "figures": ("report",),
     "written": ("report", "report --verify"),
     "locks": ("status", "resume", "clean"),
+    "a logger's": ("resume",),
 }
 """Link -> the commands that would come by it."""
 
@@ -86,7 +100,7 @@ CONCERNED = {
 @pytest.mark.parametrize("link", LINKS)
 def test_no_command_follows_a_link(sweep: Path, only: Path, outside: Path, tmp_path: Path, link: str) -> None:
     names = every_command(sweep, tmp_path)
-    if link in ("files", "locks"):
+    if link in ("files", "locks", "a logger's"):
         edit(only / "status.json", "COMPLETED", "RUNNING")
     LINKS[link](sweep, only, outside)
     before = content(outside)
@@ -106,6 +120,18 @@ def ranked(sweep: Path) -> None:
     write_plan(sweep, runs, ["optim.lr"])
     for each in runs:
         write_run(sweep, each, State.COMPLETED)
+
+
+def test_a_job_that_is_refused_for_its_links_writes_nothing_behind_them(
+    sweep: Path, only: Path, outside: Path, tmp_path: Path
+) -> None:
+    edit(only / "status.json", "COMPLETED", "INTERRUPTED")
+    LINKS["record"](sweep, only, outside)
+    before = content(outside)
+    again = (*TINY, "trainer.epochs=1", "hydra/launcher=basic", f"hydra.sweep.dir={sweep}")
+    done = command("ganexp", "--multirun", *again, cwd=tmp_path)
+    assert done.status in (1, 2) and "link" in done.output
+    assert content(outside) == before
 
 
 @pytest.mark.parametrize("name", ["best", "best/experiment", "confirm"])
@@ -232,14 +258,69 @@ def test_a_link_in_the_place_of_a_study_is_not_opened(tmp_path: Path) -> None:
     assert (tmp_path / "mine.db").read_bytes() == PRIVATE
 
 
-def test_no_data_root_is_made_where_a_stranger_says(only: Path, tmp_path: Path) -> None:
-    target = tmp_path / "elsewhere" / "deep"
-    edit(only / ".hydra" / "config.yaml", "${oc.env:GANEXP_DATA,data}", str(target))
-    with pytest.raises(DataError, match=r"expected a data root.*elsewhere.*GANEXP_DATA="):
-        open_run(only, [])
-    assert not target.parent.exists()
-    target.joinpath("prepared").mkdir(parents=True)
-    assert open_run(only, []).dataset.name == "digits"  # it is a data root: data is prepared there
+def roots(place: Path) -> dict[str, bytes]:
+    """Files below a place that a stranger's directory names, or that it is not there."""
+    return content(place) if place.exists() else {"": b"absent"}
+
+
+@pytest.mark.parametrize("kind", ["absent", "a folder", "a root", "a link in the sweep"])
+def test_a_data_root_that_a_stranger_names_is_not_written(
+    sweep: Path, only: Path, tmp_path: Path, data_root: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    target = tmp_path / "elsewhere"
+    if kind in ("a root", "a link in the sweep"):
+        shutil.copytree(data_root / "prepared" / "digits", target / "prepared" / "digits")
+        for derived in target.rglob("*px*"):
+            derived.unlink()
+    elif kind == "a folder":
+        target.mkdir()
+    root = target
+    if kind == "a link in the sweep":
+        root = sweep / "root"
+        root.mkdir()
+        (root / "prepared").symlink_to(target / "prepared")
+    edit(only / ".hydra" / "config.yaml", "${oc.env:GANEXP_DATA,data}", str(root))
+    before = roots(target)
+    names = every_command(sweep, tmp_path)
+    for name in ("evaluate", "resume"):
+        if name == "resume":
+            edit(only / "status.json", "COMPLETED", "INTERRUPTED")
+            (only / "result.json").unlink()
+        module, *arguments = names[name]
+        more = ("--metrics", "default", "--num-samples", "50") if name == "evaluate" else ()
+        done = command(str(module), *arguments, *more, cwd=tmp_path)
+        assert done.status == 0, done.output
+        assert roots(target) == before and (tmp_path / "cache" / "ganexp").is_dir(), (name, done.output)
+    assert kind != "a link in the sweep" or [p.name for p in root.iterdir()] == ["prepared"]
+
+
+def test_confirm_and_best_make_no_data_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from ganexp import confirm
+
+    ranked(tmp_path / "ranked")
+    path = tmp_path / "ranked" / "plan.json"
+    found = json.loads(path.read_text())
+    for run in found["runs"]:
+        run["overrides"].append(f"dataset.root={tmp_path}/elsewhere")
+    path.write_text(json.dumps(found))
+    done = command("ganexp.report", tmp_path / "ranked", "--best", cwd=tmp_path)
+    assert done.status == 0 and "dataset.root is not repeated" in done.output, done.output
+    (preset,) = (tmp_path / "ranked" / "best" / "experiment").iterdir()
+    assert "elsewhere" not in preset.read_text()
+    writable: list[str] = []
+
+    def run(arguments: list[str], **_: object) -> SimpleNamespace:
+        writable.append(os.environ["GANEXP_WRITABLE"])
+        assert f"dataset.root={tmp_path}/elsewhere" in arguments
+        return SimpleNamespace(returncode=0)
+
+    monkeypatch.setattr(confirm.subprocess, "run", run)
+    monkeypatch.setenv("GANEXP_DATA", str(tmp_path / "mine"))
+    for more in ([], [f"dataset.root={tmp_path}/other"]):
+        with pytest.raises(SystemExit):
+            confirm.main(tmp_path / "ranked", more, 1, 1)
+    assert writable == [f"{tmp_path}/mine", f"{tmp_path}/mine\n{tmp_path}/other"]
 
 
 def test_no_dataset_is_prepared_under_the_name_of_another_one(tmp_path: Path) -> None:

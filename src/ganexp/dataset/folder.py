@@ -16,7 +16,7 @@ from ganexp.dataset.listing import Listing, list_pictures
 from ganexp.dataset.load import Reference, load
 from ganexp.dataset.own import share_in_words
 from ganexp.dataset.parameters import Fraction, ImageSize, Name, NumImages
-from ganexp.dataset.place import log
+from ganexp.dataset.place import expanded, log
 from ganexp.dataset.prepared import Source, Split
 from ganexp.dataset.split import permutation
 from ganexp.errors import DataError
@@ -52,9 +52,10 @@ def image_folder(
     Raises:
         DataError: no pictures, one that cannot be read, other classes in the reference, or no place to write to.
     """
-    listings = {"train": list_pictures("dataset.path", path.expanduser())}
+    listings = {"train": list_pictures("dataset.path", expanded("dataset.path", path))}
     if reference_path is not None:
-        listings["test"] = list_pictures("dataset.reference_path", reference_path.expanduser())
+        key = "dataset.reference_path"
+        listings["test"] = list_pictures(key, expanded(key, reference_path))
         _check_apart(listings["train"].top, listings["test"].top)
     classes = listings["train"].classes
     seen = {split: (listing.classes, listing.pictures) for split, listing in listings.items()}

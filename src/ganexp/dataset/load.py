@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ganexp.dataset import npy
 from ganexp.dataset.content import array_digest, digest_of, file_digest
-from ganexp.dataset.place import absolute_root, cache_root, folder_of, in_first_writable, once
+from ganexp.dataset.place import absolute_root, folder_of, homes, in_first_writable, once
 from ganexp.dataset.prepared import Prepared, Source, classes_of, ensure_prepared, open_split
 from ganexp.dataset.resize import RESIZE_VERSION, resized
 from ganexp.dataset.split import held_out
@@ -102,8 +102,7 @@ def load(
             cache_dir=cache_dir,
         )
 
-    homes = dict.fromkeys((home, cache_root(root)))
-    return in_first_writable(tuple(homes), source.folder, assemble)
+    return in_first_writable(homes(root) if home == root else (home,), source.folder, assemble)
 
 
 def choose_reference(source: Source, reference: Reference, home: Path) -> tuple[tuple[Part, Part], str]:

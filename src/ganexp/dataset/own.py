@@ -11,6 +11,7 @@ from ganexp.dataset import npy
 from ganexp.dataset.content import digest_of
 from ganexp.dataset.load import Reference, load
 from ganexp.dataset.parameters import Fraction, ImageSize, Name, NumImages
+from ganexp.dataset.place import expanded
 from ganexp.dataset.prepared import Source, Split
 from ganexp.errors import DataError
 from ganexp.types import Dataset
@@ -52,7 +53,7 @@ def arrays(
         "reference_images": reference_images,
         "reference_labels": reference_labels,
     }
-    files = {role: path.expanduser() for role, path in roles.items() if path is not None}
+    files = {role: expanded(f"dataset.{role}", path) for role, path in roles.items() if path is not None}
     listing = {role: _listed(role, path) for role, path in files.items()}
     source = Source(name, f"{name}-{digest_of(listing)[:12]}", lambda home: _decode(files), named_by_content=True)
     reference = Reference(

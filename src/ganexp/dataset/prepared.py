@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganexp.dataset import npy
-from ganexp.dataset.place import cache_root, folder_of, in_first_writable, log, once
+from ganexp.dataset.place import folder_of, homes, in_first_writable, log, once
 from ganexp.errors import DataError
 
 
@@ -75,13 +75,12 @@ def ensure_prepared(source: Source, root: Path) -> Path:
     Raises:
         DataError: the source is missing or damaged, or there is no place to write to.
     """
-    stand_in = cache_root(root)
-    for home in (root, stand_in):
-        if _marker(home, source).exists():
-            if home == stand_in:
+    for home in homes(root):
+        if home is not None and _marker(home, source).exists():
+            if home != root:
                 log.warning("%s holds no prepared %s: read from %s", root, source.name, folder_of(home, source.folder))
             return home
-    return in_first_writable((root, stand_in), source.folder, lambda home: _prepare(source, home))
+    return in_first_writable(homes(root), source.folder, lambda home: _prepare(source, home))
 
 
 def open_split(source: Source, home: Path, split: str, classes: int | None) -> Prepared | None:

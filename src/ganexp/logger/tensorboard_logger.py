@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ganexp.errors import ConfigError
+from ganexp.foreign import folder_below
 from ganexp.logger.base import Guarded, Logger, require
 from ganexp.raster import open_raster
 
@@ -24,7 +25,7 @@ class _TensorBoard:
 
         # Readers drop what an earlier event file holds at purge_step and later, so that no row shows twice.
         purge_step = steps_done + 1 if steps_done else 0
-        self._writer = SummaryWriter(log_dir=str(run_dir / self._folder), purge_step=purge_step)
+        self._writer = SummaryWriter(log_dir=str(folder_below(run_dir, self._folder)), purge_step=purge_step)
         if not steps_done:
             text = json.dumps({"run_id": run_id, **config}, indent=2, default=str)
             self._writer.add_text("config", f"```json\n{text}\n```", global_step=0)

@@ -79,13 +79,18 @@ def winners(sweep_dirs: Sequence[Path], *, force: bool = False) -> list[Winner]:
     return result
 
 
-def repeatable(run: Run) -> tuple[str, ...]:
+def repeatable(run: Run, *, root: bool = True) -> tuple[str, ...]:
     """The overrides that make a run's setting: without its seed, and what is about the sweep.
+
+    Args:
+        run: a run of the setting.
+        root: with the place of the data; whoever writes there must name it anew.
 
     Raises:
         DirectoryError, ConfigError: one is no override of one value, or does more than choosing values and options.
     """
-    return tuple(text for text in run.overrides if not _is_about(_checked(text), NOT_REPEATED))
+    dropped = NOT_REPEATED if root else (*NOT_REPEATED, "dataset.root")
+    return tuple(text for text in run.overrides if not _is_about(_checked(text), dropped))
 
 
 def _checked(text: str) -> Override:
@@ -106,6 +111,7 @@ def _checked(text: str) -> Override:
         or not text.isprintable()
         or _about(found.package or "", NOT_REPEATED)
         or found.is_sweep_override()
+        or (isinstance(value, dict) and found.key_or_group == "dataset" and "root" in map(str, value))
         or (group and not (isinstance(option, dict | None) or OPTION.fullmatch(str(option))))
     ):
         raise DirectoryError(f"plan.json: expected overrides that choose one value or option, got {text!r}")
@@ -116,7 +122,7 @@ def _checked(text: str) -> Override:
 def _winner(ranking: Ranking, folder: Path, name: str) -> Winner:
     best = ranking.best
     assert best is not None and best.estimate is not None
-    overrides = repeatable(best.lead)
+    overrides = repeatable(best.lead, root=False)
     path = folder / "experiment" / f"{name}.yaml"
     told = f"{ranking.objective} {readable(best.estimate.value)}".replace("\u202f", " ")
     told += f" over {len(best.done)} seed{'s' * (len(best.done) != 1)}"
@@ -124,6 +130,8 @@ def _winner(ranking: Ranking, folder: Path, name: str) -> Winner:
         told += "; no claim that it is the best can be made"
     elif best.together is not None and not (ranking.comparison and ranking.comparison.single):
         told += f"; {len(ranking.together)} other settings cannot be told from it"
+    if overrides != repeatable(best.lead):
+        told += "; dataset.root is not repeated, name it yourself"
     told += luck(ranking)
     text = preset(overrides, f"{ranking.dataset}: {told}.")
     preset_command = command(["--config-dir", str(folder), f"experiment={name}"])

@@ -15,7 +15,7 @@ from omegaconf import OmegaConf, open_dict
 from ganexp.sweep.launcher import as_return, collected, cores
 from ganexp.sweep.workers import LATER_SECONDS, Feed, WorkerDied
 
-PASSED_ON = ("GANEXP_DATA",)
+PASSED_ON = ("GANEXP_DATA", "GANEXP_WRITABLE")
 """Variables that a task takes from the launcher's environment."""
 
 

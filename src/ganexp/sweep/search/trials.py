@@ -19,7 +19,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from ganexp import state
 from ganexp.errors import DirectoryError
-from ganexp.foreign import refuse_links
+from ganexp.foreign import folder_below
 from ganexp.locks import held
 from ganexp.state import Lease, State, Status
 
@@ -52,9 +52,7 @@ class Trials:
     @contextmanager
     def held(self) -> Iterator[None]:
         """Inside, this launcher is known to be at work; what it leaves undone when it is gone, others take over."""
-        refuse_links(self.directory / LAUNCHERS)
-        folder = self.directory / LAUNCHERS / f"{socket.gethostname()}-{secrets.token_hex(8)}"
-        folder.mkdir(parents=True)
+        folder = folder_below(self.directory, LAUNCHERS, f"{socket.gethostname()}-{secrets.token_hex(8)}")
         try:
             with Lease(folder) as lease:
                 lease.begin(Status(State.RUNNING, 0, 0, "", ""))
