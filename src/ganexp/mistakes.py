@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -114,6 +115,18 @@ def _defaults(path: Path) -> list[Any]:
     import yaml
 
     return list(yaml.safe_load(path.read_text(encoding="utf-8"))["defaults"])
+
+
+@contextmanager
+def known_launcher() -> Iterator[None]:
+    """Inside, a launcher that is none of Hydra's plugins is refused in words."""
+    try:
+        yield
+    except RuntimeError as error:
+        if "Unknown plugin class" not in str(error):
+            raise
+        name = str(error).rpartition(":")[2].strip()
+        raise ConfigError(f"hydra.launcher._target_: expected a launcher that is installed, got {name}") from None
 
 
 def check_hydra(node: DictConfig, where: str = "hydra") -> None:

@@ -198,7 +198,7 @@ def keys_of(group: str, option: str) -> Mapping[str, Any]:
 def all_keys() -> frozenset[str]:
     """Every key that the strategies know."""
     known = {key for group in GROUPS for option in options(group) for key in keys_of(group, option)}
-    return frozenset(known | {"seed", "trust", "notes"})
+    return frozenset(known | {"seed", "trust", "notes", "changed_code", "own_code_random", "sweep.own_code"})
 
 
 @cache

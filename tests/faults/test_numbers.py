@@ -20,7 +20,7 @@ from ganexp.metrics.frechet import fit, frechet_distance
 from ganexp.record import read_metrics
 from helpers import TINY
 
-LAB = ("trust=[diverging.*]", "metrics.num_samples=64")
+LAB = ("trust=[diverging.*]", "metrics.num_samples=64", "own_code_random=allow")
 NO_MODEL = tuple(text for text in TINY if not text.startswith(("model.", "metrics")))
 EXPLODING = ("optim.schedule.lr.shape=exponential", "optim.schedule.lr.start=1", "optim.schedule.lr.end=1e36")
 """The learning rate grows by a factor of 1e36 over its span."""

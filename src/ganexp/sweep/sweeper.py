@@ -15,7 +15,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 from ganexp.errors import ConfigError
-from ganexp.mistakes import check_hydra
+from ganexp.mistakes import check_hydra, known_launcher
 from ganexp.terminal import LONG_TABLE, say
 
 NOT_SWEPT = ("sweep", "trust")
@@ -36,7 +36,8 @@ class GridSweeper(BasicSweeper):
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """As Hydra calls it, once every key of its own node is known."""
         check_hydra(config.hydra)
-        super().setup(hydra_context=hydra_context, task_function=task_function, config=config)
+        with known_launcher():
+            super().setup(hydra_context=hydra_context, task_function=task_function, config=config)
 
     def sweep(self, arguments: list[str]) -> Any:
         """Make every run that `arguments` ask for.

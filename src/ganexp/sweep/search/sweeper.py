@@ -12,7 +12,7 @@ from hydra_plugins.hydra_optuna_sweeper.optuna_sweeper import OptunaSweeper
 from omegaconf import DictConfig
 
 from ganexp.errors import ConfigError
-from ganexp.mistakes import check_hydra
+from ganexp.mistakes import check_hydra, known_launcher
 from ganexp.sweep.sweeper import parse_overrides
 
 
@@ -53,9 +53,10 @@ class SearchSweeper(OptunaSweeper):  # type: ignore[misc]
 
         check_hydra(config.hydra)
         self.config, self.hydra_context = config, hydra_context
-        self.launcher = Plugins.instance().instantiate_launcher(
-            config=config, hydra_context=hydra_context, task_function=task_function
-        )
+        with known_launcher():
+            self.launcher = Plugins.instance().instantiate_launcher(
+                config=config, hydra_context=hydra_context, task_function=task_function
+            )
 
     def sweep(self, arguments: list[str]) -> Any:
         """Finish the study that `arguments` and the configuration describe.
