@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-import math
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -114,11 +114,16 @@ class TestClaims:
 
 class TestNext:
     def test_more_seeds_with_the_command(self, tmp_path: Path) -> None:
-        build(tmp_path, Recipe(TWO, range(5), {("optim.lr", 1e-5): 0.12}, sigma=0.1))
-        study = scaled(collect([tmp_path]), {n: math.exp(0.02 * n) for n in range(5, 10)})
-        lines = said(study)
-        if "next" in lines:
-            assert "seed=range(5," in lines["next"] or "Over 50 seeds" in lines["next"]
+        build(tmp_path, Recipe(TWO, range(3), {("optim.lr", 1e-5): 0.12}, sigma=0.1))
+        assert re.search(
+            r"\d+ seeds of each setting, \d+ more, .*seed=range\(3,\d+\)", said(collect([tmp_path]))["next"]
+        )
+
+    def test_a_search_is_not_told_to_search_over_seeds(self, tmp_path: Path) -> None:
+        build(tmp_path / "a", Recipe(TWO, range(3), {("optim.lr", 1e-5): 0.12}, sigma=0.1, study="tune"))
+        assert "seed=range" not in said(collect([tmp_path / "a"]))["next"]
+        build(tmp_path / "b", Recipe(TWO, (0,), study="tune"))
+        assert "seed=range" not in said(collect([tmp_path / "b"]))["few"]
 
     @pytest.mark.parametrize("needed", [None, 9])
     def test_both_answers(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, needed: int | None) -> None:

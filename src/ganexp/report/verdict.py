@@ -102,7 +102,8 @@ def _no_claim(say: Say, study: Study, ranking: Ranking) -> list[Sentence]:
     if min(len(each.done) for each in ranking.ranked) >= MIN_SEEDS:
         return [*lines, say("few", "Values do not differ between seeds: there is no noise to judge differences by.")]
     text = "With fewer than {least} seeds a setting, nothing tells a better setting from a luckier seed."
-    more = "" if study.table else " {code} in the same command adds seeds; finished runs are kept."
+    searching = any(sweep.search for sweep in study.sweeps)  # which would look for the luckiest seed
+    more = "" if study.table or searching else " {code} in the same command adds seeds; finished runs are kept."
     return [*lines, say("few", text + more, least=MIN_SEEDS, code=Code("seed=range(5)"))]
 
 
@@ -201,7 +202,8 @@ def _next(say: Say, study: Study, ranking: Ranking, comparison: Comparison) -> l
     begin = max(run.seed for each in ranking.ranked for run in each.runs) + 1
     seeds = f"seed=range({begin},{begin + needed - present})"
     text = "{needed} seeds of each setting, {more} more, would tell {first} from {second} in half of 400 simulated "
-    text += "continuations" + (": seeds {seeds}." if study.table else ": {code}.")
+    searching = any(sweep.search for sweep in study.sweeps)
+    text += "continuations" + (": seeds {seeds}." if study.table or searching else ": {code}.")
     spelled = f"{begin} to {begin + needed - present - 1}"
     line = Code(_again(study, ranking, seeds))
     return [say("next", text, needed=needed, more=needed - present, seeds=spelled, code=line, **both)]
