@@ -33,7 +33,7 @@ TINY = (
 )
 
 TRAPS = '''
-import os, signal
+import multiprocessing, os, signal
 from dataclasses import replace
 from pathlib import Path
 from ganexp.loss import non_saturating
@@ -45,7 +45,7 @@ def trapped(*, trap: str = "none"):
     def discriminator(real, fake):
         if trap == "raise":
             raise RuntimeError("first line\\nthe trap was set")
-        if trap == "kill":
+        if trap == "kill" and multiprocessing.parent_process() is not None:  # as a worker that ran out of memory
             os.kill(os.getpid(), signal.SIGKILL)
         return sound.discriminator(real, fake) * (float("nan") if trap == "diverge" else 1.0)
 
