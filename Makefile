@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 CONSTRAINTS ?= constraints.txt
 INSTALL := $(BIN)/python -m pip install --quiet $(addprefix --constraint ,$(CONSTRAINTS))
 
-.PHONY: run test test-newest test-slow test-faults lint test-cluster bench install mnist fashionmnist cifar10 all clean
+.PHONY: run test test-newest test-slow test-faults lint test-cluster bench structure install mnist fashionmnist cifar10 all clean
 
 run: $(READY) ## train on the embedded digits and say where the pictures are
 	$(BIN)/python -m ganexp experiment=quickstart
@@ -36,6 +36,9 @@ test-cluster: $(READY) ## SLURM, Ray and PostgreSQL on this machine; needs root,
 
 bench: $(READY) ## throughput against the original's way and the machine's limit; half an hour on an idle machine
 	$(BIN)/python benchmarks/throughput.py
+
+structure: $(READY) ## the structure of src in figures: rooms, arrows, circles, the way to the first optimizer step
+	$(BIN)/python benchmarks/structure.py
 
 install: $(READY) ## make .venv and install ganexp for development
 
