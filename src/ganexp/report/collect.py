@@ -160,6 +160,11 @@ class Study:
     looks: tuple[OneLook, ...] = ()
     table: str = ""
 
+    @property
+    def searched(self) -> bool:
+        """Whether a search chose its points: more seeds in its space would look for the luckiest one."""
+        return any(sweep.search for sweep in self.sweeps)
+
 
 def collect(directories: Sequence[Path]) -> Study:
     """Read sweep directories, and the confirmations in them.

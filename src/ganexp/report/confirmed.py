@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ganexp.report.collect import Setting, Study
-from ganexp.report.findings import Ranking, Standing
+from ganexp.report.findings import Ranking, Standing, columns
 from ganexp.report.statistics import Comparison, Estimate, compare
 from ganexp.report.wording import readable
 
@@ -39,13 +39,7 @@ def confirmed(study: Study, ranking: Ranking) -> tuple[list[Confirmed], Comparis
     ]
     if not runs:
         return [], None
-    result = compare(
-        [run.setting for run in runs],
-        [run.seed for run in runs],
-        [run.value(ranking.objective or "") or 0.0 for run in runs],
-        [run.trajectory_id for run in runs],
-        direction=ranking.direction,
-    )
+    result = compare(*columns(runs, ranking.objective), direction=ranking.direction)
     again = {each.setting: each for each in result.estimates}
     seeds: dict[Setting, tuple[int, ...]] = {}
     for run in runs:

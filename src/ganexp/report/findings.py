@@ -270,15 +270,17 @@ def _fit(
     looks: Sequence[int] = (),
     baseline: Hashable | None = None,
 ) -> Comparison:
-    return compare(
+    data = columns(runs, column)
+    return compare(*data, direction=direction, chosen=chosen, looks=looks, baseline=baseline)
+
+
+def columns(runs: Sequence[Run], name: str | None) -> tuple[list[Setting], list[int], list[float], list[str]]:
+    """What statistics compare of runs that have a final value `name`: settings, seeds, values and trajectories."""
+    return (
         [run.setting for run in runs],
         [run.seed for run in runs],
-        [run.value(column) or 0.0 for run in runs],
+        [run.value(name or "") or 0.0 for run in runs],
         [run.trajectory_id for run in runs],
-        direction=direction,
-        chosen=chosen,
-        looks=looks,
-        baseline=baseline,
     )
 
 

@@ -101,7 +101,7 @@ def chapters(study: Study, options: Options = NOTHING) -> list[Chapter]:
     """Everything that is said, ranking by ranking."""
     found = rankings(study, options)
     several = {r.dataset for r in found if sum(other.dataset == r.dataset for other in found) > 1}
-    order = study.runs if any(sweep.search for sweep in study.sweeps) else ()
+    order = study.runs if study.searched else ()
     return [
         replace(
             _chapter(study, r, f"r{n}", r.dataset in several, order),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from ganexp.report.collect import Run, Study, label
-from ganexp.report.findings import Ranking
+from ganexp.report.findings import Ranking, columns
 from ganexp.report.outliers import outlying
 from ganexp.report.sentence import Part, Sentence, Strong
 from ganexp.report.statistics import LEVEL, Comparison
@@ -56,13 +56,7 @@ def _conditions(runs: Sequence[Run]) -> dict[str, list[str]]:
 def outlier(say: Say, ranking: Ranking, comparison: Comparison) -> list[Sentence]:
     """A single seed far off the others of its setting, and what it costs."""
     runs = [run for each in ranking.ranked for run in each.done]
-    odd = outlying(
-        [run.setting for run in runs],
-        [run.seed for run in runs],
-        [run.value(ranking.objective or "") or 0.0 for run in runs],
-        [run.trajectory_id for run in runs],
-        direction=ranking.direction,
-    )
+    odd = outlying(*columns(runs, ranking.objective), direction=ranking.direction)
     if odd is None:
         return []
     text = "Seed {seed} of {name} lies far off: {value}, where its other seeds have {others}."

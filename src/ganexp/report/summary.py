@@ -67,11 +67,14 @@ ABOUT_THE_SWEEP = ("hydra", "sweep", "trust", "notes", "changed_code", "own_code
 """Overridden keys that say nothing about a single run."""
 
 
-def write_summary(sweep_dir: Path, *, force: bool = False, beside: bool = False) -> pd.DataFrame:
+def write_summary(
+    sweep_dir: Path, table: pd.DataFrame | None = None, *, force: bool = False, beside: bool = False
+) -> pd.DataFrame:
     """(Re)write summary.csv of a sweep directory.
 
     Args:
         sweep_dir: holds plan.json, or run directories.
+        table: the summary, where it was made already.
         force: replace a summary.csv of the user's.
         beside: leave a summary.csv of the user's as it is, and write summary-2.csv; else it is refused.
 
@@ -81,7 +84,7 @@ def write_summary(sweep_dir: Path, *, force: bool = False, beside: bool = False)
     Raises:
         DirectoryError: there is nothing to summarise, the plan is damaged, or summary.csv is the user's.
     """
-    table = summarise(sweep_dir)
+    table = summarise(sweep_dir) if table is None else table
     if beside:
         owned.write_beside(sweep_dir, FILE, as_csv(table))
     else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ganexp.report.collect import Setting, label
-from ganexp.report.findings import Ranking
+from ganexp.report.findings import Ranking, columns
 from ganexp.report.sentence import Sentence, Strong
 from ganexp.report.statistics import compare
 
@@ -22,10 +22,7 @@ def together(rankings: Sequence[Ranking]) -> list[Sentence]:
         return []
     runs = [run for each in parts for s in each.ranked if s.setting in set(shared) for run in s.done]
     made = compare(
-        [run.setting for run in runs],
-        [run.seed for run in runs],
-        [run.value(first.objective or "") or 0.0 for run in runs],
-        [run.trajectory_id for run in runs],
+        *columns(runs, first.objective),
         direction=first.direction,
         looks=first.comparison.looks if first.comparison else (),
         blocks=[run.dataset for run in runs],

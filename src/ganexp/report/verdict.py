@@ -102,8 +102,7 @@ def _no_claim(say: Say, study: Study, ranking: Ranking) -> list[Sentence]:
     if min(len(each.done) for each in ranking.ranked) >= MIN_SEEDS:
         return [*lines, say("few", "Values do not differ between seeds: there is no noise to judge differences by.")]
     text = "With fewer than {least} seeds a setting, nothing tells a better setting from a luckier seed."
-    searching = any(sweep.search for sweep in study.sweeps)  # which would look for the luckiest seed
-    more = "" if study.table or searching else " {code} in the same command adds seeds; finished runs are kept."
+    more = "" if study.table or study.searched else " {code} in the same command adds seeds; finished runs are kept."
     return [*lines, say("few", text + more, least=MIN_SEEDS, code=Code("seed=range(5)"))]
 
 
@@ -202,8 +201,7 @@ def _next(say: Say, study: Study, ranking: Ranking, comparison: Comparison) -> l
     begin = max(run.seed for each in ranking.ranked for run in each.runs) + 1
     seeds = f"seed=range({begin},{begin + needed - present})"
     text = "{needed} seeds of each setting, {more} more, would tell {first} from {second} in half of 400 simulated "
-    searching = any(sweep.search for sweep in study.sweeps)
-    text += "continuations" + (": seeds {seeds}." if study.table or searching else ": {code}.")
+    text += "continuations" + (": seeds {seeds}." if study.table or study.searched else ": {code}.")
     spelled = f"{begin} to {begin + needed - present - 1}"
     line = Code(_again(study, ranking, seeds))
     return [say("next", text, needed=needed, more=needed - present, seeds=spelled, code=line, **both)]

@@ -86,8 +86,8 @@ def write_report(
         owned.check(folder, {HTML: None, MARKDOWN: None, **more}, force=force)  # before a look is noted
         for directory, table in zip(sweep_dirs, tables, strict=True):
             owned.check(directory, {SUMMARY: as_csv(table).encode()}, force=force)
-    for directory in sweep_dirs:
-        _write_summary(directory, needed=directory.resolve() == folder.resolve(), force=force, beside=beside)
+    for directory, table in zip(sweep_dirs, tables, strict=True):
+        _write_summary(directory, table, needed=directory.resolve() == folder.resolve(), force=force, beside=beside)
     report = pages(noted(study, options), folder, options)
     return place(report, folder, more, force=force, beside=beside)
 
@@ -136,10 +136,10 @@ def pages(study: Study, folder: Path, options: Options = NOTHING) -> Report:
     return Report(html(study, parts, folder), markdown(study, parts, folder), _figures(parts, drawings))
 
 
-def _write_summary(directory: Path, *, needed: bool, force: bool, beside: bool) -> None:
+def _write_summary(directory: Path, table: pd.DataFrame, *, needed: bool, force: bool, beside: bool) -> None:
     """The summary of a sweep, in its directory; where that is read-only, only if it `needed` to be."""
     try:
-        write_summary(directory, force=force, beside=beside)
+        write_summary(directory, table, force=force, beside=beside)
     except OSError as error:
         if needed:
             raise
