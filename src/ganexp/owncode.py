@@ -79,13 +79,14 @@ def check(run: Path, now: CodeRecord | None, config: RunConfig, *, metrics: bool
     there = read_code(run) if now is not None and has_numbers(run) else None
     if now is None or there is None:
         return now
-    names = changed(there.all_sources if metrics else there.training[-1], now.all_sources)
-    if names and config.changed_code != "same_run":
-        raise ConfigError(
-            f"{run}: expected the code that the run was made with, got another {describe(names)}; changed_code=own_run "
-            "makes a run of its own, changed_code=same_run (of other commands --changed-code same_run) goes on as the "
-            "same run (after a comment, a rename)"
-        )
+    _refuse_changed(
+        there.all_sources if metrics else there.training[-1],
+        now,
+        config.changed_code,
+        f"{run}: expected the code that the run was made with",
+        "changed_code=own_run makes a run of its own, changed_code=same_run (of other commands --changed-code "
+        "same_run) goes on as the same run",
+    )
     if there.problems and config.own_code_random == "refuse":
         raise ConfigError(f"{run}: {NOT_REPRODUCIBLE} ({'; '.join(there.problems)}); own_code_random=allow reads it")
     return joined(there, now)
@@ -234,11 +235,8 @@ def check_planned(planned: str | None, now: CodeRecord | None, answer: str) -> N
         ConfigError: naming the files that changed.
     """
     before = dict(pair.rsplit(":", 1) for pair in (planned or "").split())
-    if now is not None and answer != "same_run" and (names := changed(before, now.all_sources)):
-        raise ConfigError(
-            f"expected the code that the sweep was planned with, got another {describe(names)}; "
-            "changed_code=same_run takes it for the same (after a comment, a rename)"
-        )
+    expected = "expected the code that the sweep was planned with"
+    _refuse_changed(before, now, answer, expected, "changed_code=same_run takes it for the same")
 
 
 def check_study(run: Path, now: CodeRecord | None, config: RunConfig) -> None:
@@ -248,9 +246,15 @@ def check_study(run: Path, now: CodeRecord | None, config: RunConfig) -> None:
         ConfigError: naming the files.
     """
     there = read_code(run)
-    names = changed(there.all_sources, now.all_sources) if there and now and has_numbers(run) else []
-    if names and config.changed_code != "same_run":
-        raise ConfigError(
-            f"{run}: expected trials of one code, got another {describe(names)}; another hydra.sweep.dir makes a "
-            "search of its own, changed_code=same_run goes on (after a comment, a rename)"
-        )
+    if there is None or not has_numbers(run):
+        return
+    expected = f"{run}: expected trials of one code"
+    otherwise = "another hydra.sweep.dir makes a search of its own, changed_code=same_run goes on"
+    _refuse_changed(there.all_sources, now, config.changed_code, expected, otherwise)
+
+
+def _refuse_changed(before: Sources, now: CodeRecord | None, answer: str, expected: str, otherwise: str) -> None:
+    """ConfigError naming the files that changed since `before`, unless the answer is that they are the same."""
+    names = changed(before, now.all_sources) if now is not None else []
+    if names and answer != "same_run":
+        raise ConfigError(f"{expected}, got another {describe(names)}; {otherwise} (after a comment, a rename)")
