@@ -25,10 +25,11 @@ test-slow: $(READY) ## tests that take a while
 test-faults: $(READY) ## kills, full disks, bad input, strangers' files; FAULTS_ROUNDS=10 for ten times as much
 	$(BIN)/python -m pytest -n 2 --dist worksteal -o addopts="-ra --strict-markers --strict-config" tests/faults
 
-lint: $(READY) ## style and types
+lint: $(READY) ## style, types, and the order of the rooms
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 test-cluster: $(READY) ## SLURM, Ray and PostgreSQL on this machine; needs root, installs Debian's packages
 	$(INSTALL) --editable ".[slurm,ray,postgresql]"
@@ -61,4 +62,4 @@ cifar10: $(READY)
 all: mnist fashionmnist cifar10
 
 clean:
-	rm -rf $(VENV) .venv-newest .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
+	rm -rf $(VENV) .venv-newest .mypy_cache .ruff_cache .import_linter_cache .pytest_cache .hypothesis build dist

@@ -35,7 +35,7 @@ def prepare(sweep: Path, arguments: Sequence[str]) -> None:
     from hydra.types import RunMode
 
     from ganexp.__main__ import register
-    from ganexp.config import conf_dir
+    from ganexp.config.spec import conf_dir
     from ganexp.sweep.compose import Composer
     from ganexp.sweep.expand import axes, points
     from ganexp.sweep.points import all_points
@@ -51,8 +51,8 @@ def prepare(sweep: Path, arguments: Sequence[str]) -> None:
 
 def write_finished(folder: Path, run_id: str, trajectory_id: str) -> None:
     """The files of a finished run that readers look at."""
-    from ganexp import state
-    from ganexp.record import write_metrics, write_result
+    from ganexp.files import state
+    from ganexp.files.record import write_metrics, write_result
 
     folder.mkdir(parents=True)
     rows = [row(epoch) for epoch in range(1, EPOCHS + 1)]

@@ -11,12 +11,12 @@ from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 
 from ganexp.__main__ import register
-from ganexp.build import build_batches, build_game, build_state
-from ganexp.config import conf_dir, load
-from ganexp.job import Job, identify, load_dataset
-from ganexp.record import Row
-from ganexp.rundir import Texts
+from ganexp.config.job import Job, identify, load_dataset
+from ganexp.config.spec import conf_dir, load
+from ganexp.files.record import Row
+from ganexp.files.run_folder import Texts
 from ganexp.trainer import Interrupted, train
+from ganexp.trainer.build import build_batches, build_game, build_state
 from ganexp.trainer.loop import Limits
 
 

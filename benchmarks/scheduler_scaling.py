@@ -44,7 +44,7 @@ def simulate(place: Path, sweep: Path) -> None:
     """Take in what sbatch is given and end one job after the other, until killed."""
     import cloudpickle
 
-    from ganexp.sweep import plan
+    from ganexp.files import plan
 
     queue: list[tuple[str, Path]] = []
     arrays, credit, last = 0, 0.0, time.monotonic()
@@ -155,7 +155,7 @@ class Immediately:
         return 1
 
     def stream(self, jobs: Iterator[Any], most: int, first: int = 0) -> Generator[tuple[int, Any], None, None]:
-        """As `ganexp.sweep.launcher.WorkersLauncher.stream`."""
+        """As `ganexp.sweep.launchers.launcher.WorkersLauncher.stream`."""
         for number, given in enumerate(jobs, first):
             run_id = next(text.split("=")[1].strip("'") for text in given if text.startswith("sweep.run_id="))
             write_finished(self.sweep / run_id[:8], run_id, run_id)

@@ -227,7 +227,7 @@ def machine() -> dict[str, Any]:
     import torch
     import torchvision
 
-    from ganexp.provenance import git_revision
+    from ganexp.files.provenance import git_revision
 
     lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
     cpu = next(

@@ -9,9 +9,10 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf
 
 from ganexp.__main__ import register
-from ganexp.config import conf_dir, load
-from ganexp.job import Job, identify, load_dataset
-from ganexp.rundir import Texts
+from ganexp.config.job import Job, identify, load_dataset
+from ganexp.config.spec import conf_dir, load
+from ganexp.files.run_folder import Texts
+from ganexp.trainer.compatible import check_together
 
 TINY = (
     "dataset.num_images=48",
@@ -47,6 +48,7 @@ def make_job(directory: Path, *overrides: str, in_sweep: bool = True) -> Job:
     cfg = compose_config(*overrides)
     config = load(cfg)
     who = identify(config)
+    check_together(config)
     texts = Texts(
         OmegaConf.to_yaml(cfg),
         OmegaConf.to_yaml(OmegaConf.create(list(overrides))),

@@ -8,11 +8,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ganexp import state
-from ganexp.record import write_metrics, write_result
-from ganexp.state import State, Status
-from ganexp.sweep import plan
-from ganexp.sweep.plan import Plan, PlannedRun, Request
+from ganexp.files import plan, state
+from ganexp.files.plan import Plan, PlannedRun, Request
+from ganexp.files.record import write_metrics, write_result
+from ganexp.files.state import State, Status
 
 TIME = "2026-01-01T00:00:00.000+00:00"
 

@@ -6,8 +6,8 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from ganexp import checkpoint
-from ganexp.checkpoint import CorruptCheckpointError
+from ganexp.files import checkpoint
+from ganexp.files.checkpoint import CorruptCheckpointError
 
 TENSORS = {"a": torch.arange(6.0).view(2, 3), "b": torch.tensor(3, dtype=torch.int64), "c": torch.ones(4).bfloat16()}
 

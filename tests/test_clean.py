@@ -7,7 +7,7 @@ import typer
 from typer.testing import CliRunner
 
 from ganexp import clean
-from ganexp.state import Lease, State, Status
+from ganexp.files.state import Lease, State, Status
 from synthetic import planned, write_plan, write_run
 
 RUNS = {

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ganexp.checkpoint import load, weights_sha256
-from ganexp.record import read_metrics
-from ganexp.rundir import state_checkpoints
+from ganexp.files.checkpoint import load, weights_sha256
+from ganexp.files.record import read_metrics
+from ganexp.files.run_folder import state_checkpoints
 from helpers import TINY
 
 

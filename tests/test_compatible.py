@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ganexp.errors import ConfigError, DataError
+from ganexp.types.errors import ConfigError, DataError
 from helpers import TINY, make_job
 
 NO_MLP_KEYS = ("dataset.num_images=48", "trainer.batch_size=20", "metrics=none")
@@ -58,10 +58,10 @@ def test_images_that_do_not_fit_the_model_are_refused(tmp_path):
     ],
 )
 def test_a_conditional_model_needs_labels(tmp_path, monkeypatch, change, message):
-    from ganexp import job
+    from ganexp.trainer import compatible
 
-    original = job.load_dataset
-    monkeypatch.setattr(job, "load_dataset", lambda target: replace(original(target), **change))
+    original = compatible.load_dataset
+    monkeypatch.setattr(compatible, "load_dataset", lambda target: replace(original(target), **change))
     with pytest.raises(DataError, match=rf"model\.conditional: {message}"):
         make_job(tmp_path, *TINY, "model.conditional=true")
 
@@ -74,7 +74,7 @@ def test_the_command_line_says_so_and_exits_with_2(ganexp):
 
 
 def test_networks_and_batches_beyond_the_machines_memory_are_refused_by_count(tmp_path, monkeypatch):
-    from ganexp import compatible
+    from ganexp.trainer import compatible
 
     small = ("dataset.num_images=48", "trainer.batch_size=20", "trainer.d_steps=7", "metrics=none")
     job = make_job(tmp_path, *small)

@@ -1,7 +1,7 @@
 import pytest
 
-from ganexp.config import load
-from ganexp.errors import ConfigError
+from ganexp.config.spec import load
+from ganexp.types.errors import ConfigError
 from helpers import compose_config
 
 

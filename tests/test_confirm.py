@@ -13,8 +13,8 @@ sys.path.insert(0, str(Path(__file__).parent / "report"))
 from finished import Recipe, build
 
 from ganexp.confirm import winners
-from ganexp.errors import DirectoryError
 from ganexp.report.collect import collect
+from ganexp.types.errors import DirectoryError
 
 AXES = {"trainer.epochs": (2, 4), "optim.lr": (1e-4, 1e-5)}
 

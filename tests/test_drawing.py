@@ -10,12 +10,13 @@ import sys
 import matplotlib
 import pytest
 
-from ganexp import pictures, run
-from ganexp.checkpoint import load, save
-from ganexp.drawing import decoration, default_style, drawn
+from ganexp.files import pictures
+from ganexp.files.checkpoint import load, save
+from ganexp.files.drawing import decoration, default_style, drawn
+from ganexp.files.run_folder import generator_checkpoint
+from ganexp.files.state import State
 from ganexp.report.write import write_report
-from ganexp.rundir import generator_checkpoint
-from ganexp.state import State
+from ganexp.trainer import run
 from helpers import TINY, make_job
 
 BACKENDS = ("module://matplotlib_inline.backend_inline", "nonsense")
@@ -54,7 +55,7 @@ def test_a_disk_that_is_full_at_the_pictures_alone_leaves_a_finished_run(tmp_pat
     scored = [text for text in TINY if text != "metrics=none"]
     monkeypatch.setattr(pictures, "save_grid", full)
     monkeypatch.setattr(pictures, "losses_figure", full)
-    monkeypatch.setattr("ganexp.rundir._link", full)
+    monkeypatch.setattr("ganexp.files.run_folder._link", full)
     done = run.execute(make_job(tmp_path, *scored, "metrics.num_samples=48", "metrics.pictures=true"))
     assert done.state is State.COMPLETED
     assert json.loads((done.directory / "result.json").read_text())["final"]["cfd"] > 0
@@ -87,7 +88,7 @@ def test_matplotlib_is_imported_whatever_its_settings(tmp_path, backend):
     settings.parent.mkdir()
     settings.write_bytes(b"\xff\xfe broken")
     code = (
-        "from ganexp.drawing import default_style; from ganexp.pictures import losses_figure\n"
+        "from ganexp.files.drawing import default_style; from ganexp.files.pictures import losses_figure\n"
         "with default_style(): losses_figure('x.png', [{'epoch': 1, 'd_loss': 1.0, 'g_loss': 1.0}], 0)\n"
         "import os; print(os.environ['MPLBACKEND'], os.environ['MATPLOTLIBRC'])"
     )

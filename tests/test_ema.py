@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from ganexp.ema import decay, half_life, update_ema
+from ganexp.trainer.ema import decay, half_life, update_ema
 
 
 def test_half_life_is_counted_in_images_whatever_the_batch():

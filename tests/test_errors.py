@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from ganexp.errors import lack_of_memory
+from ganexp.types.errors import lack_of_memory
 
 
 def test_a_lack_of_memory_is_told_with_what_was_asked_for():

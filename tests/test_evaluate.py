@@ -6,11 +6,11 @@ from dataclasses import replace
 import PIL.Image
 import pytest
 
-from ganexp import run
-from ganexp.errors import ConfigError, DirectoryError
 from ganexp.evaluate import evaluate
-from ganexp.record import is_cadence, read_metrics
-from ganexp.rundir import result_json
+from ganexp.files.record import is_cadence, read_metrics
+from ganexp.files.run_folder import result_json
+from ganexp.trainer import run
+from ganexp.types.errors import ConfigError, DirectoryError
 from helpers import TINY, make_job
 
 SCORED = [override for override in TINY if override != "metrics=none"]
@@ -92,9 +92,9 @@ def test_scores_do_not_depend_on_the_batch_size(job):
     """The same generator scored under another configuration of the trainer."""
     done = run.execute(job("trainer.epochs=1"))
     asked = job("trainer.epochs=1", "trainer.batch_size=7")
-    from ganexp.build import build_state, make_evaluator
-    from ganexp.reopen import generator_weights
-    from ganexp.sampling import sampler
+    from ganexp.config.reopen import generator_weights
+    from ganexp.trainer.build import build_state, make_evaluator
+    from ganexp.trainer.sampling import sampler
 
     training = build_state(asked)
     training.generator.load_state_dict(generator_weights(done.directory, None)[0])

@@ -3,8 +3,8 @@ import inspect
 
 import pytest
 
-from ganexp.config import load
-from ganexp.identity import canonical, difference, run_id, trajectory_id
+from ganexp.config.identity import canonical, difference, run_id, trajectory_id
+from ganexp.config.spec import load
 from helpers import compose_config
 
 
@@ -71,7 +71,7 @@ def test_the_data_is_part_of_the_run():
 
 def test_the_numerics_version_is_part_of_the_run(monkeypatch):
     before = ids()
-    monkeypatch.setattr("ganexp.identity.NUMERICS_VERSION", 10**6)
+    monkeypatch.setattr("ganexp.config.identity.NUMERICS_VERSION", 10**6)
     assert ids() != before
 
 

@@ -8,12 +8,12 @@ from hydra import compose
 from omegaconf import OmegaConf
 from typing_extensions import TypedDict
 
-from ganexp.config import from_plain, load, plain_values
-from ganexp.errors import ConfigError
-from ganexp.job import identify
-from ganexp.mistakes import check_hydra
-from ganexp.reopen import open_config
-from ganexp.target import validate_value
+from ganexp.config.job import identify
+from ganexp.config.mistakes import check_hydra
+from ganexp.config.reopen import open_config
+from ganexp.config.spec import from_plain, load, plain_values
+from ganexp.config.target import validate_value
+from ganexp.types.errors import ConfigError
 from helpers import TINY, compose_config, make_job
 
 

@@ -10,13 +10,12 @@ from pathlib import Path
 import pytest
 from filelock import Timeout
 
-from ganexp import state
-from ganexp.atomic import write_text
 from ganexp.dataset.place import once
-from ganexp.locks import NO_LOCKS, held
+from ganexp.files import plan, state
+from ganexp.files.atomic import write_text
+from ganexp.files.locks import NO_LOCKS, held
+from ganexp.files.state import HeldError, Lease, State, Status
 from ganexp.metrics.extractor import locked
-from ganexp.state import HeldError, Lease, State, Status
-from ganexp.sweep import plan
 
 BEGIN = Status(State.RUNNING, 0, 5, "r" * 32, "t" * 32)
 

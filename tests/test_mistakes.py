@@ -7,10 +7,10 @@ import pytest
 from hydra import compose
 from hydra.core.global_hydra import GlobalHydra
 
-from ganexp.config import load
-from ganexp.errors import ConfigError, in_words
+from ganexp.config.mistakes import check_hydra, composition_message
+from ganexp.config.spec import load
 from ganexp.metrics.manifold import squared_radii
-from ganexp.mistakes import check_hydra, composition_message
+from ganexp.types.errors import ConfigError, in_words
 from helpers import compose_config
 
 
@@ -81,7 +81,7 @@ def test_a_breakpoint_in_a_worker_says_which_launcher_has_a_terminal():
 
 def test_too_few_images_name_the_key():
     torch = pytest.importorskip("torch")
-    from ganexp.errors import DataError
+    from ganexp.types.errors import DataError
 
     with pytest.raises(DataError, match=r"^metrics\.num_samples: expected more than k=3 images.*got 3"):
         squared_radii(torch.zeros(3, 2), 3)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from ganexp import optim
-from ganexp.errors import ConfigError
+from ganexp.types.errors import ConfigError
 
 CASES = [
     (optim.adam, torch.optim.Adam, {"betas": (0.5, 0.99)}, {"fused": True}),

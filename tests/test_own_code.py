@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 import torch
 
-from ganexp import run
-from ganexp.coderecord import NOT_REPRODUCIBLE, read_code
-from ganexp.errors import ConfigError
-from ganexp.owncode import sources
-from ganexp.record import read_metrics
-from ganexp.rehearsal import rehearse
-from ganexp.state import State
-from ganexp.state import read as read_status
+from ganexp.config.own_code import sources
+from ganexp.files.code_record import NOT_REPRODUCIBLE, read_code
+from ganexp.files.record import read_metrics
+from ganexp.files.state import State
+from ganexp.files.state import read as read_status
+from ganexp.trainer import run
+from ganexp.trainer.rehearsal import rehearse
+from ganexp.types.errors import ConfigError
 from helpers import TINY, make_job
 
 OWN = (*(text for text in TINY if not text.startswith("model.")), "model=mlp", "trust=[lab*]", "trainer.epochs=2")

@@ -11,8 +11,8 @@ import torch
 from matplotlib.figure import Figure
 from PIL import Image
 
-from ganexp.errors import Diverged
-from ganexp.pictures import LOG_4, grid, losses_figure, save_grid, save_png, slerp, to_uint8
+from ganexp.files.pictures import LOG_4, grid, losses_figure, save_grid, save_png, slerp, to_uint8
+from ganexp.types.errors import Diverged
 
 
 def row(epoch, **values):
@@ -231,7 +231,7 @@ def test_figure_of_no_epochs_is_refused(tmp_path):
 def test_neither_torch_nor_pyplot_is_imported(tmp_path):
     code = f"""
 import sys
-from ganexp.pictures import losses_figure
+from ganexp.files.pictures import losses_figure
 assert "torch" not in sys.modules and "matplotlib" not in sys.modules
 losses_figure({str(tmp_path / "losses.png")!r}, [{{"epoch": 1, "d_loss": 1.0, "g_loss": 1.0}}], 0)
 assert "matplotlib.pyplot" not in sys.modules

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from ganexp.progress import LINE_SECONDS, Progress, duration, estimate_line
+from ganexp.trainer.progress import LINE_SECONDS, Progress, duration, estimate_line
 
 
 class Clock:

@@ -2,10 +2,10 @@
 
 import pytest
 
-from ganexp import run
-from ganexp.errors import ConfigError, DirectoryError
-from ganexp.reopen import generator_weights, open_run, parse_checkpoint, run_dirs
+from ganexp.config.reopen import generator_weights, open_run, parse_checkpoint, run_dirs
 from ganexp.sample import sample
+from ganexp.trainer import run
+from ganexp.types.errors import ConfigError, DirectoryError
 from helpers import TINY, make_job
 
 

@@ -2,7 +2,7 @@
 
 import torch
 
-from ganexp.rng import derive, reseed
+from ganexp.types.rng import derive, reseed
 
 
 def test_each_use_has_a_seed_of_its_own():

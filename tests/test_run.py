@@ -8,12 +8,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ganexp import run, state
-from ganexp.checkpoint import load, weights_sha256
-from ganexp.errors import ConfigError, DataError, DirectoryError
-from ganexp.record import COLUMNS, read_metrics
-from ganexp.rundir import generator_checkpoint, state_checkpoints
-from ganexp.state import State
+from ganexp.files import state
+from ganexp.files.checkpoint import load, weights_sha256
+from ganexp.files.record import COLUMNS, read_metrics
+from ganexp.files.run_folder import generator_checkpoint, state_checkpoints
+from ganexp.files.state import State
+from ganexp.trainer import run
+from ganexp.types.errors import ConfigError, DataError, DirectoryError
 from helpers import TINY, make_job
 
 

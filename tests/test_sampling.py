@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from ganexp.model import mlp
-from ganexp.sampling import BLOCK, decode, draw_labels, latents, sampler
+from ganexp.trainer.sampling import BLOCK, decode, draw_labels, latents, sampler
 
 
 @pytest.fixture

@@ -3,13 +3,13 @@ import math
 import pytest
 import torch
 
-from ganexp.config import load
-from ganexp.errors import ConfigError
-from ganexp.identity import canonical, run_id, trajectory_id
+from ganexp.config.identity import canonical, run_id, trajectory_id
+from ganexp.config.spec import load
 from ganexp.optim import adam, sgd
-from ganexp.schedule import Moment, Schedule
 from ganexp.trainer import TrainState
 from ganexp.types import GAN
+from ganexp.types.errors import ConfigError
+from ganexp.types.schedule import Moment, Schedule
 from helpers import compose_config
 
 HALF = Moment(10, 5.0, 50.0)

@@ -11,9 +11,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from filelock import FileLock
 
-from ganexp import state
-from ganexp.errors import LeaseLost
-from ganexp.state import HeldError, Lease, State, Status
+from ganexp.files import state
+from ganexp.files.state import HeldError, Lease, State, Status
+from ganexp.types.errors import LeaseLost
 
 BEGIN = Status(State.RUNNING, 0, 5, "r" * 32, "t" * 32)
 

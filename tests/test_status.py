@@ -9,12 +9,12 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from ganexp import state, status
-from ganexp.errors import DirectoryError
-from ganexp.state import Lease, State, Status
+from ganexp import status
+from ganexp.files import plan, state
+from ganexp.files.plan import PlannedRun, Request
+from ganexp.files.state import Lease, State, Status
 from ganexp.status import Look, look, render, seconds_left, show
-from ganexp.sweep import plan
-from ganexp.sweep.plan import PlannedRun, Request
+from ganexp.types.errors import DirectoryError
 from synthetic import planned, write_plan, write_run
 
 

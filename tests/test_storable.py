@@ -7,13 +7,13 @@ import pytest
 import torch
 from torch import nn
 
-from ganexp import checkpoint
-from ganexp.config import load
-from ganexp.errors import ConfigError
-from ganexp.job import identify
-from ganexp.run import execute
-from ganexp.state import State
+from ganexp.config.spec import load
+from ganexp.files import checkpoint
+from ganexp.files.state import State
+from ganexp.trainer.compatible import check_together
+from ganexp.trainer.run import execute
 from ganexp.types import GAN
+from ganexp.types.errors import ConfigError
 from helpers import TINY, compose_config, make_job
 
 
@@ -137,7 +137,7 @@ def test_what_can_be_stored_is(own, tmp_path, case):
 )
 def test_what_cannot_be_stored_is_refused_in_words_before_the_first_step(own, case, words):
     with pytest.raises(ConfigError, match=words):
-        identify(load(compose_config(*own(f"+model.case={case}"))))
+        check_together(load(compose_config(*own(f"+model.case={case}"))))
     assert torch.get_default_dtype() is torch.float32
 
 
@@ -153,4 +153,4 @@ def test_an_extra_state_that_is_no_tensor_is_stored_as_json(own, tmp_path):
 @pytest.mark.parametrize("extra", ["set", "keys"])
 def test_an_extra_state_that_json_does_not_give_back_is_refused(own, extra):
     with pytest.raises(ConfigError, match=r"got generator\._extra_state|got _extra_state"):
-        identify(load(compose_config(*own(f"+model.extra={extra}"))))
+        check_together(load(compose_config(*own(f"+model.extra={extra}"))))

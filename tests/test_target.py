@@ -3,8 +3,8 @@ from typing import Annotated, Literal
 import pytest
 from annotated_types import Ge, Gt
 
-from ganexp.errors import ConfigError
-from ganexp.target import validated
+from ganexp.config.target import validated
+from ganexp.types.errors import ConfigError
 
 
 def sample(

@@ -5,7 +5,7 @@ from contextlib import redirect_stdout
 
 import pytest
 
-from ganexp import terminal
+from ganexp.types import terminal
 
 
 @pytest.mark.parametrize(

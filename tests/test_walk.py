@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from ganexp.compatible import check_penalty
-from ganexp.config import conf_dir, load
-from ganexp.errors import ConfigError
-from ganexp.sampling import sampler
+from ganexp.config.spec import conf_dir, load
 from ganexp.trainer import Batches, Game, TrainState
+from ganexp.trainer.compatible import check_penalty
+from ganexp.trainer.sampling import sampler
 from ganexp.trainer.step import train_step
+from ganexp.types.errors import ConfigError
 from helpers import compose_config
 
 STEPPED = ("model", "optim", "trainer")

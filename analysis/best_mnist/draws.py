@@ -14,10 +14,10 @@ from pathlib import Path
 import pandas as pd
 import torch
 
+from ganexp.config.reopen import open_run
 from ganexp.metrics.classifiers import classifier
 from ganexp.metrics.frechet import fit, frechet_distance
 from ganexp.metrics.reference import halve
-from ganexp.reopen import open_run
 from ganexp.sample import sample
 
 DRAWS = 10

@@ -15,12 +15,12 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from torch import nn
 
-from ganexp.build import build_state
-from ganexp.ema import decay, half_life, update_ema
+from ganexp.config.reopen import open_run
+from ganexp.files.run_folder import state_checkpoints
 from ganexp.metrics.parzen import score
-from ganexp.reopen import open_run
-from ganexp.rundir import state_checkpoints
-from ganexp.sampling import sampler
+from ganexp.trainer.build import build_state
+from ganexp.trainer.ema import decay, half_life, update_ema
+from ganexp.trainer.sampling import sampler
 
 HERE = Path(__file__).parent
 COUNT = 10_000

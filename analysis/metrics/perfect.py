@@ -21,7 +21,7 @@ from ganexp import dataset as datasets
 from ganexp.metrics.classifiers import classifier
 from ganexp.metrics.frechet import fit, frechet_distance
 from ganexp.metrics.reference import halve
-from ganexp.sampling import draw_labels
+from ganexp.trainer.sampling import draw_labels
 from ganexp.types import Dataset
 
 HERE = Path(__file__).parent

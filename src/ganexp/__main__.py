@@ -8,11 +8,11 @@ from typing import Any
 import hydra
 from omegaconf import OmegaConf
 
-from ganexp import schema
 from ganexp.cli import run_reported, wants_traceback
-from ganexp.config import conf_dir
-from ganexp.process import keep_working, speak_utf8
+from ganexp.config import schema
+from ganexp.config.spec import conf_dir
 from ganexp.task import run_dir, task
+from ganexp.types.streams import keep_working, speak_utf8
 
 
 def main() -> None:

@@ -9,12 +9,12 @@ from typing import Annotated
 
 import typer
 
-from ganexp import owned
 from ganexp.cli import reporting, start
-from ganexp.rundir import left_over_files, state_checkpoints
-from ganexp.state import State
+from ganexp.files import owned
+from ganexp.files.run_folder import left_over_files, state_checkpoints
+from ganexp.files.state import State
 from ganexp.status import look
-from ganexp.terminal import plain
+from ganexp.types.terminal import plain
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NoReturn
 
-from ganexp.errors import Diverged, Refused, lack_of_memory
-from ganexp.mistakes import composition_message
-from ganexp.process import keep_working, speak_utf8
-from ganexp.terminal import plain
+from ganexp.config.mistakes import composition_message
+from ganexp.types.errors import Diverged, Refused, lack_of_memory
+from ganexp.types.streams import keep_working, speak_utf8
+from ganexp.types.terminal import plain
 
 FAILED, REFUSED, INTERRUPTED = 1, 2, 130
 

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from ganexp.cli import FAILED, reporting, start
-from ganexp.errors import ConfigError
-from ganexp.terminal import plain
+from ganexp.types.errors import ConfigError
+from ganexp.types.terminal import plain
 
 
 def main(
@@ -28,7 +28,7 @@ def main(
     force: Annotated[bool, typer.Option("--force", help="Replace files that are not ganexp's own.")] = False,
 ) -> None:
     """Write report.html, report.md and figures of a table: which settings win, and whether the win is real."""
-    from ganexp import owned
+    from ganexp.files import owned
     from ganexp.report.findings import rankings
     from ganexp.report.gather import noted
     from ganexp.report.options import options

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ganexp.cli import reporting, start
-from ganexp.coderecord import as_text, read_code
-from ganexp.dataset.place import only_own_root
-from ganexp.errors import ConfigError, DirectoryError
-from ganexp.foreign import refuse_links
-from ganexp.terminal import plain
+from ganexp.files.code_record import as_text, read_code
+from ganexp.files.data_root import only_own_root
+from ganexp.files.foreign import refuse_links
+from ganexp.types.errors import ConfigError, DirectoryError
+from ganexp.types.terminal import plain
 
 if TYPE_CHECKING:
     from ganexp.report.collect import Run

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ganexp.cli import reporting, start
-from ganexp.errors import ConfigError, DirectoryError
-from ganexp.terminal import plain
+from ganexp.types.errors import ConfigError, DirectoryError
+from ganexp.types.terminal import plain
 
 if TYPE_CHECKING:
-    from ganexp.config import RunConfig
+    from ganexp.config.spec import RunConfig
     from ganexp.types import Scores
 
 
@@ -34,7 +34,7 @@ def main(
 
     Scores of the last epoch go into result.json, those of another epoch into evaluations/epoch_<n>.json.
     """
-    from ganexp.reopen import parse_checkpoint, run_dirs
+    from ganexp.config.reopen import parse_checkpoint, run_dirs
 
     with reporting():
         epoch = parse_checkpoint(checkpoint)
@@ -82,16 +82,18 @@ def evaluate(
     Raises:
         Refused: no such run, checkpoint or metric, or data that the metrics cannot be computed on.
     """
-    from ganexp import owned
-    from ganexp.build import build_state, derived, make_evaluator
-    from ganexp.checkpoint import load_module
-    from ganexp.coderecord import read_code, write_code
-    from ganexp.finish import finished_result
-    from ganexp.owncode import check, own_code, with_answer
-    from ganexp.reopen import generator_weights, open_run
-    from ganexp.sampling import sampler
+    from ganexp.config.own_code import check, own_code, with_answer
+    from ganexp.config.reopen import generator_weights, open_run
+    from ganexp.files import owned
+    from ganexp.files.checkpoint import load_module
+    from ganexp.files.code_record import read_code, write_code
+    from ganexp.trainer.build import build_state, derived, make_evaluator
+    from ganexp.trainer.compatible import check_together
+    from ganexp.trainer.finish import finished_result
+    from ganexp.trainer.sampling import sampler
 
     job = open_run(run, trust)
+    check_together(job.config)
     content = finished_result(run)
     if content is None and epoch is None:
         return None
@@ -133,8 +135,8 @@ def with_metrics(config: RunConfig, option: str | None, num_samples: int | None,
     Raises:
         ConfigError: no such option, or a metric that is not trusted.
     """
-    from ganexp.schema import MetricsConfig
-    from ganexp.target import validate_value, validated
+    from ganexp.config.schema import MetricsConfig
+    from ganexp.config.target import validate_value, validated
 
     if option is not None:
         chosen: MetricsConfig = validate_value("metrics", MetricsConfig, _compose_metrics(option))
@@ -152,7 +154,7 @@ def _compose_metrics(option: str) -> Any:
     from omegaconf import OmegaConf
 
     from ganexp.__main__ import register
-    from ganexp.config import conf_dir
+    from ganexp.config.spec import conf_dir
 
     register()
     GlobalHydra.instance().clear()
@@ -168,10 +170,10 @@ def _compose_metrics(option: str) -> Any:
 
 def _update_result(run: Path, scores: Scores, objective: str | None, directions: Mapping[str, str]) -> None:
     """Lay new scores over those of result.json as it is now: others may have added theirs in the meantime."""
-    from ganexp import state
-    from ganexp.finish import finished_result
-    from ganexp.record import write_result
-    from ganexp.rundir import result_json
+    from ganexp.files import state
+    from ganexp.files.record import write_result
+    from ganexp.files.run_folder import result_json
+    from ganexp.trainer.finish import finished_result
 
     try:
         with state.Lease(run):

@@ -21,8 +21,8 @@ def main(
     """Go on with an interrupted run; a finished one is only read."""
     from dataclasses import replace
 
-    from ganexp.owncode import with_answer
-    from ganexp.reopen import open_to_work
+    from ganexp.config.own_code import with_answer
+    from ganexp.config.reopen import open_to_work
     from ganexp.task import run_single
 
     with reporting():

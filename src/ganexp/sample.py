@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ganexp.cli import reporting, start
-from ganexp.errors import DirectoryError
+from ganexp.types.errors import DirectoryError
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from ganexp.config import RunConfig
+    from ganexp.config.spec import RunConfig
     from ganexp.types import GAN
 
 
@@ -51,7 +51,7 @@ def main(
             trust=trust or [],
             changed_code=changed_code,
         )
-        from ganexp.sampling import STEPS
+        from ganexp.trainer.sampling import STEPS
 
         _check_out(out, force)  # once more: drawing takes its time
         _write(out, images, STEPS if interpolate else 8 if num >= 8 else num)
@@ -89,11 +89,11 @@ def sample(
     """
     import torch
 
-    from ganexp.owncode import check, own_code, with_answer
-    from ganexp.pictures import to_uint8
-    from ganexp.reopen import open_config, parse_checkpoint
-    from ganexp.rng import derive, reseed
-    from ganexp.sampling import STEPS, decode, interpolations, latents, sampler
+    from ganexp.config.own_code import check, own_code, with_answer
+    from ganexp.config.reopen import open_config, parse_checkpoint
+    from ganexp.files.pictures import to_uint8
+    from ganexp.trainer.sampling import STEPS, decode, interpolations, latents, sampler
+    from ganexp.types.rng import derive, reseed
 
     epoch = parse_checkpoint(checkpoint)
     config, _ = open_config(run_dir, trust)
@@ -117,7 +117,7 @@ def sample(
 
 def _check_memory(count: int, one: Tensor) -> None:
     """Refuse more images (count) like `one`, float32 (1, C, H, W), than there is memory for."""
-    from ganexp.compatible import total_memory
+    from ganexp.trainer.compatible import total_memory
 
     needed, there = 5 * one.numel() * count, total_memory()
     if needed > there:
@@ -131,7 +131,7 @@ def _labels(label: int | None, counts: Sequence[int] | None, num: int, seed: int
     """Labels of `num` images, int64 (num,): all `label`, or as often as in the training data; None: unconditional."""
     import torch
 
-    from ganexp.sampling import draw_labels
+    from ganexp.trainer.sampling import draw_labels
 
     if counts is None:
         if label is not None:
@@ -150,8 +150,8 @@ def load_gan(run_dir: Path, config: RunConfig, epoch: int | None) -> tuple[GAN, 
     Raises:
         DirectoryError: no such checkpoint, or one of another network.
     """
-    from ganexp.checkpoint import load_module
-    from ganexp.reopen import generator_weights
+    from ganexp.config.reopen import generator_weights
+    from ganexp.files.checkpoint import load_module
 
     weights, meta = generator_weights(run_dir, epoch)
     if "image_shape" not in meta:
@@ -178,8 +178,8 @@ def _check_out(out: Path, force: bool) -> None:
 def _write(out: Path, images: NDArray[np.uint8], columns: int) -> None:
     import numpy as np
 
-    from ganexp.atomic import replacing
-    from ganexp.pictures import save_grid
+    from ganexp.files.atomic import replacing
+    from ganexp.files.pictures import save_grid
 
     if out.suffix == ".png":
         save_grid(out, images, columns)

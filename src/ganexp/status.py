@@ -15,14 +15,13 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from ganexp import state
 from ganexp.cli import reporting, start
-from ganexp.errors import DirectoryError
-from ganexp.process import reader_gone
-from ganexp.state import STALE_SECONDS, State, Status, heartbeat_age
-from ganexp.sweep import plan
-from ganexp.sweep.plan import PlannedRun
-from ganexp.terminal import LONG_TABLE, columns, console, duration, last_line, plain, say
+from ganexp.files import plan, state
+from ganexp.files.plan import PlannedRun
+from ganexp.files.state import STALE_SECONDS, State, Status, heartbeat_age
+from ganexp.types.errors import DirectoryError
+from ganexp.types.streams import reader_gone
+from ganexp.types.terminal import LONG_TABLE, columns, console, duration, last_line, plain, say
 
 ORDER = (
     *(State.RUNNING, State.STALE, State.FAILED, State.DIVERGED, State.INTERRUPTED),

@@ -17,24 +17,28 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from ganexp.cli import reporting
-from ganexp.errors import ConfigError, DirectoryError, LeaseLost, Refused, in_words, lack_of_memory
-from ganexp.mistakes import check_hydra
-from ganexp.process import keep_working
-from ganexp.terminal import plain
+from ganexp.config.mistakes import check_hydra
+from ganexp.types.errors import ConfigError, DirectoryError, LeaseLost, Refused, in_words, lack_of_memory
+from ganexp.types.streams import keep_working
+from ganexp.types.terminal import plain
 
 if TYPE_CHECKING:
-    from ganexp.job import Job
-    from ganexp.state import State
+    from ganexp.config.job import Job
+    from ganexp.files.state import State
 
 log = logging.getLogger("ganexp")
 
 
 def run_dir(root: DictConfig) -> str:
     """`hydra.run.dir`: outputs/<dataset>-<model>-<loss>-<run_id[:8]>, the same for the same configuration."""
-    from ganexp.config import load
-    from ganexp.job import identify
+    from ganexp.config.job import identify
+    from ganexp.config.spec import load
+    from ganexp.trainer.compatible import check_together
 
-    return str(Path("outputs") / identify(load(root)).name)
+    config = load(root)
+    identity = identify(config)
+    check_together(config)
+    return str(Path("outputs") / identity.name)
 
 
 def task(cfg: DictConfig) -> float | None:
@@ -49,7 +53,7 @@ def task(cfg: DictConfig) -> float | None:
     if hydra.mode != RunMode.MULTIRUN:
         with reporting():  # Hydra would print all overrides before what is refused
             return run_single(_single_job(cfg, hydra))
-    from ganexp.owncode import check_planned, own_code
+    from ganexp.config.own_code import check_planned, own_code
 
     job = make_job(cfg, hydra)
     planned = job.config.sweep.run_id
@@ -73,9 +77,9 @@ def _single_job(cfg: DictConfig, hydra: Any) -> Job:
 
 def make_job(cfg: DictConfig, hydra: Any) -> Job:
     """The typed job of a composed configuration."""
-    from ganexp.config import load
-    from ganexp.job import Job, identify, load_dataset
-    from ganexp.rundir import Texts
+    from ganexp.config.job import Job, identify, load_dataset
+    from ganexp.config.spec import load
+    from ganexp.files.run_folder import Texts
 
     config = load(cfg)
     who = identify(config)
@@ -101,8 +105,8 @@ def _judge(cfg: DictConfig, hydra: Any) -> Callable[[int, float], bool] | None:
 
 def run_single(job: Job) -> float | None:
     """Work on a single run and tell how it ended."""
-    from ganexp.run import execute
-    from ganexp.state import State
+    from ganexp.files.state import State
+    from ganexp.trainer.run import execute
 
     try:
         outcome = execute(job)
@@ -122,9 +126,9 @@ def run_in_sweep(job: Job) -> float | None:
     Raises:
         SystemExit: 128 + n where signal n told this process to stop.
     """
-    from ganexp.run import execute
-    from ganexp.session import REQUEUEING
-    from ganexp.state import State
+    from ganexp.files.state import State
+    from ganexp.trainer.hooks import REQUEUEING
+    from ganexp.trainer.run import execute
 
     try:
         outcome = execute(job)
@@ -146,9 +150,9 @@ def run_in_sweep(job: Job) -> float | None:
 
 def _spread(job: Job, ended: State, error: dict[str, str]) -> None:
     """Give the runs of a trajectory that were not reached the state that it ended in."""
-    from ganexp import state
-    from ganexp.job import shorter
-    from ganexp.state import Lease, Status
+    from ganexp.config.job import shorter
+    from ganexp.files import state
+    from ganexp.files.state import Lease, Status
 
     for each in (*(shorter(job, epochs) for epochs in job.config.sweep.read_off), job):
         if each.directory.is_symlink():
@@ -160,7 +164,7 @@ def _spread(job: Job, ended: State, error: dict[str, str]) -> None:
         epoch = there.epoch if there is not None else 0
         try:
             with Lease(each.directory) as lease:
-                from ganexp.rundir import write_record
+                from ganexp.files.run_folder import write_record
 
                 epochs = each.config.trainer.epochs
                 lease.begin(Status(ended, epoch, epochs, each.who.run_id, each.who.trajectory_id, error=error))

@@ -10,8 +10,8 @@ import pytest
 from omegaconf import OmegaConf
 
 import ganexp.dataset
-from ganexp.errors import ConfigError
-from ganexp.target import validated
+from ganexp.config.target import validated
+from ganexp.types.errors import ConfigError
 
 CONF = Path(__file__).parents[2] / "conf" / "dataset"
 NAMES = sorted(path.stem for path in CONF.glob("*.yaml"))

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import yaml
 
+from ganexp.config.target import validated
 from ganexp.dataset.listing import EXTENSIONS
-from ganexp.errors import ConfigError
-from ganexp.target import validated
+from ganexp.types.errors import ConfigError
 
 PAGE = (Path(__file__).parents[2] / "docs" / "datasets.md").read_text()
 

@@ -19,7 +19,7 @@ import pytest
 from torchvision import datasets
 
 from ganexp.dataset import cifar10, fashion_mnist, fetch, mnist
-from ganexp.errors import DataError
+from ganexp.types.errors import DataError
 
 BATCHES = ["data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4", "data_batch_5", "test_batch"]
 

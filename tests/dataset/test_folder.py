@@ -13,7 +13,7 @@ from PIL import Image
 
 from ganexp.dataset import image_folder
 from ganexp.dataset import picture as picture_module
-from ganexp.errors import DataError
+from ganexp.types.errors import DataError
 
 
 @pytest.fixture

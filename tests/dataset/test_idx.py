@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ganexp.dataset.idx import read_idx
-from ganexp.errors import DataError
+from ganexp.types.errors import DataError
 
 
 def test_reads_images_and_labels(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ import pytest
 from ganexp.dataset import cifar10, digits, fashion_mnist, mnist, npy
 from ganexp.dataset import sources as sources_module
 from ganexp.dataset.fetch import FetchError
-from ganexp.errors import DataError
+from ganexp.types.errors import DataError
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ganexp.dataset import npy
-from ganexp.errors import DataError
+from ganexp.types.errors import DataError
 
 
 def save(path: Path, array: np.ndarray, **options: bool) -> Path:

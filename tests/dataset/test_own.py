@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ganexp.dataset import arrays
-from ganexp.errors import DataError
+from ganexp.types.errors import DataError
 
 
 @pytest.fixture

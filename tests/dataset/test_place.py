@@ -12,17 +12,18 @@ from pathlib import Path
 import pytest
 
 from ganexp.dataset import arrays, digits, image_folder, place
-from ganexp.errors import DataError
+from ganexp.files import data_root
+from ganexp.types.errors import DataError
 
 
 def test_root_is_absolute_and_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    assert place.absolute_root(Path("data")) == tmp_path / "data"
-    assert place.absolute_root(Path("~/data")) == tmp_path / "home" / "data"
+    assert data_root.absolute_root(Path("data")) == tmp_path / "data"
+    assert data_root.absolute_root(Path("~/data")) == tmp_path / "home" / "data"
     (tmp_path / "file").touch()
     with pytest.raises(DataError, match=r"dataset.root: expected a folder, got the file .*file"):
-        place.absolute_root(Path("file"))
+        data_root.absolute_root(Path("file"))
 
 
 def test_stand_in_is_keyed_by_the_roots_path(tmp_path: Path, cache_home: Path) -> None:
@@ -146,7 +147,7 @@ def test_a_root_that_is_not_named_by_its_user_is_read_and_not_written(
     digits(root=tmp_path / "theirs", image_size=8)
     before = sorted((tmp_path / "theirs").rglob("*"))
     monkeypatch.setenv("GANEXP_DATA", str(tmp_path / "mine"))
-    with place.only_own_root():
+    with data_root.only_own_root():
         data = digits(root=tmp_path / "theirs", image_size=10)
         assert sorted((tmp_path / "theirs").rglob("*")) == before
         assert data.cache_dir.is_relative_to(cache_home)
@@ -154,6 +155,6 @@ def test_a_root_that_is_not_named_by_its_user_is_read_and_not_written(
         assert digits(root=tmp_path / "mine").cache_dir.is_relative_to(tmp_path / "mine")
         assert digits(root=tmp_path / "new").cache_dir.is_relative_to(cache_home)
         assert not (tmp_path / "new").exists()
-    with place.only_own_root(tmp_path / "other"):
+    with data_root.only_own_root(tmp_path / "other"):
         assert digits(root=tmp_path / "other").cache_dir.is_relative_to(tmp_path / "other")
-    assert place.WRITABLE not in os.environ
+    assert data_root.WRITABLE not in os.environ

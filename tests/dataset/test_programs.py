@@ -11,10 +11,10 @@ from PIL import EpsImagePlugin, Image
 
 import ganexp
 from ganexp.dataset.picture import decoded, sizes_of
-from ganexp.errors import DataError
+from ganexp.files.raster import FORMATS
 from ganexp.logger.tensorboard_logger import tensorboard
-from ganexp.raster import FORMATS
 from ganexp.report.strips import whole
+from ganexp.types.errors import DataError
 
 EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n%%EndComments\nshowpage\n"
 WMF = b"\xd7\xcd\xc6\x9a\0\0" + bytes((0, 0, 0, 0, 8, 0, 8, 0, 96, 0)) + bytes(6) + b"\x01\0\x09\0" + bytes(60)

@@ -35,7 +35,13 @@ WARM = (
         "ganexp.evaluate",
         "ganexp.metrics",
     ),
-    *("ganexp.report.write", "ganexp.run", "ganexp.sample", "ganexp.sweep.search.command", "ganexp.sweep.sweeper"),
+    *(
+        "ganexp.report.write",
+        "ganexp.trainer.run",
+        "ganexp.sample",
+        "ganexp.sweep.search.command",
+        "ganexp.sweep.sweeper",
+    ),
 )
 """What children would each import for themselves."""
 

@@ -8,8 +8,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ganexp.checkpoint import load, weights_sha256
-from ganexp.record import read_metrics
+from ganexp.files.checkpoint import load, weights_sha256
+from ganexp.files.record import read_metrics
 
 
 def content(sweep: Path) -> dict[str, Any]:

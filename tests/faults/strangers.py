@@ -22,10 +22,10 @@ import pytest
 import typer
 from hydra.core.global_hydra import GlobalHydra
 
-from ganexp import run
-from ganexp.identity import NUMERICS_VERSION
-from ganexp.sweep import plan
-from ganexp.sweep.plan import PlannedRun, Request
+from ganexp.config.identity import NUMERICS_VERSION
+from ganexp.files import plan
+from ganexp.files.plan import PlannedRun, Request
+from ganexp.trainer import run
 from helpers import TINY, make_job
 
 TRACEBACK = 99

@@ -19,7 +19,7 @@ from overrides import GROUPS, Case, all_keys, cases
 from PIL import Image
 from rounds import ROUNDS
 
-from ganexp.record import read_metrics, read_result
+from ganexp.files.record import read_metrics, read_result
 from helpers import compose_config
 
 SUBJECTS = (*GROUPS, "hydra", "whole")
@@ -99,7 +99,7 @@ def judge(case: Case, ended: Ended) -> None:
 
 
 def test_the_cases_know_every_key_of_the_configuration() -> None:
-    from ganexp.config import plain_values
+    from ganexp.config.spec import plain_values
     from ganexp.sweep.compose import flatten
 
     composed = flatten(plain_values(compose_config("metrics=full", "penalty=r1", "optim/schedule=cosine")))

@@ -14,15 +14,15 @@ from compare import content
 from rounds import ROUNDS
 from undisturbed import undisturbed_sweep
 
-from ganexp import checkpoint, state
-from ganexp.errors import DirectoryError
-from ganexp.job import Job
-from ganexp.record import read_metrics
+from ganexp.config.job import Job
+from ganexp.files import checkpoint, state
+from ganexp.files.record import read_metrics
+from ganexp.files.run_folder import generator_checkpoint, state_checkpoints
+from ganexp.files.state import State
 from ganexp.report.write import write_report
-from ganexp.run import execute
-from ganexp.rundir import generator_checkpoint, state_checkpoints
 from ganexp.sample import sample
-from ganexp.state import State
+from ganexp.trainer.run import execute
+from ganexp.types.errors import DirectoryError
 from helpers import TINY, make_job
 from synthetic import planned, write_plan, write_run
 

@@ -15,7 +15,7 @@ from material import gzip_bomb, idx, mnist, npy, npy_header, picture, pixels, pn
 
 from ganexp.dataset import arrays
 from ganexp.dataset import mnist as load_mnist
-from ganexp.errors import DataError
+from ganexp.types.errors import DataError
 from helpers import TINY
 
 SMALL = (

@@ -15,8 +15,9 @@ from compare import content
 from rounds import ROUNDS
 from undisturbed import Undisturbed, undisturbed_sweep
 
-from ganexp import load_summary, state
-from ganexp.state import State
+from ganexp import load_summary
+from ganexp.files import state
+from ganexp.files.state import State
 
 Mount = Callable[[str], None]
 

@@ -19,9 +19,9 @@ from reader import Reader
 from rounds import ROUNDS
 from undisturbed import Undisturbed, undisturbed_sweep
 
-from ganexp import state
-from ganexp.rundir import link_samples
-from ganexp.state import State
+from ganexp.files import state
+from ganexp.files.run_folder import link_samples
+from ganexp.files.state import State
 
 KILLS = 5 * ROUNDS
 """Of each of the two kinds."""

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from children import ASKED, SMALL
 
-from ganexp import state
-from ganexp.state import State
+from ganexp.files import state
+from ganexp.files.state import State
 
 Shell = Callable[..., subprocess.CompletedProcess[str]]
 

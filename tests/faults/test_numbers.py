@@ -15,9 +15,9 @@ import torch
 from attempt import Ended, check_refused, command, launch
 
 from ganexp import load_summary
-from ganexp.errors import Diverged
+from ganexp.files.record import read_metrics
 from ganexp.metrics.frechet import fit, frechet_distance
-from ganexp.record import read_metrics
+from ganexp.types.errors import Diverged
 from helpers import TINY
 
 LAB = ("trust=[diverging.*]", "metrics.num_samples=64", "own_code_random=allow")
@@ -164,7 +164,7 @@ def test_images_of_a_generator_that_broke_after_training_are_refused_by_its_comm
 
 
 def _spoil(path: Path) -> None:
-    from ganexp import checkpoint
+    from ganexp.files import checkpoint
 
     tensors, meta = checkpoint.load(path)
     checkpoint.save(path, {**tensors, "factor": torch.tensor(math.nan)}, meta)

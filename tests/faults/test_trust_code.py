@@ -16,10 +16,10 @@ from strangers import SECRET, canary, command, edit, every_command, honest, only
 
 import ganexp
 from ganexp.__main__ import register
-from ganexp.errors import ConfigError, DirectoryError, Refused
-from ganexp.reopen import open_config, open_run, open_to_work
+from ganexp.config.reopen import open_config, open_run, open_to_work
 from ganexp.sample import sample
 from ganexp.sweep.search.address import make_sampler
+from ganexp.types.errors import ConfigError, DirectoryError, Refused
 
 __all__ = ["canary", "honest", "only", "sweep"]
 
@@ -30,7 +30,7 @@ TARGETS = (
     *("torch.hub.load", "pathlib.Path.touch", "importlib.import_module", "ganexp", "ganexp.", ".", "", "ganexp.loss"),
     *("ganexp.loss.torch.os.system", "ganexp.dataset.npy.write", "ganexp.dataset.place.sweep_leftovers"),
     *("ganexp.dataset.fetch.download", "ganexp.metrics.train_classifier.main", "ganexp.model.torch.load"),
-    *("ganexp.atomic.write_text", "ganexp.loss.__class__", "ganexp.logger.base.require", "torch.optim.os.system"),
+    *("ganexp.files.atomic.write_text", "ganexp.loss.__class__", "ganexp.logger.base.require", "torch.optim.os.system"),
     *("ganexp.loss._binary_cross_entropy", "ganexp.loss.minimax.__globals__", "payload.Pickled", "ganexp.*"),
 )
 
@@ -226,7 +226,7 @@ def test_the_pickle_of_cma_es_in_a_study_cannot_run_code(tmp_path: Path, monkeyp
 
 def test_pickles_that_lie_in_a_sweep_directory_are_no_answers_of_jobs(tmp_path: Path) -> None:
     pytest.importorskip("submitit", reason="an extra")
-    from ganexp.sweep.slurm import LocalStream
+    from ganexp.sweep.launchers.slurm import LocalStream
 
     launcher = LocalStream(submitit_folder=str(tmp_path / ".submitit" / "%j"))
     folders = [launcher._folder(), launcher._folder()]

@@ -13,12 +13,12 @@ import optuna
 import pytest
 from strangers import canary, command, edit, every_command, honest, only, sweep
 
+from ganexp.config.reopen import open_to_work
 from ganexp.dataset import digits
-from ganexp.errors import DataError, DirectoryError
-from ganexp.reopen import open_to_work
-from ganexp.state import State
-from ganexp.sweep import plan
+from ganexp.files import plan
+from ganexp.files.state import State
 from ganexp.sweep.search.trials import LAUNCHER, LAUNCHERS, Trials
+from ganexp.types.errors import DataError, DirectoryError
 from helpers import TINY
 from synthetic import planned, write_plan, write_run
 

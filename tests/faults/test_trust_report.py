@@ -17,10 +17,10 @@ from markdown_it import MarkdownIt
 from PIL import Image
 from strangers import command
 
+from ganexp.files.plan import PlannedRun, Request, record
+from ganexp.files.state import State
 from ganexp.report import write_report
 from ganexp.report.strips import whole
-from ganexp.state import State
-from ganexp.sweep.plan import PlannedRun, Request, record
 from synthetic import planned, write_run
 
 PAYLOADS = (

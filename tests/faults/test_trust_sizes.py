@@ -17,13 +17,12 @@ import torch
 from rounds import ROUNDS
 from strangers import canary, command, edit, every_command, honest, only, sweep
 
-from ganexp import checkpoint, state
-from ganexp.checkpoint import CorruptCheckpointError
-from ganexp.errors import Refused
-from ganexp.record import read_metrics, read_result
-from ganexp.recorded import configuration
+from ganexp.config.recorded import configuration
+from ganexp.files import checkpoint, plan, state
+from ganexp.files.checkpoint import CorruptCheckpointError
+from ganexp.files.record import read_metrics, read_result
 from ganexp.report.search import pareto
-from ganexp.sweep import plan
+from ganexp.types.errors import Refused
 
 __all__ = ["canary", "honest", "only", "sweep"]
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from attempt import attempt, warm
 
-from ganexp.terminal import HIDDEN
+from ganexp.types.terminal import HIDDEN
 
 EVIL = "\x1b]0;title\x07\x1b[2J\x9b31m\u202egnp.exe\u2066"
 """Sets a title, clears the screen, colours, turns the order of text around."""

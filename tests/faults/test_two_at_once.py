@@ -19,10 +19,10 @@ from children import CONTEXT, SMALL, SWEEP, Child, note_writes, run
 from compare import content, of_run
 from reader import Reader
 
-from ganexp import state
-from ganexp.errors import DirectoryError
+from ganexp.files import state
+from ganexp.files.state import HeldError, Lease, State, Status
 from ganexp.report import write_report
-from ganexp.state import HeldError, Lease, State, Status
+from ganexp.types.errors import DirectoryError
 from synthetic import planned, write_plan, write_run
 
 CROWD = 8

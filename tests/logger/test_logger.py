@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 import ganexp.logger
-from ganexp.errors import ConfigError
 from ganexp.logger.base import Guarded, flatten, require
+from ganexp.types.errors import ConfigError
 
 CONF = Path(__file__).parents[2] / "conf" / "logger"
 ROW = {"epoch": 1, "step": 10, "d_loss": 0.5, "cfd": None}

@@ -7,9 +7,9 @@ import pytest
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from ganexp.errors import ConfigError
+from ganexp.files.pictures import save_png
 from ganexp.logger import tensorboard
-from ganexp.pictures import save_png
+from ganexp.types.errors import ConfigError
 
 
 def row(epoch):

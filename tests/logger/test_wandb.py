@@ -6,8 +6,8 @@ from types import ModuleType, SimpleNamespace
 import pytest
 from PIL import Image
 
-from ganexp.errors import ConfigError
 from ganexp.logger import wandb
+from ganexp.types.errors import ConfigError
 
 
 class Run:

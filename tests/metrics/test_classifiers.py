@@ -11,13 +11,13 @@ import pytest
 import torch
 from squares import MakeDataset
 
-from ganexp.errors import DataError
 from ganexp.metrics import classifiers
 from ganexp.metrics.classifiers import PACKAGED, classifier, read
 from ganexp.metrics.network import ClassifierNetwork
 from ganexp.metrics.train_classifier import GATES, Named
 from ganexp.metrics.training import Recipe, accuracy, train
 from ganexp.types import Dataset
+from ganexp.types.errors import DataError
 
 CPU = torch.device("cpu")
 

@@ -9,7 +9,6 @@ import torch
 from squares import MakeDataset, sampler_of
 from torch import Tensor
 
-from ganexp.errors import ConfigError, DataError, Diverged
 from ganexp.metrics import (
     Estimate,
     Evaluator,
@@ -26,6 +25,7 @@ from ganexp.metrics import (
 from ganexp.metrics.reference import halve
 from ganexp.metrics.training import Recipe
 from ganexp.types import Dataset
+from ganexp.types.errors import ConfigError, DataError, Diverged
 
 DEFAULT = {"cfd": cfd(), "precision": precision(), "recall": recall(), "density": density(), "coverage": coverage()}
 

@@ -5,8 +5,8 @@ import torch
 from torch import nn
 from torchmetrics.image.fid import FrechetInceptionDistance
 
-from ganexp.errors import DataError, Diverged
 from ganexp.metrics.frechet import Gaussian, fit, frechet_distance
+from ganexp.types.errors import DataError, Diverged
 
 RANDOM = np.random.RandomState(0)
 

@@ -9,8 +9,8 @@ import torch
 from squares import MakeDataset, sampler_of
 from torch_fidelity import feature_extractor_inceptionv3 as port
 
-from ganexp.errors import DataError
 from ganexp.metrics import Evaluator, ImageSet, Metric, ScoringContext, fid, inception, inception_score, kid
+from ganexp.types.errors import DataError
 
 
 @pytest.fixture(scope="module")

@@ -5,9 +5,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from ganexp.errors import DataError
 from ganexp.metrics import coverage, density, manifold, precision, recall
 from ganexp.metrics.metric import ImageSet, Metric, ScoringContext
+from ganexp.types.errors import DataError
 
 
 def score(metric: Metric, real: Tensor, fake: Tensor) -> float:

@@ -7,9 +7,9 @@ import torch
 from scipy.special import logsumexp
 from squares import MakeDataset, sampler_of
 
-from ganexp.errors import ConfigError
 from ganexp.metrics import Evaluator, cfd, parzen, parzen_ll
 from ganexp.metrics.parzen import SIGMAS, log_likelihoods, score, tail_length, training_sample
+from ganexp.types.errors import ConfigError
 
 
 def test_one_window_is_a_gaussian() -> None:

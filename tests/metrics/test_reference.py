@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from squares import MakeDataset
 
-from ganexp.errors import DataError
 from ganexp.metrics.reference import digest_of, half_indices, halve, permutation
+from ganexp.types.errors import DataError
 
 
 def test_the_permutation_is_fixed_for_all_time() -> None:

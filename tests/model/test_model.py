@@ -7,10 +7,10 @@ import pytest
 import torch
 from torch import nn
 
-from ganexp.ema import update_ema
-from ganexp.errors import ConfigError
 from ganexp.model import dcgan, mlp, mlp_2014, resnet
 from ganexp.model.parts import ClippedTanh
+from ganexp.trainer.ema import update_ema
+from ganexp.types.errors import ConfigError
 
 
 def mlp_with_stem(image_shape, **settings):

@@ -8,10 +8,10 @@ from ganexp.loss import non_saturating, wgan
 from ganexp.model import mlp
 from ganexp.optim import adam
 from ganexp.penalty import clip, none, r1, r1_r2, r2, wgan_gp
-from ganexp.schedule import Moment, Schedule
 from ganexp.trainer import Game, Minibatch, TrainState
 from ganexp.trainer.step import train_step
 from ganexp.types import Penalty
+from ganexp.types.schedule import Moment, Schedule
 
 SHAPE = (1, 2, 3)
 START = Moment.start()

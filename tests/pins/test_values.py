@@ -9,7 +9,7 @@ from pathlib import Path
 import material
 import pytest
 
-from ganexp.config import conf_dir, load
+from ganexp.config.spec import conf_dir, load
 from ganexp.metrics import protocol
 from ganexp.metrics.extractor import Extractor
 from helpers import compose_config, make_job

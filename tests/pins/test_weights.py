@@ -11,7 +11,7 @@ import material
 import numpy as np
 import pytest
 
-from ganexp import run
+from ganexp.trainer import run
 from helpers import make_job
 
 

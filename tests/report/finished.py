@@ -13,11 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from ganexp import state
-from ganexp.record import is_cadence, write_metrics, write_result
-from ganexp.state import State, Status
-from ganexp.sweep import plan
-from ganexp.sweep.plan import PlannedRun, Request
+from ganexp.files import plan, state
+from ganexp.files.plan import PlannedRun, Request
+from ganexp.files.record import is_cadence, write_metrics, write_result
+from ganexp.files.state import State, Status
 
 TIME = "2026-01-01T00:00:00.000+00:00"
 FLOORS = {"cfd": 1.4, "precision": 0.91, "recall": 0.9, "density": 1.0, "coverage": 0.98}
@@ -196,7 +195,7 @@ def _result(run: PlannedRun, rows: Sequence[Mapping[str, Any]], recipe: Recipe, 
 
 def _pictures(place: Path, done: int, run: PlannedRun) -> None:
     """Grids as a run writes them: 8 x 8 images of 28 pixels, doubled, 2 pixels apart."""
-    from ganexp.pictures import grid, save_png
+    from ganexp.files.pictures import grid, save_png
 
     (place / "samples").mkdir()
     y, x = np.mgrid[:28, :28]

@@ -13,13 +13,13 @@ import torch
 from finished import EFFECTS, Recipe, build
 from typer.testing import CliRunner
 
-from ganexp import atomic, checkpoint, clean, owned
-from ganexp.errors import DirectoryError
+from ganexp import clean
+from ganexp.files import atomic, checkpoint, owned, plan
+from ganexp.files.run_folder import check_unclaimed, left_over_files, prune_states, state_checkpoints
+from ganexp.files.state import State
 from ganexp.report import try_report, write_report
 from ganexp.report.__main__ import main as report
-from ganexp.rundir import check_unclaimed, left_over_files, prune_states, state_checkpoints
-from ganexp.state import State
-from ganexp.sweep import plan
+from ganexp.types.errors import DirectoryError
 from synthetic import planned, write_plan, write_run
 
 pytestmark = pytest.mark.usefixtures("no_figures")

@@ -10,9 +10,9 @@ from typer import Typer
 from typer.testing import CliRunner
 
 from ganexp.compare import main
-from ganexp.errors import DataError
 from ganexp.report.findings import rankings
 from ganexp.report.table import Columns, read_table
+from ganexp.types.errors import DataError
 
 app = Typer()
 app.command()(main)

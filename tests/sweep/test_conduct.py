@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from hydra.core.utils import JobReturn, JobStatus
 
-from ganexp import state
-from ganexp.record import write_result
-from ganexp.state import Lease, State, Status
+from ganexp.files import state
+from ganexp.files.record import write_result
+from ganexp.files.state import Lease, State, Status
 from ganexp.sweep import conduct
 from ganexp.sweep.conduct import ATTEMPTS, Conductor
 from ganexp.sweep.points import Point

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ganexp.state import State
+from ganexp.files.state import State
 from ganexp.sweep import estimate
 from ganexp.sweep.jobs import SweepJob
 from ganexp.sweep.points import Point

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from ganexp.errors import ConfigError
 from ganexp.sweep.expand import axes, check_size, points, swept_keys
+from ganexp.types.errors import ConfigError
 
 
 def expand(*texts: str, pairs: list[list[str]] | None = None) -> list[tuple[str, ...]]:

@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 from omegaconf import OmegaConf
 
-from ganexp.errors import ConfigError
-from ganexp.sweep import launcher
-from ganexp.sweep.launcher import WorkersLauncher, visible_gpus
+from ganexp.sweep.launchers import launcher
+from ganexp.sweep.launchers.launcher import WorkersLauncher, visible_gpus
+from ganexp.types.errors import ConfigError
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from ganexp.errors import DirectoryError
-from ganexp.sweep import plan
-from ganexp.sweep.plan import Request
+from ganexp.files import plan
+from ganexp.files.plan import Request
+from ganexp.types.errors import DirectoryError
 from synthetic import TIME, planned, write_plan
 
 

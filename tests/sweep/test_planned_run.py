@@ -8,8 +8,8 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import open_dict
 
-from ganexp.errors import ConfigError
 from ganexp.task import task
+from ganexp.types.errors import ConfigError
 
 
 def test_a_job_that_is_another_run_than_was_planned_does_nothing(

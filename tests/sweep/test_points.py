@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from ganexp.errors import ConfigError, DataError
 from ganexp.sweep.points import Point
+from ganexp.types.errors import ConfigError, DataError
 
 Make = Callable[..., list[Point]]
 

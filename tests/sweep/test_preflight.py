@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
-from ganexp.errors import ConfigError, DataError
 from ganexp.sweep import preflight
 from ganexp.sweep.points import Point
+from ganexp.types.errors import ConfigError, DataError
 
 MakePoints = Callable[..., list[Point]]
 

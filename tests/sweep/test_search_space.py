@@ -11,12 +11,12 @@ from omegaconf import OmegaConf
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.study import StudyDirection
 
-from ganexp.errors import ConfigError
 from ganexp.sweep import placed
 from ganexp.sweep.compose import Composer
 from ganexp.sweep.search.address import address_of, open_storage
 from ganexp.sweep.search.objectives import directions_of, objectives_of
 from ganexp.sweep.search.space import Space, check, space_of
+from ganexp.types.errors import ConfigError
 
 FIXED = ("dataset.num_images=48",)
 

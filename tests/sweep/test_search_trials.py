@@ -11,12 +11,12 @@ from optuna.storages import BaseStorage
 from optuna.trial import Trial, TrialState
 from sqlalchemy.exc import IntegrityError
 
-from ganexp import state
-from ganexp.errors import ConfigError
-from ganexp.state import State
+from ganexp.files import state
+from ganexp.files.state import State
 from ganexp.sweep.search.address import Address, address_of, hidden, make_pruner, make_sampler, open_storage, open_study
 from ganexp.sweep.search.judge import Judge
 from ganexp.sweep.search.trials import LAUNCHER, LAUNCHERS, Trials, counted
+from ganexp.types.errors import ConfigError
 
 
 def address(folder: Path) -> Address:

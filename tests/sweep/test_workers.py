@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from ganexp.sweep.workers import WorkerDied, Workers
+from ganexp.sweep.launchers.workers import WorkerDied, Workers
 
 
 def act(what: str, place: str) -> tuple[str, int, str | None]:
@@ -105,7 +105,7 @@ def test_a_worker_whose_launcher_is_killed_stops(tmp_path: Path) -> None:
     script = tmp_path / "launch.py"
     script.write_text(
         "from test_workers import act\n"
-        "from ganexp.sweep.workers import Workers\n"
+        "from ganexp.sweep.launchers.workers import Workers\n"
         "if __name__ == '__main__':\n"
         f"    list(Workers(act, [{{}}]).run(iter([('sleep', {str(place)!r})])))\n"
     )

@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 import torch
 
-from ganexp.errors import Diverged
 from ganexp.loss import non_saturating
 from ganexp.model import mlp
 from ganexp.optim import adam, sgd
 from ganexp.trainer import Batches, Game, Interrupted, TrainState, train
 from ganexp.trainer.loop import Limits
+from ganexp.types.errors import Diverged
 
 SHAPE = (1, 4, 4)
 

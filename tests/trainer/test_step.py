@@ -11,11 +11,11 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from ganexp.loss import minimax, non_saturating, relativistic
 from ganexp.model import mlp
 from ganexp.optim import adam
-from ganexp.schedule import Moment
 from ganexp.trainer import Game, Minibatch, TrainState
 from ganexp.trainer.state import SUMS
 from ganexp.trainer.step import noise, train_step
 from ganexp.types import GAN
+from ganexp.types.schedule import Moment
 
 SHAPE = (1, 6, 6)
 

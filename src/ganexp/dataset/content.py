@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ganexp.atomic import write_json
 from ganexp.dataset.npy import BLOCK_BYTES
 from ganexp.dataset.place import locked
+from ganexp.files.atomic import write_json
 
 CACHE = "digests.json"
 

@@ -16,11 +16,12 @@ from ganexp.dataset.listing import Listing, list_pictures
 from ganexp.dataset.load import Reference, load
 from ganexp.dataset.own import share_in_words
 from ganexp.dataset.parameters import Fraction, ImageSize, Name, NumImages
-from ganexp.dataset.place import expanded, log
+from ganexp.dataset.place import log
 from ganexp.dataset.prepared import Source, Split
 from ganexp.dataset.split import permutation
-from ganexp.errors import DataError
+from ganexp.files.data_root import expanded
 from ganexp.types import Dataset
+from ganexp.types.errors import DataError
 
 
 def image_folder(

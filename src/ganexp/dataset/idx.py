@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganexp.dataset.place import open_regular
-from ganexp.errors import DataError
+from ganexp.types.errors import DataError
 
 UNSIGNED_BYTE = 8
 

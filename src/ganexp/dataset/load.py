@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 
 from ganexp.dataset import npy
 from ganexp.dataset.content import array_digest, digest_of, file_digest
-from ganexp.dataset.place import absolute_root, folder_of, homes, in_first_writable, once
+from ganexp.dataset.place import folder_of, homes, in_first_writable, once
 from ganexp.dataset.prepared import Prepared, Source, classes_of, ensure_prepared, open_split
 from ganexp.dataset.resize import RESIZE_VERSION, resized
 from ganexp.dataset.split import held_out
-from ganexp.errors import DataError
+from ganexp.files.data_root import absolute_root
 from ganexp.types import Dataset
+from ganexp.types.errors import DataError
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from ganexp.dataset.load import Reference, load
 from ganexp.dataset.parameters import ImageSize, Name, NumImages
 from ganexp.dataset.prepared import Source
 from ganexp.dataset.sources import NUM_CLASSES, decode_cifar10, decode_digits, decode_idx
-from ganexp.errors import DataError
 from ganexp.types import Dataset
+from ganexp.types.errors import DataError
 
 CIFAR10_TEST_IMAGES = 10_000
 NAMES = ("cifar10", "digits", "fashion_mnist", "mnist")

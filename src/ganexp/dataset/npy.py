@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ganexp.atomic import replacing
 from ganexp.dataset.place import open_regular
-from ganexp.errors import DataError
+from ganexp.files.atomic import replacing
+from ganexp.types.errors import DataError
 
 BLOCK_BYTES = 16 * 2**20
 """Images are read, resized and written in blocks of about this many bytes."""

@@ -11,10 +11,10 @@ from ganexp.dataset import npy
 from ganexp.dataset.content import digest_of
 from ganexp.dataset.load import Reference, load
 from ganexp.dataset.parameters import Fraction, ImageSize, Name, NumImages
-from ganexp.dataset.place import expanded
 from ganexp.dataset.prepared import Source, Split
-from ganexp.errors import DataError
+from ganexp.files.data_root import expanded
 from ganexp.types import Dataset
+from ganexp.types.errors import DataError
 
 
 def arrays(

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganexp.dataset.npy import block_length
-from ganexp.errors import DataError
-from ganexp.raster import open_raster
+from ganexp.files.raster import open_raster
+from ganexp.types.errors import DataError
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -12,32 +12,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
-from ganexp.atomic import left_over
-from ganexp.errors import DataError
+from ganexp.files.atomic import left_over
+from ganexp.files.data_root import may_be_written
+from ganexp.types.errors import DataError
 
 T = TypeVar("T")
 log = logging.getLogger("ganexp")
 LOCK = ".dataset.lock"
-
-
-WRITABLE = "GANEXP_WRITABLE"
-"""Variable that names the data roots that may be written, a line each; unset: all."""
-
-
-def expanded(key: str, path: Path) -> Path:
-    """`path` with ~ expanded; DataError, naming `key`, where no home directory is known."""
-    try:
-        return path.expanduser()
-    except RuntimeError:
-        raise DataError(f"{key}: expected a path without ~, as no home is known (set HOME), got {path}") from None
-
-
-def absolute_root(root: Path) -> Path:
-    """`root` with ~ expanded, independent of the working directory; DataError if it is a file."""
-    root = Path(os.path.abspath(expanded("dataset.root", root)))  # noqa: PTH100  (resolve() would follow links)
-    if root.exists() and not root.is_dir():
-        raise DataError(f"dataset.root: expected a folder, got the file {root}")
-    return root
 
 
 def open_regular(path: Path) -> BinaryIO:
@@ -45,24 +26,6 @@ def open_regular(path: Path) -> BinaryIO:
     if path.exists() and not (path.is_file() or path.is_dir()):
         raise OSError(errno.EINVAL, "something that is no regular file")
     return path.open("rb")
-
-
-def own_root() -> Path:
-    """The data root that the user's environment names: GANEXP_DATA, or `data` in the working directory."""
-    return absolute_root(Path(os.environ.get("GANEXP_DATA", "data")))
-
-
-@contextmanager
-def only_own_root(*named: Path) -> Iterator[None]:
-    """Inside, no data roots are written but `own_root` and those `named`; for what somebody else may have recorded."""
-    before = os.environ.get(WRITABLE)
-    os.environ[WRITABLE] = "\n".join(str(root) for root in (own_root(), *map(absolute_root, named)))
-    try:
-        yield
-    finally:
-        del os.environ[WRITABLE]
-        if before is not None:
-            os.environ[WRITABLE] = before
 
 
 def cache_root(root: Path) -> Path | None:
@@ -102,19 +65,14 @@ def in_first_writable(places: Iterable[Path | None], name: str, work: Callable[[
         if refusals:
             log.warning("%s: files of this dataset go to %s", refusals[-1], folder)
         try:
-            _refuse_recorded(home)
+            if not may_be_written(home) and home.parent != _cache():
+                reason = f"a recorded configuration alone names it; if you do: GANEXP_DATA={home}"
+                raise PermissionError(errno.EACCES, reason)
             probe(folder)
             return work(home)
         except OSError as error:
             refusals.append(f"{folder} cannot be written ({error.strerror or error})")
     raise DataError(f"dataset.root: expected a folder that can be written, got none: {'; '.join(refusals)}")
-
-
-def _refuse_recorded(home: Path) -> None:
-    """PermissionError for a data root that a recorded configuration names, and the user does not."""
-    named = os.environ.get(WRITABLE)
-    if named is not None and str(home) not in named.split("\n") and home.parent != _cache():
-        raise PermissionError(errno.EACCES, f"a recorded configuration alone names it; if you do: GANEXP_DATA={home}")
 
 
 def _cache() -> Path | None:
@@ -136,8 +94,8 @@ def probe(folder: Path) -> None:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[bool]:
-    """Hold the lock of a dataset's folder, as `ganexp.locks.held`; the kernel frees it if its holder dies."""
-    from ganexp.locks import held
+    """Hold the lock of a dataset's folder, as `ganexp.files.locks.held`; the kernel frees it if its holder dies."""
+    from ganexp.files.locks import held
 
     with held(folder / LOCK, waiting=f"waiting for another process that works on {folder}") as alone:
         yield alone

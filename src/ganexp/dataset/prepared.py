@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ganexp.dataset import npy
 from ganexp.dataset.place import folder_of, homes, in_first_writable, log, once
-from ganexp.errors import DataError
+from ganexp.types.errors import DataError
 
 
 @dataclass(frozen=True)

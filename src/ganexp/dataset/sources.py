@@ -10,9 +10,9 @@ import numpy as np
 from ganexp.dataset import npy
 from ganexp.dataset.fetch import FetchError, download, torchvision_dataset
 from ganexp.dataset.idx import read_idx
-from ganexp.dataset.place import absolute_root
 from ganexp.dataset.prepared import Split
-from ganexp.errors import DataError
+from ganexp.files.data_root import absolute_root
+from ganexp.types.errors import DataError
 
 NUM_CLASSES = 10
 IDX_FILES = {

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Protocol
 
-from ganexp.errors import ConfigError
+from ganexp.types.errors import ConfigError
 
 _log = logging.getLogger(__name__)
 

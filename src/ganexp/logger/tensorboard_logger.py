@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from ganexp.errors import ConfigError
-from ganexp.foreign import folder_below
+from ganexp.files.foreign import folder_below
+from ganexp.files.raster import open_raster
 from ganexp.logger.base import Guarded, Logger, require
-from ganexp.raster import open_raster
+from ganexp.types.errors import ConfigError
 
 
 class _TensorBoard:

@@ -8,9 +8,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
 
-from ganexp.errors import ConfigError
+from ganexp.files.raster import open_raster
 from ganexp.logger.base import Guarded, Logger, require
-from ganexp.raster import open_raster
+from ganexp.types.errors import ConfigError
 
 FINISH_SECONDS = 300.0
 """Seconds that the end of a run waits for uploads; what is left stays on disk for `wandb sync`."""

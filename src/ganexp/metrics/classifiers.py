@@ -14,12 +14,12 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
-from ganexp.atomic import write_bytes, write_json
-from ganexp.errors import DataError
+from ganexp.files.atomic import write_bytes, write_json
 from ganexp.metrics.extractor import Extractor, locked
 from ganexp.metrics.network import ARCHITECTURE, ClassifierNetwork
 from ganexp.metrics.training import Recipe, accuracy, train
 from ganexp.types import Dataset
+from ganexp.types.errors import DataError
 
 log = logging.getLogger("ganexp")
 

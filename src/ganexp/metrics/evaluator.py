@@ -11,13 +11,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ganexp.errors import ConfigError
+from ganexp.files.pictures import to_uint8
 from ganexp.metrics.extractor import Extractor, cached_features
 from ganexp.metrics.metric import ExtractorSource, ImageSet, Metric, ScoringContext, columns_of, value_of
 from ganexp.metrics.protocol import describe
 from ganexp.metrics.reference import digest_of, halve
-from ganexp.pictures import to_uint8
 from ganexp.types import Dataset, ImageShape, LabelledSampler, Sampler, Scores
+from ganexp.types.errors import ConfigError
 
 log = logging.getLogger("ganexp")
 

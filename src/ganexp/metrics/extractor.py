@@ -14,10 +14,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ganexp.atomic import left_over, replacing
-from ganexp.errors import DataError
-from ganexp.locks import held
+from ganexp.files.atomic import left_over, replacing
+from ganexp.files.locks import held
 from ganexp.metrics.numerics import each_block, exact_convolutions
+from ganexp.types.errors import DataError
 
 log = logging.getLogger("ganexp")
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ganexp.errors import DataError, Diverged
 from ganexp.metrics.classifiers import classifier
 from ganexp.metrics.inception import Inception, pool_features
 from ganexp.metrics.metric import ImageSet, Metric, ScoringContext
 from ganexp.metrics.numerics import one_thread
+from ganexp.types.errors import DataError, Diverged
 
 
 @dataclass(frozen=True)

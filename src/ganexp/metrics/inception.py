@@ -15,12 +15,12 @@ import torch
 from annotated_types import Ge, Gt, Le
 from torch import Tensor, nn
 
-from ganexp.drawing import import_matplotlib
-from ganexp.errors import DataError
+from ganexp.files.drawing import import_matplotlib
 from ganexp.metrics.extractor import Extractor, locked
 from ganexp.metrics.metric import Metric, ScoringContext
 from ganexp.metrics.numerics import one_thread, seeded
 from ganexp.types import Dataset
+from ganexp.types.errors import DataError
 
 POOL_DIM, LOGITS_DIM = 2048, 1008
 LAYERS = ["2048", "logits_unbiased"]

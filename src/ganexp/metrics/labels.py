@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-from ganexp.errors import DataError
 from ganexp.metrics.classifiers import class_logits, classifier
 from ganexp.metrics.manifold import Neighbours, share_inside, squared_radii
 from ganexp.metrics.metric import ByClass, ImageSet, Metric, ScoringContext
+from ganexp.types.errors import DataError
 
 
 def label_accuracy() -> Metric:

@@ -13,10 +13,10 @@ import torch
 from annotated_types import Gt, Lt
 from torch import Tensor
 
-from ganexp.errors import DataError
 from ganexp.metrics.classifiers import classifier
 from ganexp.metrics.metric import ImageSet, Metric, ScoringContext
 from ganexp.metrics.numerics import each_block, one_thread
+from ganexp.types.errors import DataError
 
 BLOCK = 500
 """Rows of distances at a time; against 10,000 images a block is 40 MB, and there is one for each thread."""

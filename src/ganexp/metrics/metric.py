@@ -12,9 +12,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ganexp.errors import Diverged
 from ganexp.metrics.extractor import Extractor
 from ganexp.types import Dataset
+from ganexp.types.errors import Diverged
 
 T = TypeVar("T")
 

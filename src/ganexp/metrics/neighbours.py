@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ganexp.files.pictures import to_uint8
 from ganexp.metrics.classifiers import classifier
 from ganexp.metrics.evaluator import Evaluator
 from ganexp.metrics.extractor import cached_features
 from ganexp.metrics.manifold import nearest
-from ganexp.pictures import to_uint8
 from ganexp.types import Sampler
 
 

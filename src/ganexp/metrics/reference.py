@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ganexp.errors import DataError
 from ganexp.types import Dataset
+from ganexp.types.errors import DataError
 
 SPLIT_SEED = 20140610
 """Seed of every fixed permutation (the date of the first GAN paper)."""

@@ -15,11 +15,11 @@ import typer
 from numpy.typing import NDArray
 
 from ganexp.cli import start
-from ganexp.errors import Refused
 from ganexp.metrics.classifiers import PACKAGED, describe, write
 from ganexp.metrics.network import ClassifierNetwork
 from ganexp.metrics.training import Recipe, accuracy, train
 from ganexp.types import Dataset
+from ganexp.types.errors import Refused
 
 log = logging.getLogger("ganexp")
 

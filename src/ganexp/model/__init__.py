@@ -10,7 +10,6 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Le, Len
 
-from ganexp.errors import ConfigError
 from ganexp.model.discriminator import (
     Discriminator,
     dcgan_features,
@@ -20,8 +19,9 @@ from ganexp.model.discriminator import (
 )
 from ganexp.model.generator import Generator, dcgan_generator, generator_2014, mlp_generator, residual_generator
 from ganexp.model.parts import Activation, activation_of, classes, halvings
-from ganexp.schema import LARGEST, NonNegative, Probability
 from ganexp.types import GAN, ImageShape
+from ganexp.types.bounds import LARGEST, NonNegative, Probability
+from ganexp.types.errors import ConfigError
 
 Latent = Literal["normal", "uniform"]
 Finite = Annotated[float, Ge(-LARGEST), Le(LARGEST)]

@@ -9,8 +9,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from ganexp.errors import ConfigError
 from ganexp.types import ImageShape
+from ganexp.types.errors import ConfigError
 
 SMALLEST = 4
 """Sides of the coarsest map, at least, where the depth is left to the image size."""

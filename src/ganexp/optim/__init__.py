@@ -11,10 +11,10 @@ from torch.optim import adam as torch_adam
 from torch.optim import rmsprop as torch_rmsprop
 from torch.optim import sgd as torch_sgd
 
-from ganexp.errors import ConfigError
 from ganexp.optim.functional import FunctionalOptimizer
-from ganexp.schema import NonNegative, Positive, Probability
 from ganexp.types import Optimizer
+from ganexp.types.bounds import NonNegative, Positive, Probability
+from ganexp.types.errors import ConfigError
 
 Parameters = Iterable[nn.Parameter]
 Betas = Annotated[tuple[Probability, Probability], Len(2, 2)]

@@ -9,9 +9,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ganexp.schedule import Schedule
-from ganexp.schema import NonNegative, Positive, PositiveInt
 from ganexp.types import Critic, Penalty
+from ganexp.types.bounds import NonNegative, Positive, PositiveInt
+from ganexp.types.schedule import Schedule
 
 CONSTANT = Schedule()
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ganexp.cli import FAILED, reporting, start
-from ganexp.errors import DirectoryError
-from ganexp.terminal import plain
+from ganexp.types.errors import DirectoryError
+from ganexp.types.terminal import plain
 
 if TYPE_CHECKING:
     from ganexp.report.options import Options

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ganexp import owned
-from ganexp.errors import DirectoryError
-from ganexp.recorded import check_text
+from ganexp.config.recorded import check_text
+from ganexp.files import owned
 from ganexp.report.collect import Run, collect
 from ganexp.report.findings import Ranking, rankings
 from ganexp.report.gather import noted
 from ganexp.report.verdict import luck
 from ganexp.report.wording import command, readable
+from ganexp.types.errors import DirectoryError
 
 if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override

@@ -13,16 +13,15 @@ from typing import Any
 
 import pandas as pd
 
-from ganexp import state
-from ganexp.coderecord import read_code
-from ganexp.contents import OneLook
-from ganexp.record import read_metrics, read_result
+from ganexp.files import plan, state
+from ganexp.files.code_record import read_code
+from ganexp.files.contents import OneLook
+from ganexp.files.plan import PlannedRun, Request
+from ganexp.files.record import read_metrics, read_result
+from ganexp.files.run_folder import metrics_csv, result_json
+from ganexp.files.state import State
 from ganexp.report.noted import read_looks
 from ganexp.report.runs import planned_runs
-from ganexp.rundir import metrics_csv, result_json
-from ganexp.state import State
-from ganexp.sweep import plan
-from ganexp.sweep.plan import PlannedRun, Request
 
 log = logging.getLogger("ganexp")
 

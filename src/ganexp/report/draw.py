@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from ganexp.terminal import plain
+from ganexp.types.terminal import plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

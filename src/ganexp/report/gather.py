@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ganexp.contents import OneLook
+from ganexp.files.contents import OneLook
 from ganexp.report.collect import Study, collect
 from ganexp.report.findings import NOTHING, Ranking, rankings
 from ganexp.report.noted import note, now, read_looks

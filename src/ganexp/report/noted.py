@@ -11,11 +11,11 @@ from typing import Any
 
 from filelock import Timeout
 
-from ganexp.atomic import write_json
-from ganexp.contents import Looks, OneLook, check
-from ganexp.errors import DirectoryError
-from ganexp.foreign import MEDIUM, read_json, refuse_links
-from ganexp.locks import held
+from ganexp.files.atomic import write_json
+from ganexp.files.contents import Looks, OneLook, check
+from ganexp.files.foreign import MEDIUM, read_json, refuse_links
+from ganexp.files.locks import held
+from ganexp.types.errors import DirectoryError
 
 log = logging.getLogger("ganexp")
 

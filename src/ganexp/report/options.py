@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from ganexp.errors import ConfigError
 from ganexp.report.collect import Run, Setting, label, text_of
+from ganexp.types.errors import ConfigError
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ganexp.files.plan import Request
+from ganexp.files.state import State
 from ganexp.report.collect import Run, Study, text_of
 from ganexp.report.draw import level_order
-from ganexp.state import State
-from ganexp.sweep.plan import Request
 
 ORDER = tuple(State)
 

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
-from ganexp.drawing import drawn
+from ganexp.files.drawing import drawn
 from ganexp.report import charts, curves, wording
 from ganexp.report.anchors import anchors
 from ganexp.report.collect import Run, Study, short_key

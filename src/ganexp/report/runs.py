@@ -7,13 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ganexp import state
-from ganexp.coderecord import read_code
-from ganexp.errors import DirectoryError
-from ganexp.rundir import read_identity
-from ganexp.sweep import plan
-from ganexp.sweep.plan import PlannedRun
-from ganexp.target import is_own
+from ganexp.config.target import is_own
+from ganexp.files import plan, state
+from ganexp.files.code_record import read_code
+from ganexp.files.plan import PlannedRun
+from ganexp.files.run_folder import read_identity
+from ganexp.types.errors import DirectoryError
 
 
 def planned_runs(sweep_dir: Path) -> tuple[list[PlannedRun], list[str]]:

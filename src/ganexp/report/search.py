@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ganexp.contents import Trials, check
-from ganexp.drawing import drawn
-from ganexp.foreign import MEDIUM, read_json
+from ganexp.files.contents import Trials, check
+from ganexp.files.drawing import drawn
+from ganexp.files.foreign import MEDIUM, read_json
 from ganexp.report.budget import incumbents
 from ganexp.report.collect import Run, Study, finite
 from ganexp.report.draw import COLOURS, GREY, Drawing, figure, finish, log_axis, style

@@ -11,12 +11,12 @@ from pathlib import Path
 
 from PIL import Image
 
-from ganexp.foreign import MEDIUM, open_file
-from ganexp.pictures import READABLE_PIXELS
-from ganexp.raster import open_raster
+from ganexp.files.foreign import MEDIUM, open_file
+from ganexp.files.pictures import READABLE_PIXELS
+from ganexp.files.raster import open_raster
+from ganexp.files.run_folder import samples_png
 from ganexp.report.collect import Run
 from ganexp.report.findings import Ranking, Standing
-from ganexp.rundir import samples_png
 
 SETTINGS = 24
 """Settings whose pictures are shown."""

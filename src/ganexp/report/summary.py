@@ -13,17 +13,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ganexp import owned, state
-from ganexp.coderecord import read_code
-from ganexp.errors import DirectoryError
-from ganexp.record import COLUMNS as ROW_COLUMNS
-from ganexp.record import WHOLE as ROWS_WHOLE
-from ganexp.record import read_metrics, read_result
+from ganexp.files import owned, plan, state
+from ganexp.files.code_record import read_code
+from ganexp.files.plan import PlannedRun
+from ganexp.files.record import COLUMNS as ROW_COLUMNS
+from ganexp.files.record import WHOLE as ROWS_WHOLE
+from ganexp.files.record import read_metrics, read_result
+from ganexp.files.run_folder import metrics_csv, result_json
+from ganexp.files.state import MOST_EPOCHS, State
 from ganexp.report.runs import planned_runs
-from ganexp.rundir import metrics_csv, result_json
-from ganexp.state import MOST_EPOCHS, State
-from ganexp.sweep import plan
-from ganexp.sweep.plan import PlannedRun
+from ganexp.types.errors import DirectoryError
 
 log = logging.getLogger("ganexp")
 

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from ganexp.errors import DataError
-from ganexp.foreign import LARGE, read_text
+from ganexp.files.foreign import LARGE, read_text
+from ganexp.files.state import State
 from ganexp.report.collect import Run, Study, Sweep, label, text_of
 from ganexp.report.noted import read_looks
-from ganexp.state import State
+from ganexp.types.errors import DataError
 
 LONGEST = 300
 """Characters of a cell that is used."""

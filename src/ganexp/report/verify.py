@@ -8,13 +8,13 @@ from collections.abc import Callable, Sequence
 from html.parser import HTMLParser
 from pathlib import Path
 
-from ganexp.errors import DirectoryError
-from ganexp.foreign import LARGE, read_bytes, read_text
+from ganexp.files.foreign import LARGE, read_bytes, read_text
 from ganexp.report.findings import NOTHING
 from ganexp.report.options import Options
 from ganexp.report.summary import FILE as SUMMARY
 from ganexp.report.summary import as_csv, summarise
 from ganexp.report.write import FIGURES, HTML, MARKDOWN, Report, make
+from ganexp.types.errors import DirectoryError
 
 SHOWN_CHARACTERS = 120
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from ganexp import owned
+from ganexp.files import owned
 from ganexp.report.collect import Study
 from ganexp.report.draw import Drawing
 from ganexp.report.findings import NOTHING
@@ -22,7 +22,7 @@ from ganexp.report.search import searches
 from ganexp.report.strips import joined
 from ganexp.report.summary import FILE as SUMMARY
 from ganexp.report.summary import as_csv, summarise, write_summary
-from ganexp.terminal import plain
+from ganexp.types.terminal import plain
 
 log = logging.getLogger("ganexp")
 

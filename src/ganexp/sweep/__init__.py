@@ -13,7 +13,7 @@ def register() -> None:
     from hydra.core.plugins import Plugins
 
     from ganexp.sweep import conf
-    from ganexp.sweep.launcher import WorkersLauncher
+    from ganexp.sweep.launchers.launcher import WorkersLauncher
     from ganexp.sweep.search.sweeper import SearchSweeper
     from ganexp.sweep.sweeper import GridSweeper
 
@@ -29,11 +29,11 @@ def register() -> None:
 def _cluster_launchers() -> Iterator[type[Any]]:
     """Launchers past one machine, whose plugins are extras."""
     with suppress(ImportError):
-        from ganexp.sweep.slurm import LocalStream, SlurmStream
+        from ganexp.sweep.launchers.slurm import LocalStream, SlurmStream
 
         yield from (LocalStream, SlurmStream)
     with suppress(ImportError):
-        from ganexp.sweep.ray_cluster import RayStream
+        from ganexp.sweep.launchers.ray_cluster import RayStream
 
         yield RayStream
 
@@ -52,7 +52,7 @@ def placed(directory: Path) -> str:
     """The override that names a sweep directory, as Hydra reads it back whatever characters the name has."""
     from hydra.core.override_parser.types import Quote, QuotedString
 
-    from ganexp.recorded import literal
+    from ganexp.config.recorded import literal
 
     return f"hydra.sweep.dir={QuotedString(literal(str(directory.resolve())), Quote.single).with_quotes()}"
 

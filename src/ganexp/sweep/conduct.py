@@ -16,16 +16,17 @@ from hydra.plugins.launcher import Launcher
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from ganexp import owned, recorded, state
-from ganexp.errors import DirectoryError, Refused
-from ganexp.foreign import SMALL, read_text
-from ganexp.identity import NUMERICS_VERSION
-from ganexp.provenance import git_revision
-from ganexp.state import Lease, State, Status
-from ganexp.sweep import placed, plan
+from ganexp.config import recorded
+from ganexp.config.identity import NUMERICS_VERSION
+from ganexp.files import owned, plan, state
+from ganexp.files.foreign import SMALL, read_text
+from ganexp.files.provenance import git_revision
+from ganexp.files.state import Lease, State, Status
+from ganexp.sweep import placed
 from ganexp.sweep.jobs import SweepJob, jobs_for
+from ganexp.sweep.launchers.workers import WorkerDied
 from ganexp.sweep.points import Point
-from ganexp.sweep.workers import WorkerDied
+from ganexp.types.errors import DirectoryError, Refused
 
 log = logging.getLogger("ganexp")
 

@@ -23,7 +23,7 @@ class GridSweeperConf(BasicSweeperConf):
 class WorkersConf(JobLibLauncherConf):  # type: ignore[misc]
     """`hydra/launcher=joblib`: the joblib launcher's keys."""
 
-    _target_: str = "ganexp.sweep.launcher.WorkersLauncher"
+    _target_: str = "ganexp.sweep.launchers.launcher.WorkersLauncher"
 
 
 @dataclass
@@ -118,12 +118,12 @@ def cluster_launchers() -> dict[str, Any]:
             ("submitit_local", LocalQueueConf, "LocalStream"),
             ("submitit_slurm", SlurmQueueConf, "SlurmStream"),
         ):
-            keys = (("_target_", str, f"ganexp.sweep.slurm.{kind}"), ("runs_per_job", int, 1))
+            keys = (("_target_", str, f"ganexp.sweep.launchers.slurm.{kind}"), ("runs_per_job", int, 1))
             found[name] = make_dataclass(f"{kind}Conf", keys, bases=(base,))
     with suppress(ImportError):
         from hydra_plugins.hydra_ray_launcher._config import RayLauncherConf
 
-        target = ("_target_", str, "ganexp.sweep.ray_cluster.RayStream")
+        target = ("_target_", str, "ganexp.sweep.launchers.ray_cluster.RayStream")
         found["ray"] = make_dataclass("RayStreamConf", [target], bases=(RayLauncherConf,))
     return found
 

@@ -6,15 +6,15 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 
-from ganexp import state
-from ganexp.state import State
+from ganexp.files import state
+from ganexp.files.plan import short
+from ganexp.files.state import State
 from ganexp.sweep import estimate
 from ganexp.sweep.conduct import Conductor
 from ganexp.sweep.jobs import by_trajectory
-from ganexp.sweep.launcher import WorkersLauncher
-from ganexp.sweep.plan import short
+from ganexp.sweep.launchers.launcher import WorkersLauncher
 from ganexp.sweep.points import Point, telling
-from ganexp.terminal import count, duration, print_table, say
+from ganexp.types.terminal import count, duration, print_table, say
 
 UNTOUCHED = {
     State.COMPLETED: "done",

@@ -9,8 +9,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from ganexp.record import read_result
-from ganexp.rundir import read_identity
+from ganexp.files.record import read_result
+from ganexp.files.run_folder import read_identity
 from ganexp.sweep.jobs import SweepJob
 
 MOST_READ = 200

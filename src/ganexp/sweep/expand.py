@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from hydra.core.override_parser.types import Override, RangeSweep
 
-from ganexp.errors import ConfigError
-from ganexp.target import nearest
+from ganexp.config.target import nearest
+from ganexp.types.errors import ConfigError
 
 MOST_POINTS = 100_000
 """Runs of a sweep, at most: more are a slip of the finger."""

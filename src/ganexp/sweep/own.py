@@ -7,15 +7,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ganexp.coderecord import CodeRecord, as_text
-from ganexp.errors import ConfigError, Refused
-from ganexp.job import Job, identify, load_dataset
-from ganexp.owncode import check, check_planned, check_study, own_code
-from ganexp.rundir import Texts
-from ganexp.sweep import plan
-from ganexp.sweep.plan import short
+from ganexp.config.job import Job, identify, load_dataset
+from ganexp.config.own_code import check, check_planned, check_study, own_code
+from ganexp.config.target import is_own
+from ganexp.files import plan
+from ganexp.files.code_record import CodeRecord, as_text
+from ganexp.files.plan import short
+from ganexp.files.run_folder import Texts
 from ganexp.sweep.points import Point, telling
-from ganexp.target import is_own
+from ganexp.types.errors import ConfigError, Refused
 
 log = logging.getLogger("ganexp")
 
@@ -100,7 +100,7 @@ def _alike(point: Point) -> str:
 
 def _rehearsed(point: Point, code: CodeRecord, directory: Path) -> CodeRecord:
     """`code` with what a rehearsal notices; what own code raises is left to the jobs, which record it."""
-    from ganexp.rehearsal import refuse, rehearse
+    from ganexp.trainer.rehearsal import refuse, rehearse
 
     config = point.config
     job = Job(config, load_dataset(config.dataset), identify(config), directory / point.name, Texts("", "", ""), True)

@@ -11,12 +11,13 @@ from typing import Any
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
-from ganexp.config import RunConfig, from_plain
-from ganexp.errors import ConfigError, DataError
-from ganexp.identity import json_values
-from ganexp.job import identify, load_dataset
+from ganexp.config.identity import json_values
+from ganexp.config.job import identify, load_dataset
+from ganexp.config.spec import RunConfig, from_plain
 from ganexp.sweep.compose import Composer, flatten
-from ganexp.terminal import ticking
+from ganexp.trainer.compatible import check_together
+from ganexp.types.errors import ConfigError, DataError
+from ganexp.types.terminal import ticking
 
 SHOWN_ERRORS = 5
 """Distinct errors that are told in full before the rest are only counted."""
@@ -108,6 +109,7 @@ def telling(overrides: Sequence[str], keys: Sequence[str]) -> list[str]:
 def _point(plain: Mapping[str, Any], choices: Mapping[str, str | None], overrides: tuple[str, ...]) -> Point:
     config = from_plain(plain)
     who = identify(config)
+    check_together(config)
     trainer = config.trainer
     images = len(load_dataset(config.dataset).train)
     return Point(
@@ -147,7 +149,7 @@ def _by_message(problems: Iterable[tuple[Exception, Sequence[int]]]) -> dict[str
 def _message(error: Exception) -> str:
     if isinstance(error, ConfigError | DataError):
         return str(error)
-    from ganexp.mistakes import composition_message
+    from ganexp.config.mistakes import composition_message
 
     return composition_message(error)
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ganexp.build import evaluator_for
-from ganexp.errors import ConfigError, Refused
-from ganexp.job import load_dataset
-from ganexp.sweep.plan import short
+from ganexp.config.job import load_dataset
+from ganexp.files.plan import short
 from ganexp.sweep.points import Point, telling
+from ganexp.trainer.build import evaluator_for
+from ganexp.types.errors import ConfigError, Refused
 
 
 def check(points: Sequence[Point], keys: Sequence[str]) -> None:

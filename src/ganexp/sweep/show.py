@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pandas as pd
 
+from ganexp.files.plan import short
+from ganexp.files.state import State
 from ganexp.report import try_report
 from ganexp.report.summary import FILE, summarise, write_summary
-from ganexp.state import State
 from ganexp.sweep.conduct import BADLY_ENDED, Conductor
 from ganexp.sweep.jobs import SweepJob
-from ganexp.sweep.plan import short
 from ganexp.sweep.points import Point, telling
-from ganexp.terminal import count, duration, last_line, print_table, say
+from ganexp.types.terminal import count, duration, last_line, print_table, say
 
 log = logging.getLogger("ganexp")
 

@@ -14,9 +14,9 @@ from hydra.core.override_parser.types import Override
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
-from ganexp.errors import ConfigError
-from ganexp.mistakes import check_hydra, known_launcher
-from ganexp.terminal import LONG_TABLE, say
+from ganexp.config.mistakes import check_hydra, known_launcher
+from ganexp.types.errors import ConfigError
+from ganexp.types.terminal import LONG_TABLE, say
 
 NOT_SWEPT = ("sweep", "trust")
 """Keys that are about the sweep as a whole."""
@@ -58,8 +58,9 @@ class GridSweeper(BasicSweeper):
         if check_size(grid) > LONG_TABLE:
             say(f"{directory}: {check_size(grid):,} points to compose")
 
-        from ganexp.identity import NUMERICS_VERSION
-        from ganexp.sweep import dry_run, own, plan, preflight, show
+        from ganexp.config.identity import NUMERICS_VERSION
+        from ganexp.files import plan
+        from ganexp.sweep import dry_run, own, preflight, show
         from ganexp.sweep.compose import Composer
         from ganexp.sweep.conduct import Conductor
         from ganexp.sweep.jobs import distinct

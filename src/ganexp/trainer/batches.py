@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ganexp.rng import derive
-from ganexp.schedule import Moment
+from ganexp.types.rng import derive
+from ganexp.types.schedule import Moment
 
 
 def to_float(images: Tensor) -> Tensor:

@@ -10,12 +10,12 @@ from typing import Protocol
 
 import torch
 
-from ganexp.errors import Diverged
-from ganexp.record import Row
-from ganexp.rng import derive, reseed
+from ganexp.files.record import Row
 from ganexp.trainer.batches import Batches
 from ganexp.trainer.state import SUMS, TrainState
 from ganexp.trainer.step import Game, train_step
+from ganexp.types.errors import Diverged
+from ganexp.types.rng import derive, reseed
 
 CHECK_EVERY = 50
 """Steps between two looks at whether the losses are still finite."""

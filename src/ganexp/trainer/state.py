@@ -10,10 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ganexp import checkpoint
-from ganexp.record import Row
-from ganexp.schedule import Moment, Schedule
+from ganexp.files import checkpoint
+from ganexp.files.record import Row
 from ganexp.types import GAN, Optimizer
+from ganexp.types.schedule import Moment, Schedule
 
 SUMS = ("d_loss", "g_loss", "d_real", "d_fake", "weight")
 """Running sums over the images of the epoch in progress."""

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ganexp.ema import decay, half_life, update_ema
-from ganexp.schedule import Moment
 from ganexp.trainer.batches import Minibatch
+from ganexp.trainer.ema import decay, half_life, update_ema
 from ganexp.trainer.state import TrainState
 from ganexp.types import GAN, AdversarialLoss, Critic, Optimizer, Penalty
+from ganexp.types.schedule import Moment
 
 
 @dataclass(frozen=True)

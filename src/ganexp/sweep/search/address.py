@@ -12,9 +12,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from ganexp.errors import ConfigError
-from ganexp.foreign import refuse_links
+from ganexp.files.foreign import refuse_links
 from ganexp.sweep.search.unpickle import guarded
+from ganexp.types.errors import ConfigError
 
 if TYPE_CHECKING:
     from optuna.pruners import BasePruner
@@ -190,7 +190,7 @@ def make_sampler(node: Any, trials: int) -> Any:
     """
     from hydra.utils import instantiate
 
-    from ganexp.rng import derive
+    from ganexp.types.rng import derive
 
     seed = node.get("seed")
     quasi = str(node.get("_target_")).endswith("QMCSampler")

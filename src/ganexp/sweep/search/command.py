@@ -14,11 +14,10 @@ from omegaconf import OmegaConf
 from optuna.study import Study
 from optuna.trial import Trial
 
-from ganexp import owned, state
-from ganexp.errors import ConfigError
-from ganexp.identity import NUMERICS_VERSION
-from ganexp.provenance import git_revision
-from ganexp.sweep import own, plan, preflight
+from ganexp.config.identity import NUMERICS_VERSION
+from ganexp.files import owned, plan, state
+from ganexp.files.provenance import git_revision
+from ganexp.sweep import own, preflight
 from ganexp.sweep.compose import Composer
 from ganexp.sweep.points import Point, all_points
 from ganexp.sweep.search import show
@@ -37,6 +36,7 @@ from ganexp.sweep.search.objectives import directions_of, objectives_of
 from ganexp.sweep.search.space import Space, check, space_of
 from ganexp.sweep.search.trials import Trials
 from ganexp.sweep.stopping import until_stopped
+from ganexp.types.errors import ConfigError
 
 if TYPE_CHECKING:
     from ganexp.sweep.search.sweeper import SearchSweeper

@@ -16,16 +16,16 @@ from hydra.core.utils import JobReturn, JobStatus
 from hydra.plugins.launcher import Launcher
 from optuna.trial import Trial
 
-from ganexp import state
-from ganexp.errors import ConfigError, DataError
-from ganexp.record import read_metrics, read_result
-from ganexp.rundir import metrics_csv, result_json
-from ganexp.state import State
+from ganexp.files import state
+from ganexp.files.record import read_metrics, read_result
+from ganexp.files.run_folder import metrics_csv, result_json
+from ganexp.files.state import State
 from ganexp.sweep import placed
 from ganexp.sweep.conduct import ATTEMPTS, BADLY_ENDED, WAIT_SECONDS, mark_failed
+from ganexp.sweep.launchers.workers import LATER, WorkerDied
 from ganexp.sweep.points import Point
 from ganexp.sweep.search.trials import RUN_DIR, RUN_ID, Trials
-from ganexp.sweep.workers import LATER, WorkerDied
+from ganexp.types.errors import ConfigError, DataError
 
 BATCH = 2
 """Trials that a launcher is given at a time which takes a list of jobs and does not say how many it runs at once."""

@@ -10,8 +10,8 @@ from typing import Any
 from optuna.distributions import distribution_to_json
 from optuna.trial import FrozenTrial
 
-from ganexp.atomic import write_json
-from ganexp.owned import alone
+from ganexp.files.atomic import write_json
+from ganexp.files.owned import alone
 from ganexp.sweep.search.conduct import Search
 
 FILE = "trials.json"

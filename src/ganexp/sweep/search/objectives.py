@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, MutableSequence, Sequence
 from typing import Any
 
-from ganexp.config import RunConfig
-from ganexp.errors import ConfigError
+from ganexp.config.spec import RunConfig
+from ganexp.config.target import nearest
 from ganexp.metrics import Metric
 from ganexp.sweep.search.address import Direction
 from ganexp.sweep.search.conduct import SECONDS
-from ganexp.target import nearest
+from ganexp.types.errors import ConfigError
 
 
 def objectives_of(config: RunConfig, asked: Sequence[str] | None) -> list[str]:

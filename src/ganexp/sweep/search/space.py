@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from hydra.core.override_parser.types import Override
 
-from ganexp.config import from_plain
-from ganexp.errors import ConfigError, DataError
+from ganexp.config.spec import from_plain
 from ganexp.sweep.compose import Composer
 from ganexp.sweep.points import Point, all_points
+from ganexp.types.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution

@@ -11,9 +11,9 @@ from hydra.types import HydraContext, TaskFunction
 from hydra_plugins.hydra_optuna_sweeper.optuna_sweeper import OptunaSweeper
 from omegaconf import DictConfig
 
-from ganexp.errors import ConfigError
-from ganexp.mistakes import check_hydra, known_launcher
+from ganexp.config.mistakes import check_hydra, known_launcher
 from ganexp.sweep.sweeper import parse_overrides
+from ganexp.types.errors import ConfigError
 
 
 @dataclass(frozen=True)

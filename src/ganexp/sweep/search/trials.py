@@ -17,11 +17,11 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from ganexp import state
-from ganexp.errors import DirectoryError
-from ganexp.foreign import folder_below
-from ganexp.locks import held
-from ganexp.state import Lease, State, Status
+from ganexp.files import state
+from ganexp.files.foreign import folder_below
+from ganexp.files.locks import held
+from ganexp.files.state import Lease, State, Status
+from ganexp.types.errors import DirectoryError
 
 LAUNCHER, RUN_ID, RUN_DIR, REASON, RETRY_OF = "launcher", "run_id", "run_dir", "reason", "retry_of"
 """User attributes of a trial: who works on it, its run, why it failed, and which trial it repeats."""

@@ -6,7 +6,7 @@ import io
 import pickle
 from typing import TYPE_CHECKING, Any
 
-from ganexp.errors import DirectoryError
+from ganexp.types.errors import DirectoryError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -1,0 +1,1 @@
+"""Hydra's words to a typed, identified run."""

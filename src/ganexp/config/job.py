@@ -1,0 +1,173 @@
+"""One run as it is about to be worked on: its typed configuration, data and identity."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from ganexp.config.identity import canonical, run_id, run_name, trajectory_id
+from ganexp.config.spec import RunConfig
+from ganexp.config.target import Target, is_own
+from ganexp.files.code_record import CodeRecord
+from ganexp.files.run_folder import Texts
+from ganexp.types.errors import DataError
+
+if TYPE_CHECKING:
+    from ganexp.types import Dataset
+
+
+QUICK_SECONDS = 0.3
+"""An own dataset that is loaded so fast is loaded a second time, to compare."""
+
+_DATASETS: dict[str, Dataset] = {}
+"""Datasets that this process has loaded, by target and parameters."""
+
+
+@dataclass(frozen=True)
+class Identified:
+    """A run's identity.
+
+    Attributes:
+        dataset_name: name of the loaded dataset.
+        identity: everything that changes the numbers.
+        run_id, trajectory_id: hashes of it, with and without the number of epochs.
+        name: name of the run's directory.
+    """
+
+    dataset_name: str
+    identity: Mapping[str, Any]
+    run_id: str
+    trajectory_id: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run to work on.
+
+    Attributes:
+        config: typed and validated.
+        dataset: its images.
+        who: its identity.
+        directory: its run directory.
+        texts: what `.hydra/` is to hold.
+        in_sweep: whether it is one of many (no progress bar, no waiting for another holder).
+        judge: told of each scored epoch and its objective (on reference half A); true where the run is to be pruned.
+        code: own code in it, and what was noticed of it; None: there is none.
+    """
+
+    config: RunConfig
+    dataset: Dataset
+    who: Identified
+    directory: Path
+    texts: Texts
+    in_sweep: bool
+    judge: Callable[[int, float], bool] | None = None
+    code: CodeRecord | None = None
+
+    @property
+    def note(self) -> str:
+        """What a reader of its numbers must know of its own code; "" where that is nothing."""
+        return self.code.note if self.code is not None else ""
+
+
+def load_dataset(target: Target) -> Dataset:
+    """The dataset of a configuration; loaded once in a process.
+
+    Raises:
+        DataError: missing or malformed data.
+    """
+    key = json.dumps([target.path, dict(target.params)], sort_keys=True, default=str)
+    if key not in _DATASETS:
+        _DATASETS[key] = _own_dataset(target) if is_own(target.path) else target.build()
+    return _DATASETS[key]
+
+
+def _own_dataset(target: Target) -> Dataset:
+    """A user's own dataset, which draws the same whichever run loads it; loaded twice where that takes a moment.
+
+    Raises:
+        DataError: it gives other images each time.
+    """
+    import torch
+
+    from ganexp.types.rng import derive, reseed
+
+    def load() -> Dataset:
+        reseed(torch.device("cpu"), derive(0, "dataset"), everywhere=True)
+        return target.build()  # type: ignore[no-any-return]
+
+    started = perf_counter()
+    found = load()
+    if perf_counter() - started < QUICK_SECONDS and (again := load().fingerprint) != found.fingerprint:
+        raise DataError(
+            f"dataset._target_: expected the same images each time, got two fingerprints from {target.path} "
+            f"({found.fingerprint[:8]}, {again[:8]}); torch, numpy.random and random are seeded: draw from those"
+        )
+    return found
+
+
+def identify(config: RunConfig) -> Identified:
+    """The identity of a run; loads its dataset.
+
+    Raises:
+        DataError: missing or malformed data, fewer images than a batch, or no labels for a conditional model.
+        ConfigError: a model that does not fit the images, or a penalty that does not fit the loss or the model.
+    """
+    dataset = load_dataset(config.dataset)
+    if config.trainer.batch_size > len(dataset.train):
+        raise DataError(
+            f"trainer.batch_size: expected at most {len(dataset.train)}, the number of training images of "
+            f"{dataset.name}, got {config.trainer.batch_size}"
+        )
+    identity = canonical(config, dataset.name, dataset.fingerprint)
+    essential = canonical(config, dataset.name, dataset.fingerprint, defaults=False)
+    identifier = run_id(essential)
+    name = run_name(config, dataset.name, identifier)
+    return Identified(dataset.name, identity, identifier, trajectory_id(essential), name)
+
+
+def shorter(job: Job, epochs: int) -> Job:
+    """The run of the same trajectory that ends after `epochs`, in a directory beside `job`'s."""
+    config = job.config.with_epochs(epochs)
+    config = replace(
+        config,
+        trainer=replace(config.trainer, milestones=[]),
+        sweep=replace(config.sweep, read_off=[], run_id=None, trial=None, own_code=None),
+    )
+    who = identify(config)
+    return replace(
+        job, config=config, who=who, texts=_shorter_texts(job.texts, epochs), directory=job.directory.parent / who.name
+    )
+
+
+def _shorter_texts(texts: Texts, epochs: int) -> Texts:
+    """The same `.hydra` texts with fewer epochs, and without what only the longer run was told."""
+    from omegaconf import OmegaConf
+
+    tree = OmegaConf.create(texts.config)
+    for key, value in (
+        ("trainer.epochs", epochs),
+        ("trainer.milestones", []),
+        ("sweep.read_off", []),
+        ("sweep.run_id", None),
+        ("sweep.trial", None),
+        ("sweep.own_code", None),
+    ):
+        OmegaConf.update(tree, key, value)
+    dropped = (
+        "trainer.epochs=",
+        "trainer.milestones=",
+        "sweep.read_off=",
+        "sweep.run_id=",
+        "sweep.trial=",
+        "sweep.own_code=",
+    )
+    given: Any = OmegaConf.to_container(OmegaConf.create(texts.overrides), resolve=False)
+    kept = [str(text) for text in given if not str(text).startswith(dropped)]
+    overrides = OmegaConf.to_yaml(OmegaConf.create([*kept, f"trainer.epochs={epochs}"]))
+    return replace(texts, config=OmegaConf.to_yaml(tree), overrides=overrides)

@@ -1,0 +1,233 @@
+"""What Hydra and OmegaConf say of a mistake, in words that name the key, what was expected and what was got."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ganexp.types.errors import ConfigError
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+LONGEST = 500
+"""Characters of a command line that are shown."""
+
+PRESETS = ("experiment", "sweep")
+"""Groups whose options choose options of other groups."""
+
+NO_TEXT = r"null|true|false|nan|[+-]?inf|[+-]?[0-9.].*"
+"""Values that Hydra reads as something else than text."""
+
+
+def composition_message(error: BaseException) -> str:
+    """One message for an error that Hydra or OmegaConf raised while composing the configuration."""
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: expected a folder that can be written, got: {error.strerror}"
+    if isinstance(error, RecursionError):
+        try:
+            check_presets(sys.argv[1:])
+        except ConfigError as refusal:
+            return str(refusal)
+    parts: list[str] = []
+    current: BaseException | None = error
+    while current is not None:
+        text = str(current).strip()
+        if text and text not in "\n".join(parts):
+            parts.append(text)
+        current = current.__cause__
+    text = "\n".join(parts)
+    unknown = re.search(r"Could not (?:override|append to config|delete from config)[^']*'([^']+)'", text)
+    wrong = re.search(r"full_key: (\S+)", text)
+    inside = re.search(r"In '([^']+)': \w+ raised while composing config:\n(.+)", text)
+    if wrong and inside:
+        return _in_file(wrong[1], inside[2], preset_file(inside[1]))
+    if unknown and ("not in struct" in text or "not in '" in text):
+        key = wrong[1] if wrong else unknown[1]
+        if key.startswith("notes."):
+            return f"{key}: expected a note that the configuration has, got a new one, which takes a plus: +{key}=..."
+        if f"~{key.partition('.')[0]}" in sys.argv:
+            from ganexp.config.spec import taken_away
+
+            return taken_away(key.partition(".")[0])
+        return f"{key}: unknown key.{suggestion(key)}"
+    if wrong:
+        first = next(line for line in parts[-1].splitlines() if line.strip())
+        return _with_arguments(f"{wrong[1]}: {expected_got(first.strip())}")
+    return _no_option(text) or _with_arguments(text)
+
+
+def _in_file(key: str, line: str, path: Path) -> str:
+    """A mistake in a file of the configuration."""
+    if "' not in '" not in line:
+        return f"{key}: {expected_got(line)}, in {path}"
+    own = "" if "." in key else " A constant of your own goes under notes: (notes.name, used as ${notes.name})."
+    return f"{key}: unknown key, in {path}.{suggestion(key)}{own}"
+
+
+def preset_file(option: str) -> Path:
+    """The file of an option, e.g. "experiment/mine": in `--config-dir`, or ganexp's own."""
+    from ganexp.config.spec import conf_dir
+
+    words = " ".join(sys.argv[1:]).replace("=", " ").split()
+    given = [Path(folder) for name, folder in pairwise(words) if name in ("--config-dir", "-cd")]
+    paths = [folder / f"{option}.yaml" for folder in (*given, conf_dir())]
+    return next((path for path in paths if path.is_file()), Path(f"{option}.yaml"))
+
+
+def check_presets(texts: Iterable[str]) -> None:
+    """Refuse presets that choose a preset again: Hydra goes in circles then, or drops the second one without a word.
+
+    Args:
+        texts: overrides; those of `experiment` and `sweep` are looked at, and the files beside them that they use.
+
+    Raises:
+        ConfigError: naming the file.
+    """
+    for group, _, names in (text.lstrip("+").partition("=") for text in texts):
+        for name in names.split(",") if group in PRESETS else ():
+            _check_preset(group, name, ())
+
+
+def _check_preset(group: str, name: str, used_by: tuple[str, ...]) -> None:
+    import yaml
+
+    path = preset_file(f"{group}/{name}")
+    try:
+        entries = [entry if isinstance(entry, str) else next(iter(entry)) for entry in _defaults(path)]
+    except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError):
+        return  # there is none, or Hydra refuses it
+    for entry in map(str, entries):
+        if entry.split()[-1].lstrip("/").partition("@")[0] == group or entry in (*used_by, name):
+            raise ConfigError(
+                f"{path}: expected defaults that choose no {group} again, got {entry!r}; the bare name of a file "
+                "beside it ('- quickstart') is laid under it"
+            )
+        _check_preset(group, entry, (*used_by, name))
+
+
+def _defaults(path: Path) -> list[Any]:
+    import yaml
+
+    return list(yaml.safe_load(path.read_text(encoding="utf-8"))["defaults"])
+
+
+@contextmanager
+def known_launcher() -> Iterator[None]:
+    """Inside, a launcher that is none of Hydra's plugins is refused in words."""
+    try:
+        yield
+    except RuntimeError as error:
+        if "Unknown plugin class" not in str(error):
+            raise
+        name = str(error).rpartition(":")[2].strip()
+        raise ConfigError(f"hydra.launcher._target_: expected a launcher that is installed, got {name}") from None
+
+
+def check_hydra(node: DictConfig, where: str = "hydra") -> None:
+    """Refuse keys of Hydra's own node that nobody reads: `+` and `++` add them to its typed sections too.
+
+    Raises:
+        ConfigError: naming the key and the nearest one.
+    """
+    from omegaconf import DictConfig, OmegaConf
+
+    from ganexp.config.target import unknown_key
+
+    if where == "hydra":
+        check_presets(f"{group}={option}" for group, option in node.runtime.choices.items())
+    names = list(getattr(OmegaConf.get_type(node), "__dataclass_fields__", ()))
+    for key in map(str, node) if not (node._is_none() or node._is_missing() or node._is_interpolation()) else ():
+        if names and key not in names and where != "hydra.sweeper.sampler" and f"{where}.{key}" != "hydra.env":
+            raise ConfigError(unknown_key(f"{where}.{key}", names))
+        if isinstance(child := node._get_node(key), DictConfig):
+            check_hydra(child, f"{where}.{key}")
+
+
+def _with_arguments(text: str) -> str:
+    """An error that names nothing that was typed, with what was typed."""
+    typed = [argument for argument in sys.argv[1:] if "=" in argument]
+    if not typed or any(argument in text or argument.partition("=")[0].lstrip("+~") in text for argument in typed):
+        return text
+    words = " ".join(typed)
+    return f"{text}\nin the overrides: {words if len(words) <= LONGEST else words[:LONGEST] + ' ...'}"
+
+
+def _no_option(text: str) -> str | None:
+    """For a group that was given null or a number: which group, and what it takes; None for other errors."""
+    from ganexp.config.spec import conf_dir
+
+    found = re.search(r"Config group override must be a string or a list\. Got (\w+)", text)
+    for key, sign, value in (argument.partition("=") for argument in sys.argv[1:] if found):
+        group = key.lstrip("+").partition("@")[0]
+        options = sorted(path.stem for path in (conf_dir() / group).glob("*.yaml"))
+        if sign and (options or group.startswith("hydra")) and re.fullmatch(NO_TEXT, value, re.IGNORECASE):
+            expected = "one of " + ", ".join(options) if options else "the name of an option"
+            return f"{key}: expected {expected}, got {value}"
+    return None
+
+
+def expected_got(line: str) -> str:
+    """OmegaConf's words for a wrong type, with expected and got."""
+    if line.endswith("is not Optional"):
+        return "expected a value, got null"
+    if line.endswith("does not support deletion"):
+        return "expected a value, got ~, which would take the key away"
+    if line.startswith("Missing mandatory value"):
+        return "expected a value, got none"
+    found = re.match(r"Invalid value assigned: (\w+) is not a ListConfig", line)
+    if found:
+        return f"expected a list, got a value of type {found[1]}"
+    found = re.match(r"Value '(.*)' of type '(.*)' could not be converted to (\w+)", line)
+    if found:
+        names = {"Integer": "a whole number", "Float": "a number", "Boolean": "true or false"}
+        return f"expected {names.get(found[3], found[3])}, got {found[1]!r}"
+    return line
+
+
+def suggestion(key: str) -> str:
+    """' Did you mean ...?' with the known key nearest to a mistyped one, or the empty string."""
+    import difflib
+
+    known = [name for name in known_keys() if name != key]
+    whole = difflib.get_close_matches(key, known, n=1, cutoff=0.75)
+    last = key.rpartition(".")[2]
+    by_last = {name.rpartition(".")[2]: name for name in sorted(known, key=lambda n: n.count("."), reverse=True)}
+    found = whole or [by_last[name] for name in difflib.get_close_matches(last, list(by_last), n=1, cutoff=0.6)]
+    return f" Did you mean {found[0]!r}?" if found else ""
+
+
+def known_keys() -> list[str]:
+    """Every key of the configuration, with the group options that the command line chose where they compose."""
+    from hydra import compose, initialize_config_dir
+    from hydra.core.global_hydra import GlobalHydra
+
+    from ganexp.config.spec import conf_dir
+
+    choices = [a for a in sys.argv[1:] if re.fullmatch(r"[a-z_/]+=[A-Za-z0-9_-]+", a)]
+    for overrides in (choices, []):
+        GlobalHydra.instance().clear()
+        try:
+            with initialize_config_dir(str(conf_dir())):
+                return _flatten(compose("config", overrides))
+        except Exception as error:
+            last = error
+    raise ConfigError(f"the configuration does not compose: {last}")
+
+
+def _flatten(node: object, prefix: str = "") -> list[str]:
+    from omegaconf import DictConfig
+
+    if not isinstance(node, DictConfig):
+        return [prefix]
+    keys = [] if not prefix else [prefix]
+    for name in node:
+        if name != "hydra" and name != "_target_":
+            child = node._get_node(name)
+            keys += _flatten(child, f"{prefix}.{name!s}" if prefix else str(name))
+    return keys

@@ -1,0 +1,175 @@
+"""The configuration that a run directory records. It may be a stranger's, so nothing in it is called or looked up.
+
+Only plain YAML is read. Interpolations may copy a value of the same configuration, and name the data root; resolvers
+(`oc.env` reads the environment) are called only where the caller trusts them by name.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import itertools
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from ganexp.types.errors import ConfigError, DirectoryError
+
+MOST_INTERPOLATIONS = 1000
+MOST_DEEP = 100
+MOST_COPIED = 1000
+"""Characters of a list or mapping that an interpolation copies."""
+
+ONE = re.compile(r"\$\{([^${}]*)\}")
+DATA_ROOT = re.compile(r"oc\.env:\s*GANEXP_DATA\s*(,[^,:]*)?")
+
+Key = tuple[str | int, ...]
+
+
+def configuration(text: str, where: Path, trust: Sequence[str]) -> DictConfig:
+    """A recorded configuration.
+
+    Args:
+        text: YAML.
+        where: its file, for errors.
+        trust: patterns of resolvers that may be called, beside those of `_target_`.
+
+    Raises:
+        DirectoryError: it is no configuration, or would grow out of all proportion.
+        ConfigError: it calls a resolver that is not trusted.
+    """
+    try:
+        _refuse_bombs(text, where)
+        found = OmegaConf.create(text)
+        if not isinstance(found, DictConfig):
+            raise DirectoryError(f"{where}: expected a mapping, got a {type(found).__name__}")
+        _check_interpolations(OmegaConf.to_container(found, resolve=False), where, trust)
+    except (OmegaConfBaseException, yaml.YAMLError, RecursionError, ValueError) as error:
+        raise DirectoryError(f"{where}: not a readable configuration ({error})") from None
+    return found
+
+
+def literal(text: str) -> str:
+    """What OmegaConf reads as `text`, although that may look like an interpolation."""
+    return re.sub(r"(\\*)\$\{", r"\1\1\\${", text)
+
+
+def working_directory(text: str, where: Path) -> str:
+    """`hydra.runtime.cwd` of a recorded hydra.yaml: the folder that the run was started in; "." where it says nothing.
+
+    Raises:
+        DirectoryError: it cannot be read.
+    """
+    try:
+        _refuse_bombs(text, where)
+        found = yaml.safe_load(text)
+        for key in ("hydra", "runtime", "cwd"):
+            found = found.get(key)
+    except (AttributeError, yaml.YAMLError, RecursionError, ValueError) as error:
+        raise DirectoryError(f"{where}: not a readable configuration ({error})") from None
+    return found if isinstance(found, str) else "."
+
+
+def overrides(text: str, where: Path) -> list[str]:
+    """The recorded overrides.
+
+    Raises:
+        DirectoryError: they are no list of texts.
+    """
+    try:
+        _refuse_bombs(text, where)
+        found = yaml.safe_load(text)
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        raise DirectoryError(f"{where}: not readable ({error})") from None
+    if not isinstance(found, list) or not all(isinstance(each, str) for each in found):
+        raise DirectoryError(f"{where}: expected a list of overrides, got {str(found)[:80]!r}")
+    return found
+
+
+def check_text(key: str, text: str, trust: Sequence[str]) -> list[str]:
+    """The keys that a text copies values from; refuses one that calls a resolver which is not trusted.
+
+    Raises:
+        ConfigError: naming `key` and the resolver.
+    """
+    inner = ONE.findall(text)
+    if "${" in ONE.sub("", text):
+        raise ConfigError(f"{key}: expected plain values in a recorded configuration, got {text!r}")
+    calls = [each for each in inner if ":" in each and not DATA_ROOT.fullmatch(each)]
+    for call in calls:
+        name = call.partition(":")[0].strip()
+        if not any(fnmatch.fnmatchcase(name, pattern) for pattern in trust):
+            raise ConfigError(
+                f"{key}: expected plain values in a recorded configuration, got {text!r}, which calls {name!r}; "
+                f"if you trust this directory to do that, say so: --trust '{name}'"
+            )
+    return [each.strip() for each in inner if ":" not in each]
+
+
+def _refuse_bombs(text: str, where: Path) -> None:
+    """Refuse YAML of a few lines that stands for gigabytes (aliases), or that parsers overflow their stack on."""
+    brackets = itertools.accumulate((c in "[{") - (c in "]}") for c in text if c in "[]{}")
+    if max(brackets, default=0) > MOST_DEEP:
+        raise DirectoryError(f"{where}: expected brackets at most {MOST_DEEP} deep")
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if isinstance(event, yaml.AliasEvent) or depth > MOST_DEEP:
+            raise DirectoryError(f"{where}: expected YAML without aliases, nested at most {MOST_DEEP} deep")
+
+
+def _check_interpolations(raw: Any, where: Path, trust: Sequence[str]) -> None:
+    """Refuse interpolations of interpolations that would multiply: ten lines of them stand for gigabytes."""
+    found = [(key, text) for key, text in _texts(raw, ()) if "${" in text]
+    if len(found) > MOST_INTERPOLATIONS:
+        raise DirectoryError(f"{where}: expected at most {MOST_INTERPOLATIONS} interpolations, got {len(found)}")
+    for key, text in found:
+        name = ".".join(map(str, key))
+        sources = check_text(name, text, trust)
+        alone = ONE.fullmatch(text) is not None
+        for source in sources:
+            if not _is_plain(_at(raw, _absolute(key, source)), alone):
+                raise ConfigError(f"{name}: expected an interpolation of plain values, got {text!r}")
+
+
+def _is_plain(value: Any, alone: bool) -> bool:
+    """Whether copying `value` cannot multiply: a single one, which may copy another where it stands alone, or a few."""
+    if isinstance(value, Mapping | list):
+        texts = list(_texts(value, ()))
+        return len(str(value)) <= MOST_COPIED and not any("${" in text for _, text in texts)
+    return alone or "${" not in str(value)
+
+
+def _texts(value: Any, key: Key) -> Iterator[tuple[Key, str]]:
+    if isinstance(value, Mapping):
+        for name, child in value.items():
+            yield from _texts(name, (*key, "(key)"))
+            yield from _texts(child, (*key, name))
+    elif isinstance(value, list):
+        for number, child in enumerate(value):
+            yield from _texts(child, (*key, number))
+    elif isinstance(value, str):
+        yield key, value
+
+
+def _absolute(key: Key, source: str) -> Key:
+    """The key that an interpolation in the value of `key` names: "a.b[0]", or ".b" beside it, "..b" one further up."""
+    dots = len(source) - len(source.lstrip("."))
+    parts = tuple(part for part in re.split(r"[.\[\]]+", source) if part)
+    return (*key[: len(key) - dots], *parts) if dots else parts
+
+
+def _at(raw: Any, key: Key) -> Any:
+    """The value at `key`, or None."""
+    for part in key:
+        if isinstance(raw, Mapping):
+            raw = raw.get(part)
+        elif isinstance(raw, list) and str(part).isascii() and str(part).isdigit() and int(part) < len(raw):
+            raw = raw[int(part)]
+        else:
+            return None
+    return raw

@@ -1,0 +1,153 @@
+"""Runs that are on disk already, as jobs again: for sampling, scoring and resuming.
+
+The configuration of a run directory may come from a stranger: only what the caller trusts is called, whatever the
+configuration itself says of trust.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from ganexp.config import recorded
+from ganexp.config.job import Job, identify, load_dataset
+from ganexp.config.spec import RunConfig, load
+from ganexp.config.target import is_trusted
+from ganexp.files import checkpoint, plan, state
+from ganexp.files.data_root import only_own_root
+from ganexp.files.foreign import SMALL, read_text
+from ganexp.files.run_folder import Texts, generator_checkpoints, refuse_linked, state_checkpoints
+from ganexp.types.errors import ConfigError, DirectoryError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+LOCAL_LOGGERS = ("ganexp.logger.csv", "ganexp.logger.tensorboard")
+"""They write in the run directory alone; others send what they are told to where their configuration says."""
+
+
+def open_config(run: Path, trust: Sequence[str]) -> tuple[RunConfig, Texts]:
+    """The typed configuration of a run directory, and its `.hydra` texts.
+
+    Args:
+        run: run directory.
+        trust: patterns of `_target_`, and of resolvers, that are trusted beyond ganexp's own.
+
+    Raises:
+        DirectoryError: this is no run directory, it holds links, or its configuration cannot be read.
+        ConfigError: its configuration is not valid, or calls something that is not trusted.
+    """
+    refuse_linked(run)
+    files = [run / ".hydra" / name for name in ("config.yaml", "overrides.yaml", "hydra.yaml")]
+    texts = Texts(*map(_text, files))
+    cfg = recorded.configuration(texts.config, files[0], trust)
+    recorded.overrides(texts.overrides, files[1])
+    _anchor_root(cfg, recorded.working_directory(texts.hydra, files[2]))
+    try:
+        return load(cfg, trust), texts
+    except RecursionError:
+        raise DirectoryError(f"{files[0]}: not a readable configuration (interpolations go in circles)") from None
+
+
+def open_run(run: Path, trust: Sequence[str]) -> Job:
+    """A run directory as a job, its dataset loaded. A data root that the run alone names is read, and not written.
+
+    Raises:
+        DirectoryError, ConfigError: as `open_config`; the data may raise DataError.
+    """
+    config, texts = open_config(run, trust)
+    with only_own_root():
+        return Job(config, load_dataset(config.dataset), identify(config), run, texts, in_sweep=False)
+
+
+def open_to_work(run: Path, trust: Sequence[str]) -> Job:
+    """`open_run` for going on with a run, which logs, and writes the shorter runs of a sweep beside it.
+
+    Raises:
+        DirectoryError, ConfigError, DataError: as `open_run`; or its logger is not trusted.
+    """
+    job = open_run(run, trust)
+    logger = job.config.logger.path
+    if logger not in LOCAL_LOGGERS and not is_trusted(logger, trust):
+        raise ConfigError(
+            f"logger._target_: expected one that writes in the run directory alone, got {logger!r}, which sends to "
+            f"{dict(job.config.logger.params)}; if you trust that, say so: --trust {logger}"
+        )
+    if (run.absolute().parent / plan.FILE).exists():
+        return job
+    return replace(job, config=replace(job.config, sweep=replace(job.config.sweep, read_off=[])))
+
+
+def run_dirs(folder: Path) -> list[Path]:
+    """`folder` itself where it is a run directory, else the run directories in it.
+
+    Raises:
+        DirectoryError: there are none.
+    """
+    if state.read(folder) is not None:
+        return [folder]
+    found = sorted(p.parent for p in folder.glob("*/status.json") if not p.parent.is_symlink())
+    if not found:
+        raise DirectoryError(f"{folder}: expected a run or sweep directory, found no status.json in it")
+    return found
+
+
+def parse_checkpoint(text: str | None) -> int | None:
+    """The epoch in 'epoch=20', or None for the newest generator.
+
+    Raises:
+        DirectoryError: another form.
+    """
+    if text is None:
+        return None
+    key, _, value = text.partition("=")
+    if key != "epoch" or not (value.isascii() and value.isdigit() and len(value) < 10):
+        raise DirectoryError(f"--checkpoint: expected 'epoch=<number>', got {text!r}")
+    return int(value)
+
+
+def generator_weights(run: Path, epoch: int | None) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Weights and metadata of the sampling generator of a run, at `epoch` or the newest there is.
+
+    Where the file of that epoch's generator is damaged, the full checkpoint of the same epoch stands in for it, and
+    never another epoch.
+
+    Raises:
+        DirectoryError: there is none, naming the epochs that there are, and what is damaged.
+    """
+    kept = {int(n): p for p in generator_checkpoints(run) if (n := p.stem.removeprefix("generator_")).isdigit()}
+    wanted = max(kept, default=None) if epoch is None else epoch
+    damaged: list[str] = []
+    for path in [*([kept[wanted]] if wanted in kept else []), *state_checkpoints(run)]:
+        try:
+            tensors, meta = checkpoint.load(path)
+        except checkpoint.CorruptCheckpointError as error:
+            damaged.append(str(error))
+            continue
+        if path in kept.values():
+            return tensors, meta
+        if wanted in (None, meta.get("epoch")):
+            average = checkpoint.without_prefix("average", tensors)
+            return average or checkpoint.without_prefix("generator", tensors), meta
+    asked = "of some epoch" if wanted is None else f"of epoch {wanted}"
+    raise DirectoryError(
+        "\n  ".join([f"{run}: expected a generator {asked}, found those of epochs {sorted(kept)}", *damaged])
+    )
+
+
+def _anchor_root(cfg: DictConfig, folder: str) -> None:
+    """Read a relative dataset.root from the folder that the run was started in."""
+    root = OmegaConf.select(cfg, "dataset.root")
+    if isinstance(root, str) and not Path(root).is_absolute():
+        OmegaConf.update(cfg, "dataset.root", recorded.literal(str(Path(folder) / root)))
+
+
+def _text(path: Path) -> str:
+    try:
+        return read_text(path, SMALL)
+    except (OSError, ValueError) as error:
+        raise DirectoryError(f"{path}: not readable ({error}); expected a run directory of ganexp") from None

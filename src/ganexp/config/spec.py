@@ -1,0 +1,234 @@
+"""From Hydra's DictConfig to the typed configuration of one run, every value checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from ganexp.config.schema import ChangedCode, Config, MetricsConfig, OwnCodeRandom, Seed, SweepConfig, TrainerConfig
+from ganexp.config.target import Target, is_own, nearest, unknown_key, validate_value, validated
+from ganexp.types.errors import ConfigError
+from ganexp.types.schedule import Schedule
+
+RUNTIME_ARGUMENTS = {"dataset": 0, "model": 1, "loss": 0, "penalty": 0, "logger": 0}
+"""How many leading parameters of a group's function ganexp supplies (model: the image shape)."""
+
+OPTIONAL = ("notes",)
+"""Sections that configurations of 0.1.0 have not."""
+
+ADDED = {"changed_code": "refuse", "own_code_random": "refuse"}
+"""Keys that configurations of earlier versions do not have."""
+
+LONGEST = 500
+"""Characters of an error of OmegaConf that are shown: one that refers to itself says the same again and again."""
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Everything that one run is made from.
+
+    Attributes:
+        dataset, model, loss, penalty, logger: the functions of those groups with their parameters.
+        optim_generator, optim_discriminator: the optimizer function with each net's parameters.
+        schedules_generator, schedules_discriminator: parameter of the optimizer -> schedule of its factor.
+        lr: the learning rate as the user gave it (of the generator where the nets differ).
+        scores: column -> metric function.
+        trainer, metrics, sweep, trust, seed, changed_code, own_code_random: as in the schema.
+    """
+
+    dataset: Target
+    model: Target
+    loss: Target
+    penalty: Target
+    optim_generator: Target
+    optim_discriminator: Target
+    schedules_generator: Mapping[str, Schedule]
+    schedules_discriminator: Mapping[str, Schedule]
+    logger: Target
+    scores: Mapping[str, Target]
+    trainer: TrainerConfig
+    metrics: MetricsConfig
+    sweep: SweepConfig
+    trust: tuple[str, ...]
+    seed: int
+    changed_code: ChangedCode = "refuse"
+    own_code_random: OwnCodeRandom = "refuse"
+
+    @property
+    def own_targets(self) -> tuple[str, ...]:
+        """Paths of what takes part in training and is neither ganexp's nor torch's."""
+        optimizers = (self.optim_generator, self.optim_discriminator)
+        parts = (self.dataset, self.model, self.loss, self.penalty, *optimizers)
+        return tuple(target.path for target in parts if is_own(target.path))
+
+    @property
+    def own_metrics(self) -> tuple[str, ...]:
+        """Paths of metrics that are not ganexp's."""
+        return tuple(target.path for target in self.scores.values() if is_own(target.path))
+
+    @property
+    def has_own_code(self) -> bool:
+        """Whether anything but ganexp's and torch's own parts makes, or scores, images."""
+        return bool(self.own_targets or self.own_metrics)
+
+    @property
+    def lr(self) -> float | None:
+        """Learning rate of the generator, where the optimizer has one."""
+        value = self.optim_generator.params.get("lr")
+        return float(value) if isinstance(value, int | float) else None
+
+    @property
+    def conditional(self) -> bool:
+        """Whether the networks take labels."""
+        return bool(self.model.params.get("conditional", False))
+
+    def with_epochs(self, epochs: int) -> RunConfig:
+        """The same run, ending after `epochs`."""
+        return replace(self, trainer=replace(self.trainer, epochs=epochs))
+
+
+def load(cfg: DictConfig, trust: Sequence[str] | None = None) -> RunConfig:
+    """Check a composed configuration and convert it.
+
+    Args:
+        cfg: as composed by Hydra, with or without its `hydra` node.
+        trust: patterns that replace the configuration's own `trust` (for configurations from elsewhere).
+
+    Raises:
+        ConfigError: naming the key, what was expected and what was got.
+    """
+    return from_plain(plain_values(cfg), trust)
+
+
+def from_plain(plain: Mapping[str, Any], trust: Sequence[str] | None = None) -> RunConfig:
+    """`load` for values that `plain_values` gave."""
+    known, plain = Config.__dataclass_fields__, {**ADDED, **plain}
+    for key in plain:
+        if key not in known:
+            raise ConfigError(unknown_key(key, list(known)))
+    for key in known:
+        if key not in plain and key not in OPTIONAL:
+            raise ConfigError(f"{key}: expected a section of the configuration, got none")
+    for group in (*RUNTIME_ARGUMENTS, "optim"):
+        if plain[group].get("_target_") is None:
+            raise ConfigError(taken_away(group))
+    trusted = tuple(plain["trust"] if trust is None else trust)
+    trainer: TrainerConfig = validate_value("trainer", TrainerConfig, plain["trainer"])
+    metrics: MetricsConfig = validate_value("metrics", MetricsConfig, plain["metrics"])
+    groups = {g: validated(g, plain[g], trusted, runtime) for g, runtime in RUNTIME_ARGUMENTS.items()}
+    generator, schedules_generator = _optimizer(plain["optim"], "generator", trusted)
+    discriminator, schedules_discriminator = _optimizer(plain["optim"], "discriminator", trusted)
+    config = RunConfig(
+        **groups,
+        optim_generator=generator,
+        optim_discriminator=discriminator,
+        schedules_generator=schedules_generator,
+        schedules_discriminator=schedules_discriminator,
+        scores={name: validated(f"metrics.scores.{name}", node, trusted) for name, node in metrics.scores.items()},
+        trainer=trainer,
+        metrics=metrics,
+        sweep=validate_value("sweep", SweepConfig, plain["sweep"]),
+        trust=trusted,
+        seed=validate_value("seed", Seed, plain["seed"]),
+        changed_code=validate_value("changed_code", ChangedCode, plain["changed_code"]),
+        own_code_random=validate_value("own_code_random", OwnCodeRandom, plain["own_code_random"]),
+    )
+    _cross_check(config)
+    return config
+
+
+def taken_away(group: str) -> str:
+    """What is said of a group without an option."""
+    options = ", ".join(sorted(path.stem for path in (conf_dir() / group).glob("*.yaml")))
+    return f"{group}: expected one of {options}, got none (~{group} takes the whole group away)"
+
+
+def plain_values(cfg: DictConfig) -> dict[str, Any]:
+    """Resolved plain dicts, lists and scalars of everything but the `hydra` node.
+
+    Raises:
+        ConfigError: a mandatory value is missing or an interpolation fails.
+    """
+    try:
+        job = cfg
+        if "hydra" in cfg:
+            job = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
+            job._set_parent(None)
+        values = OmegaConf.to_container(job, resolve=True, throw_on_missing=True)
+    except OmegaConfBaseException as error:
+        raise ConfigError(_in_one_line(error, job)) from None
+    assert isinstance(values, dict)
+    return {str(key): value for key, value in values.items()}
+
+
+def _in_one_line(error: OmegaConfBaseException, cfg: DictConfig) -> str:
+    """What could not be resolved, and why."""
+    from ganexp.config.mistakes import expected_got
+
+    line = expected_got(str(error).strip().splitlines()[0])
+    key = error.full_key or next((str(key) for key in cfg if not _resolves(cfg, str(key))), "the configuration")
+    return f"{key}: {line if len(line) <= LONGEST else f'{line[:LONGEST]} ...'}"
+
+
+def _resolves(cfg: DictConfig, key: str) -> bool:
+    try:
+        OmegaConf.to_container(OmegaConf.masked_copy(cfg, [key]), resolve=True)
+        cfg[key]
+    except OmegaConfBaseException:
+        return False
+    return True
+
+
+def _optimizer(node: Mapping[str, Any], net: str, trust: tuple[str, ...]) -> tuple[Target, dict[str, Schedule]]:
+    """The optimizer of one net, and the schedules of its parameters.
+
+    The group's parameters, with those under `optim.<net>` laid over them; `schedule` is ganexp's own key.
+    """
+    own = node.get(net) or {}
+    if not isinstance(own, Mapping):
+        raise ConfigError(f"optim.{net}: expected a mapping of parameters, got {own!r}")
+    shared = {key: value for key, value in node.items() if key not in ("generator", "discriminator")}
+    merged = {**shared, **own, "_target_": node.get("_target_")}
+    schedules = validate_value("optim.schedule", dict[str, Schedule], merged.pop("schedule", None) or {})
+    moving = {name: schedule for name, schedule in schedules.items() if schedule != Schedule()}
+    try:
+        target = validated("optim", merged, trust, runtime=1)
+        _check_scheduled([*moving, *(name for name in schedules if name not in ("lr", *moving))], target)
+        return target, moving
+    except ConfigError as error:
+        owned = next((key for key in own if str(error).startswith(f"optim.{key}:")), None)
+        if owned is None or repr(node.get(owned)) == repr(own[owned]):
+            raise
+        raise ConfigError(str(error).replace("optim.", f"optim.{net}.", 1)) from None
+
+
+def _check_scheduled(schedules: Sequence[str], optimizer: Target) -> None:
+    numbers = [name for name, value in optimizer.params.items() if type(value) in (int, float)]
+    for name in schedules:
+        if name not in numbers:
+            raise ConfigError(
+                f"optim.schedule.{name}: unknown key; expected a number among {optimizer.name}'s parameters: "
+                f"{', '.join(numbers)}.{nearest(name, numbers)}"
+            )
+
+
+def _cross_check(config: RunConfig) -> None:
+    """Values that are each right but do not go together."""
+    objective = config.metrics.objective
+    if objective is not None and objective not in config.scores:
+        known = ", ".join(config.scores) or "none (metrics=none measures nothing)"
+        raise ConfigError(f"metrics.objective: expected one of the metrics {known}, got {objective!r}")
+    beyond = [epoch for epoch in config.trainer.milestones if epoch > config.trainer.epochs]
+    if beyond:
+        raise ConfigError(f"trainer.milestones: expected epochs up to {config.trainer.epochs}, got {beyond}")
+
+
+def conf_dir() -> Path:
+    """The folder of the configuration tree: in the wheel beside the code, in a checkout at its top."""
+    packaged = Path(__file__).parents[1] / "conf"
+    return packaged if packaged.is_dir() else Path(__file__).parents[3] / "conf"

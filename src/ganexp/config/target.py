@@ -1,0 +1,239 @@
+"""`_target_` functions: which may be called, how their parameters are validated, and the call itself."""
+
+from __future__ import annotations
+
+import difflib
+import fnmatch
+import functools
+import importlib
+import inspect
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import UnionType
+from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
+
+from ganexp.types.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
+TRUSTED = {"optim": ("ganexp.optim.*", "torch.optim.*")}
+"""What a group may call without being told to trust it; any other group g: `ganexp.<g>.*`."""
+
+
+OURS = ("ganexp", "torch")
+"""Packages whose versions are recorded, and whose source is not."""
+
+SUPPLIED = {"model": ("num_classes",)}
+"""Keywords that ganexp supplies itself where a group's function takes them; no keys of the configuration."""
+
+
+_VALIDATED: dict[tuple[str, str, tuple[str, ...], int], Target] = {}
+"""Nodes of ganexp's own functions and of torch's that were found right; those of a user's own may change."""
+
+MOST_VALIDATED = 10_000
+"""Of them that are kept."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A function and the parameters that the configuration gives it.
+
+    Attributes:
+        path: dotted path, e.g. "ganexp.loss.minimax".
+        params: keyword -> validated value; every parameter of the function is there.
+        defaults: keyword -> the function's own default, of the parameters that have one.
+    """
+
+    path: str
+    params: Mapping[str, Any] = field(default_factory=dict)
+    defaults: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def name(self) -> str:
+        """The function's own name."""
+        return self.path.rpartition(".")[2]
+
+    def build(self, *runtime: Any, **supplied: Any) -> Any:
+        """Call the function with `runtime` as its leading positional arguments, and those `supplied` that it takes."""
+        function = _import(self.path, self.path)
+        taken = inspect.signature(function).parameters if supplied else {}
+        return function(*runtime, **{name: supplied[name] for name in supplied if name in taken}, **self.params)
+
+
+def validated(group: str, node: Mapping[str, Any], trust: Sequence[str], runtime: int = 0) -> Target:
+    """Check one `_target_` node: that it may be called, and each parameter against the function's annotation.
+
+    Args:
+        group: where the node stands in the configuration, e.g. "loss" or "metrics.scores.cfd"; names errors.
+        node: `_target_` and parameters, resolved plain values.
+        trust: patterns beyond ganexp's own that the user trusts.
+        runtime: how many leading parameters ganexp supplies itself.
+
+    Raises:
+        ConfigError: the target is missing, untrusted or unknown, or a parameter is unknown, missing or out of range.
+    """
+    key = (group, repr(node), tuple(trust), runtime)
+    if key not in _VALIDATED:
+        target = _validated(group, node, trust, runtime)
+        if not target.path.startswith(("ganexp.", "torch.")):
+            return target
+        if len(_VALIDATED) >= MOST_VALIDATED:
+            _VALIDATED.clear()
+        _VALIDATED[key] = target
+    return _VALIDATED[key]
+
+
+def _validated(group: str, node: Mapping[str, Any], trust: Sequence[str], runtime: int) -> Target:
+    path = node.get("_target_")
+    if not isinstance(path, str):
+        raise ConfigError(f"{group}._target_: expected a dotted path to a function, got {path!r}")
+    package = f"ganexp.{group.split('.')[0]}"
+    patterns = (*TRUSTED.get(group, (f"{package}.*",)), *trust)
+    if not is_trusted(path, patterns):
+        raise ConfigError(
+            f"{group}._target_: expected something that matches {' or '.join(patterns)}, got {path!r}; "
+            f"if you trust that code, say so: 'trust=[{path.split('.')[0]}.*]'"
+        )
+    if path.startswith(f"{package}.") and not is_trusted(path, trust):
+        _check_offered(group, package, path)
+    function = _import(path, f"{group}._target_")
+    origin = f"{getattr(function, '__module__', '')}.{getattr(function, '__qualname__', '')}"
+    if not is_trusted(origin, patterns):
+        raise ConfigError(f"{group}._target_: {path!r} is defined elsewhere, as {origin!r}, which is not trusted")
+    given = {key: value for key, value in node.items() if key != "_target_"}
+    defaults = {p.name: p.default for p in inspect.signature(function).parameters.values() if p.default is not p.empty}
+    return Target(path, _parameters(group, function, given, runtime), defaults)
+
+
+def is_own(path: str) -> bool:
+    """Whether a dotted path names a user's own code: neither ganexp's nor torch's."""
+    return path.partition(".")[0] not in OURS
+
+
+def is_trusted(path: str, patterns: Sequence[str]) -> bool:
+    """Whether a dotted path matches one of the patterns."""
+    return any(fnmatch.fnmatchcase(path, pattern) for pattern in patterns)
+
+
+def _check_offered(group: str, package: str, path: str) -> None:
+    """Refuse what a package of ganexp holds for its own use: helpers write files, and take what options never get."""
+    name = path.removeprefix(f"{package}.")
+    offered = getattr(importlib.import_module(package), "__all__", None)
+    if "." in name or name.startswith("_") or (offered is not None and name not in offered):
+        raise ConfigError(f"{group}._target_: expected a function that {package} offers, got {path!r}")
+
+
+def validate_value(key: str, annotation: Any, value: Any) -> Any:
+    """`value` converted to `annotation`, or ConfigError naming `key`, what was expected and what was got."""
+    from pydantic import ValidationError
+
+    if isinstance(value, bool) and _numbers_only(annotation):
+        raise ConfigError(f"{key}: expected a number, got {value!r}")
+    try:
+        adapter = _adapter(annotation)
+    except TypeError:
+        adapter = _adapter.__wrapped__(annotation)
+    try:
+        return adapter.validate_python(value, extra="forbid")
+    except ValidationError as error:
+        problems = error.errors(include_url=False)
+        raise ConfigError("\n".join(explain(key, problem, annotation) for problem in problems)) from None
+
+
+def _numbers_only(annotation: Any) -> bool:
+    """Whether an annotation admits numbers and no truth values: int, Annotated[float, ...] | None, ..."""
+    if annotation in (int, float):
+        return True
+    parts = [part for part in get_args(annotation) if part is not type(None)]
+    parts = parts[:1] if get_origin(annotation) is Annotated else parts
+    return bool(parts) and get_origin(annotation) in (Annotated, Union, UnionType) and all(map(_numbers_only, parts))
+
+
+@functools.lru_cache(maxsize=512)
+def _adapter(annotation: Any) -> TypeAdapter[Any]:
+    """pydantic's validator of an annotation; building one takes milliseconds."""
+    from pydantic import ConfigDict, PydanticUserError, TypeAdapter
+
+    try:
+        return TypeAdapter(annotation, config=ConfigDict(arbitrary_types_allowed=True))
+    except PydanticUserError:
+        return TypeAdapter(annotation)
+
+
+def explain(prefix: str, problem: Mapping[str, Any], annotation: Any) -> str:
+    """One line for one pydantic error in a value of `annotation`: the key, what was expected, what was got."""
+    if problem["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
+        return unknown_key(".".join(map(str, (prefix, *problem["loc"]))), _names(annotation, problem["loc"]))
+    steps = [step for step in problem["loc"] if isinstance(step, int) or str(step).isidentifier()]
+    key = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps)
+    key = f"{prefix}{key}".lstrip(".")
+    message = str(problem["msg"]).replace("Input should be", "expected")
+    message = re.sub(r"^expected (greater|less)", r"expected a value \1", message)
+    return f"{key}: {message}, got {problem['input']!r}"
+
+
+def _names(annotation: Any, steps: Sequence[Any]) -> list[str]:
+    """What the mapping at `steps[:-1]` in a value of `annotation` takes; nothing where that cannot be told."""
+    if not (parts := get_args(annotation)):
+        return list(getattr(annotation, "__annotations__", ())) if len(steps) == 1 else []
+    inside = isinstance(origin := get_origin(annotation), type) and issubclass(origin, Mapping | Sequence)
+    return next((names for part in parts if (names := _names(part, steps[1:] if inside else steps))), [])
+
+
+def unknown_key(key: str, names: Sequence[str]) -> str:
+    """The refusal of a key that its section, which takes `names`, does not take."""
+    section, _, last = key.rpartition(".")
+    takes = f"; {section or 'the configuration'} takes {', '.join(names)}." if names else "."
+    return f"{key}: unknown key{takes}{nearest(last, names)}"
+
+
+def nearest(key: str, known: Sequence[str]) -> str:
+    """' Did you mean ...?' for a mistyped key, or the empty string."""
+    begins = [name for name in known if name.startswith(key)]
+    found = difflib.get_close_matches(key, list(known), n=1, cutoff=0.5) or begins
+    return f" Did you mean {found[0]!r}?" if found else ""
+
+
+def _import(path: str, key: str) -> Callable[..., Any]:
+    module_name, _, name = path.rpartition(".")
+    try:
+        function = getattr(importlib.import_module(module_name), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ConfigError(f"{key}: expected an importable function, got {path!r} ({error})") from None
+    if not callable(function):
+        raise ConfigError(f"{key}: expected a function, got {path!r}, which is a {type(function).__name__}")
+    return function  # type: ignore[no-any-return]
+
+
+def _parameters(group: str, function: Callable[..., Any], given: dict[str, Any], runtime: int) -> dict[str, Any]:
+    """`given` validated against the signature of `function`, defaults filled in."""
+    declared = list(inspect.signature(function).parameters.values())[runtime:]
+    own = [p for p in declared if p.name not in SUPPLIED.get(group, ())]
+    keywords = {p.name: p for p in own if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
+    open_ended = any(p.kind is p.VAR_KEYWORD for p in declared)
+    values = dict(given) if open_ended else {}
+    for name in given:
+        if name not in keywords and not open_ended:
+            raise ConfigError(unknown_key(f"{group}.{name}", list(keywords)))
+    for name, parameter in keywords.items():
+        if name in given:
+            annotation = _annotation(function, parameter)
+            values[name] = validate_value(f"{group}.{name}", annotation, given[name])
+        elif parameter.default is parameter.empty:
+            raise ConfigError(f"{group}.{name}: expected a value, got none")
+        else:
+            values[name] = parameter.default
+    return values
+
+
+def _annotation(function: Callable[..., Any], parameter: inspect.Parameter) -> Any:
+    """The annotation of one parameter, evaluated where it is written as a string."""
+    annotation = parameter.annotation
+    if annotation is parameter.empty:
+        return Any
+    if isinstance(annotation, str):
+        owner: Any = vars(function).get("__init__", function) if isinstance(function, type) else function
+        return eval(annotation, getattr(owner, "__globals__", {}))  # noqa: S307  (the function's own source text)
+    return annotation

@@ -1,0 +1,100 @@
+"""`.hydra/own_code.json` of a run directory: the source that own code in the run had, and what was noticed of it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from ganexp.files.atomic import write_json
+from ganexp.files.foreign import SMALL, read_json
+
+FILE = "own_code.json"
+NOT_REPRODUCIBLE = "own code: not reproducible"
+
+Sources = Mapping[str, str]
+"""Module -> digest of its source file."""
+
+
+@dataclass(frozen=True)
+class CodeRecord:
+    """What a run directory records of its own code.
+
+    Attributes:
+        training: sources of data set, model, loss, penalty and optimizer; the last one counts, earlier ones were said
+            to be the same (`changed_code=same_run`).
+        metrics: sources of the metrics.
+        problems: why a run again would not have the same bits; empty: it would.
+        shared: what its training has in common with those of other seeds.
+    """
+
+    training: tuple[Sources, ...]
+    metrics: Sources
+    problems: tuple[str, ...] = ()
+    shared: tuple[str, ...] = ()
+
+    @property
+    def all_sources(self) -> Sources:
+        """Those that count, of training and metrics."""
+        return {**self.training[-1], **self.metrics}
+
+    @property
+    def label(self) -> str:
+        """What tells it from other code: 8 digits of the digest that counts."""
+        return digest(self.all_sources)[:8]
+
+    @property
+    def setting(self) -> str:
+        """`label`, with the word that its numbers cannot be had again where that is so."""
+        return f"{self.label} (not reproducible)" if self.problems else self.label
+
+    @property
+    def note(self) -> str:
+        """What a reader of its numbers must know, in one line; "" where that is nothing."""
+        same = ", ".join(digest({**each, **self.metrics})[:8] for each in self.training[:-1])
+        words = [NOT_REPRODUCIBLE] if self.problems else []
+        words += [f"own code: {self.label} was said to be the same as {same}"] if same else []
+        words += [f"own code: seeds are not independent ({'; '.join(self.shared)})"] if self.shared else []
+        return "; ".join(words)
+
+
+def digest(sources: Sources) -> str:
+    """32 hex digits: equal for equal sources."""
+    return hashlib.blake2b(json.dumps(sources, sort_keys=True).encode(), digest_size=16).hexdigest()
+
+
+def as_text(code: CodeRecord) -> str:
+    """The sources that count in one line, for `sweep.own_code`."""
+    return " ".join(f"{module}:{value}" for module, value in sorted(code.all_sources.items()))
+
+
+def read_code(run: Path) -> CodeRecord | None:
+    """The record of a run directory; None where there is none (as in those of earlier versions), or a damaged one."""
+    try:
+        raw = read_json(run / ".hydra" / FILE, SMALL)
+        training = tuple(_sources(each) for each in raw["training"])
+        words = {name: tuple(str(each) for each in raw.get(name, ())) for name in ("problems", "shared")}
+        return CodeRecord(training, _sources(raw["metrics"]), **words) if training else None
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return None
+
+
+def write_code(run: Path, code: CodeRecord) -> None:
+    """Write the record of a run directory."""
+    write_json(run / ".hydra" / FILE, {**asdict(code), "training": [dict(each) for each in code.training]})
+
+
+def joined(there: CodeRecord | None, now: CodeRecord) -> CodeRecord:
+    """`now`, for a run that was recorded as `there`: other sources stay as earlier ones, and problems stay."""
+    if there is None:
+        return now
+    before = tuple(each for each in there.training if dict(each) != dict(now.training[-1]))
+    problems = tuple(dict.fromkeys((*there.problems, *now.problems)))
+    shared = tuple(dict.fromkeys((*there.shared, *now.shared)))
+    return CodeRecord((*before, now.training[-1]), now.metrics, problems, shared)
+
+
+def _sources(raw: Mapping[str, str]) -> dict[str, str]:
+    return {str(module): str(value) for module, value in raw.items()}

@@ -1,0 +1,265 @@
+"""plan.json: what was asked of a sweep directory, by whom and when. Reads and writes files only."""
+
+from __future__ import annotations
+
+import functools
+import json
+import random
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from filelock import Timeout
+
+from ganexp.files.atomic import write_text
+from ganexp.files.foreign import LARGE, read_json, refuse_links
+from ganexp.files.locks import held
+from ganexp.files.owned import PLAN_LOCK
+from ganexp.files.state import MOST_EPOCHS
+from ganexp.types.errors import DirectoryError
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
+FORMAT = 1
+FILE = "plan.json"
+WRITES = 10
+"""How often a plan is written that others overwrite."""
+
+MOST_NAME = 255
+"""Bytes of a name, as filesystems have it."""
+
+LOCK_SECONDS = 60.0
+"""How long to wait for another launcher that is writing the plan."""
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """One run that was asked for.
+
+    Attributes:
+        run_id, trajectory_id: its identity.
+        run_dir: name of its directory in the sweep directory.
+        epochs: passes over the data.
+        overrides: as on a command line of its own.
+        values: dotted key -> resolved value, and group -> chosen option.
+    """
+
+    run_id: str
+    trajectory_id: str
+    run_dir: str
+    epochs: int
+    overrides: tuple[str, ...]
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Request:
+    """One command that asked for runs.
+
+    Attributes:
+        command: its overrides as typed.
+        time: UTC, ISO 8601, of the first time.
+        last_time: of the last time that it was given.
+        run_ids: the runs it asked for.
+        keys: every key that it overrode.
+        git_revision: of the code, or None.
+    """
+
+    command: tuple[str, ...]
+    time: str
+    last_time: str
+    run_ids: tuple[str, ...]
+    keys: tuple[str, ...]
+    git_revision: str | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All requests to one sweep directory.
+
+    Attributes:
+        numerics_version: of the code that its runs were made with.
+        study: name of the search that fills it, or None for grids.
+        storage: where that search keeps its trials, or None.
+        requests: in order.
+        runs: run_id -> run, in the order they were first asked for.
+    """
+
+    numerics_version: int
+    study: str | None = None
+    storage: str | None = None
+    requests: tuple[Request, ...] = ()
+    runs: Mapping[str, PlannedRun] = field(default_factory=dict)
+
+    @property
+    def keys(self) -> list[str]:
+        """Every key that any request overrode, in order."""
+        return list(dict.fromkeys(key for request in self.requests for key in request.keys))
+
+    def settings(self) -> dict[str, str]:
+        """run_id -> the overrides that not all runs have, keys cut to their last part: "batch_size=16 lr=0.0001"."""
+        shared = set.intersection(*(set(run.overrides) for run in self.runs.values())) if self.runs else set()
+        return {run.run_id: short(text for text in run.overrides if text not in shared) for run in self.runs.values()}
+
+
+def short(overrides: Iterable[str]) -> str:
+    """Overrides for the eye: the last part of each key is enough."""
+    parts = (text.partition("=") for text in overrides)
+    return " ".join(f"{key.rpartition('.')[2]}{sign}{value}" for key, sign, value in parts)
+
+
+def read(sweep_dir: Path) -> Plan | None:
+    """The plan of a sweep directory, or None where there is none.
+
+    Raises:
+        DirectoryError: it is there but damaged, of another format, or names a directory outside.
+    """
+    path = sweep_dir / FILE
+    try:
+        return _parse(read_json(path, LARGE))
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise DirectoryError(f"{path}: cannot be read ({error.strerror or error})") from None
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DirectoryError(f"{path}: expected a plan of format {FORMAT}, got something else ({error})") from None
+
+
+def record(
+    sweep_dir: Path,
+    request: Request,
+    runs: Sequence[PlannedRun],
+    *,
+    numerics_version: int,
+    study: str | None = None,
+    storage: str | None = None,
+) -> Plan:
+    """Add a request to the plan of a sweep directory, whoever else does so at the same time.
+
+    The same command for the same runs again only changes the time it was last given.
+
+    Args:
+        sweep_dir: made where it does not exist.
+        request: what was asked.
+        runs: the runs of that request.
+        numerics_version: of this code.
+        study: name of the search that asks, or None.
+        storage: of that search, or None.
+
+    Returns:
+        The whole plan as it is now.
+
+    Raises:
+        DirectoryError: the directory belongs to another study, storage or numerics version, or cannot be written.
+    """
+    try:
+        sweep_dir.mkdir(parents=True, exist_ok=True)
+        refuse_links(*(sweep_dir / run.run_dir for run in runs))
+        with held(sweep_dir / PLAN_LOCK, seconds=LOCK_SECONDS):
+            there = read(sweep_dir)
+            asked = Plan(numerics_version, study, storage)
+            check(sweep_dir, there, asked)
+            plan = _written(sweep_dir, there or asked, request, runs)
+    except Timeout:
+        raise DirectoryError(f"{sweep_dir}: another launcher held its plan for {LOCK_SECONDS:.0f} s") from None
+    except OSError as error:
+        raise DirectoryError(f"{sweep_dir}: cannot be written ({error.strerror})") from None
+    return plan
+
+
+def _written(sweep_dir: Path, there: Plan, request: Request, runs: Sequence[PlannedRun]) -> Plan:
+    """`there` with one more request, as it stands on disk afterwards.
+
+    On a filesystem whose locks do not work another launcher may have written in between: then once more.
+    """
+    for attempt in range(WRITES):
+        plan = _merged(there, request, runs)
+        write_text(sweep_dir / FILE, json.dumps(_encode(plan), indent=1, allow_nan=False, default=str) + "\n")
+        found = read(sweep_dir)
+        if found is not None and all(run.run_id in found.runs for run in runs):
+            return found
+        there = found or there
+        time.sleep(random.uniform(0.0, 0.1) * (attempt + 1))
+    raise DirectoryError(f"{sweep_dir}: other launchers overwrote its plan {WRITES} times")
+
+
+def check(sweep_dir: Path, there: Plan | None, asked: Plan) -> None:
+    """Refuse a directory that belongs to something else.
+
+    Raises:
+        DirectoryError: naming what differs.
+    """
+    if there is None:
+        return
+    for name in ("study", "storage", "numerics_version"):
+        old, new = getattr(there, name), getattr(asked, name)
+        if old != new:
+            raise DirectoryError(
+                f"{sweep_dir}: holds a sweep of another {name.replace('_', ' ')}: expected {old!r}, got {new!r}; "
+                "choose another hydra.sweep.dir"
+            )
+
+
+def _merged(plan: Plan, request: Request, runs: Iterable[PlannedRun]) -> Plan:
+    """`plan` with one more request; runs that it knows stay as they were first asked for."""
+    known = dict(plan.runs)
+    for run in runs:
+        known.setdefault(run.run_id, run)
+    requests = {(old.command, old.run_ids): old for old in plan.requests}
+    before = requests.get((request.command, request.run_ids))
+    requests[request.command, request.run_ids] = request if before is None else replace(request, time=before.time)
+    return replace(plan, requests=tuple(requests.values()), runs=known)
+
+
+def _encode(plan: Plan) -> dict[str, Any]:
+    """As JSON: what all runs have in common stands once."""
+    values = [run.values for run in plan.runs.values()]
+    common = {key: value for key, value in (values[0] if values else {}).items() if _everywhere(key, value, values)}
+    runs = [
+        {**vars(run), "values": {key: value for key, value in run.values.items() if key not in common}}
+        for run in plan.runs.values()
+    ]
+    head = {name: getattr(plan, name) for name in ("numerics_version", "study", "storage")}
+    return {"format": FORMAT, **head, "requests": [vars(r) for r in plan.requests], "common": common, "runs": runs}
+
+
+def _everywhere(key: str, value: Any, all_values: Sequence[Mapping[str, Any]]) -> bool:
+    return all(key in values and type(values[key]) is type(value) and values[key] == value for values in all_values)
+
+
+def _parse(raw: Mapping[str, Any]) -> Plan:
+    if raw["format"] != FORMAT:
+        raise ValueError(f"format {raw['format']!r}")
+    requests = tuple(_frozen(Request, each) for each in raw["requests"])
+    runs = {}
+    for each in raw["runs"]:
+        run: PlannedRun = _frozen(PlannedRun, {**each, "values": {**raw["common"], **each["values"]}})
+        _check(run)
+        runs[run.run_id] = run
+    return Plan(int(raw["numerics_version"]), raw["study"], raw["storage"], requests, runs)
+
+
+def _check(run: PlannedRun) -> None:
+    """ValueError where a run could not be a directory below the sweep's, or not have trained for its epochs."""
+    name = run.run_dir
+    if name != Path(name).name or name[:1] in ("", ".") or not name.isprintable() or len(name.encode()) > MOST_NAME:
+        raise ValueError(f"run_dir: expected a plain name, got {name!r}")
+    if not 0 <= run.epochs < MOST_EPOCHS:
+        raise ValueError(f"epochs: expected a number of epochs, got {run.epochs}")
+    if not isinstance(run.values.get("seed", 0), int):
+        raise ValueError(f"seed: expected a whole number, got {run.values['seed']!r}")
+
+
+def _frozen(kind: type[Any], raw: Mapping[str, Any]) -> Any:
+    known = {key: raw[key] for key in kind.__dataclass_fields__ if key in raw}
+    return _adapter(kind).validate_python(known)  # type: ignore[arg-type]  # classes are hashable
+
+
+@functools.cache
+def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(kind)

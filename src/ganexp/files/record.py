@@ -1,0 +1,114 @@
+"""metrics.csv and result.json: writing them, and reading them back."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ganexp.files.atomic import write_json, write_text
+from ganexp.files.contents import Result, Rows, check
+from ganexp.files.foreign import MEDIUM, read_json, read_text
+
+Row = dict[str, float | int | None]
+"""One row of metrics.csv: column -> value, None where it is empty."""
+
+COLUMNS = (
+    "epoch",
+    "step",
+    "images_seen",
+    "train_seconds",
+    "d_loss",
+    "g_loss",
+    "d_real",
+    "d_fake",
+    "d_heldout",
+    "d_generated",
+    "d_near_half",
+)
+"""The columns before the metrics; the last five are empty for losses whose D has no probability."""
+PROBABILITY_COLUMNS = COLUMNS[6:]
+WHOLE = ("epoch", "step", "images_seen")
+
+
+def write_metrics(path: Path, rows: Sequence[Row], scores: Sequence[str]) -> None:
+    """Write metrics.csv atomically.
+
+    Args:
+        path: the file.
+        rows: one per epoch.
+        scores: metric columns that follow the fixed ones; any that only rows know of come last.
+    """
+    names = list(dict.fromkeys([*COLUMNS, *scores, *(name for row in rows for name in row)]))
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(names)
+    for row in rows:
+        writer.writerow(["" if row.get(name) is None else repr(row[name]) for name in names])
+    write_text(path, text.getvalue())
+
+
+def read_metrics(path: Path) -> list[Row]:
+    """The rows of a metrics.csv; empty cells are None.
+
+    Raises:
+        OSError: it cannot be read, or is a link, or larger than any run writes.
+        ValueError: it is not whole, or holds something else than numbers.
+    """
+    text = read_text(path, MEDIUM)
+    try:
+        names, *cells = csv.reader(io.StringIO(text))
+        for number, row in enumerate(cells, 1):
+            if len(row) != len(names):
+                raise ValueError(f"row {number}: expected {len(names)} cells, got {len(row)}")
+        rows = [{key: _number(key, value) for key, value in zip(names, row, strict=True)} for row in cells]
+    except (csv.Error, ValueError, TypeError, OverflowError) as error:
+        raise ValueError(f"{path}: expected a table of numbers, got something else ({error})") from None
+    check(Rows, rows)
+    if not text.endswith("\n") or names[: len(COLUMNS)] != list(COLUMNS):
+        raise ValueError(f"{path}: expected the columns {', '.join(COLUMNS)} and whole rows, got a part of them")
+    return rows
+
+
+def is_cadence(epoch: int, every: int | None) -> bool:
+    """Whether `epoch` (1-based) is scored: every so many, or at 1, 2, 5, 10, 20, 50, 100, ..."""
+    if every is not None:
+        return epoch % every == 0
+    while epoch % 10 == 0:
+        epoch //= 10
+    return epoch in (1, 2, 5)
+
+
+def write_result(path: Path, result: Mapping[str, Any]) -> None:
+    """Write result.json atomically."""
+    write_json(path, result)
+
+
+def read_result(path: Path) -> dict[str, Any] | None:
+    """The content of a result.json, or None where there is none, or one that no run wrote."""
+    try:
+        value = read_json(path, MEDIUM)
+        check(Result, value)
+    except (OSError, ValueError):
+        return None
+    return dict(value)
+
+
+def best_row(rows: Sequence[Row], objective: str, direction: str) -> dict[str, Any] | None:
+    """The scored epoch with the best objective on reference half A, with its value there and on half B."""
+    chosen_by = f"{objective}_half_a"
+    scored = [row for row in rows if row.get(chosen_by) is not None and math.isfinite(row[chosen_by] or 0.0)]
+    if not scored:
+        return None
+    sign = -1.0 if direction == "maximise" else 1.0
+    row = min(scored, key=lambda r: sign * float(r[chosen_by] or 0.0))
+    return {"epoch": row["epoch"], "half_a": row[chosen_by], "value": row.get(objective)}
+
+
+def _number(key: str, text: str) -> float | int | None:
+    if text == "":
+        return None
+    return int(text) if key in WHOLE else float(text)

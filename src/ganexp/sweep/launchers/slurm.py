@@ -1,0 +1,272 @@
+"""Launchers over submitit: job arrays on SLURM, or processes of this machine that behave like them.
+
+What the submitit plugin does for a job is left as it is. Beside it: a job that ends without an answer (killed, out of
+memory, node lost) is a JobReturn that says so and takes no other with it; results come as they are there; several runs
+can share one allocation.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import subprocess
+import time
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from hydra.core.singleton import Singleton
+from hydra.core.utils import JobReturn, setup_globals
+from hydra_plugins.hydra_submitit_launcher.submitit_launcher import BaseSubmititLauncher, LocalLauncher, SlurmLauncher
+
+from ganexp.files.foreign import refuse_links
+from ganexp.sweep.launchers.launcher import as_return, cores, environments
+from ganexp.sweep.launchers.workers import Feed, WorkerDied, Workers
+from ganexp.types.errors import ConfigError
+
+POLL_SECONDS = 2.0
+"""Between two looks at which jobs are still there."""
+
+LINGER_SECONDS = 30.0
+"""How long after a job has left the queue its answer may take to appear on a shared filesystem."""
+
+EXECUTOR_KEYS = ("max_num_timeout", "python")
+OWN_KEYS = ("submitit_folder", "runs_per_job", *EXECUTOR_KEYS)
+SHARED_KEYS = (
+    *("timeout_min", "cpus_per_task", "gpus_per_node", "tasks_per_node", "mem_gb", "nodes", "name"),
+    "stderr_to_stdout",
+)
+"""Keys that submitit has for all of its executors; the others belong to one of them."""
+
+
+class Run:
+    """A run, as the plugin makes it; what all jobs of a launcher share.
+
+    Args:
+        launcher: knows the configuration and what a run is.
+    """
+
+    def __init__(self, launcher: SubmititStream) -> None:
+        self.launcher, self.singletons = launcher, Singleton.get_state()
+
+    def __call__(self, number: int, overrides: Sequence[str]) -> JobReturn:
+        """Make it."""
+        done: JobReturn = BaseSubmititLauncher.__call__(
+            self.launcher, list(overrides), "hydra.sweep.dir", number, f"job_id_for_{number}", self.singletons
+        )
+        return done
+
+
+class Allocation:
+    """What one submitted job does: one run, or several side by side.
+
+    Args:
+        shared: file with the `Run` of all jobs.
+        jobs: (number, overrides) of each run.
+    """
+
+    def __init__(self, shared: Path, jobs: Sequence[tuple[int, Sequence[str]]]) -> None:
+        self.shared, self.jobs = shared, list(jobs)
+
+    def __call__(self) -> list[JobReturn]:
+        """Make them; a run that fails, or whose process dies, is a JobReturn that says so."""
+        from submitit.core.utils import pickle_load
+
+        run: Run = pickle_load(self.shared)
+        if len(self.jobs) == 1:
+            return [run(*self.jobs[0])]
+        Singleton.set_state(run.singletons)
+        setup_globals()
+        threads, asked = run.launcher.threads, os.environ.get("SLURM_CPUS_PER_TASK")
+        count = max(1, (int(asked) if asked else cores()) // threads)
+        assert run.launcher.config is not None
+        where = environments(min(count, len(self.jobs)), threads, str(run.launcher.config.trainer.device))
+        found: dict[int, JobReturn] = {}
+        with closing(Workers(run, where).run(iter(self.jobs))) as answers:
+            for number, answer in answers:
+                found[number] = as_return(answer, self.jobs[number][1])
+        return [found[number] for number in range(len(self.jobs))]
+
+    def checkpoint(self) -> Any:
+        """For submitit, when the job is about to lose its node: the same again, which goes on from the checkpoints."""
+        from submitit.helpers import DelayedSubmission
+
+        return DelayedSubmission(self)
+
+
+class SubmititStream(BaseSubmititLauncher):  # type: ignore[misc]
+    """What both launchers share.
+
+    Attributes:
+        on_done: called with the index of a job in its batch, and what became of it, as soon as it ends.
+        relaunches: a run whose process is lost goes on in another job, from its checkpoint.
+    """
+
+    relaunches = True
+
+    def __init__(self, runs_per_job: int = 1, **params: Any) -> None:
+        super().__init__(**params)
+        if runs_per_job < 1:
+            raise ConfigError(f"hydra.launcher.runs_per_job: expected at least 1, got {runs_per_job}")
+        self.runs_per_job = runs_per_job
+        self.on_done: Callable[[int, JobReturn], None] | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "on_done": None}  # which holds the whole sweep
+
+    @property
+    def threads(self) -> int:
+        """Threads of each run."""
+        assert self.config is not None
+        return int(self.config.trainer.threads or 1)
+
+    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
+        """Run the jobs of one batch, in arrays no longer than the cluster allows.
+
+        The next array is submitted when fewer jobs of the ones before are left than may run at once.
+        """
+        numbered = [(initial_job_idx + index, overrides) for index, overrides in enumerate(job_overrides)]
+        size = self.runs_per_job
+        executor, shared = self._executor()
+        units = [Allocation(shared, numbered[start : start + size]) for start in range(0, len(numbered), size)]
+        submitted, jobs = 0, dict[int, Any]()
+        longest, most = self._longest_array() or len(units), self.at_once()
+        results: dict[int, JobReturn] = {}
+        while jobs or submitted < len(units):
+            if submitted < len(units) and len(jobs) < most:
+                array = units[submitted : submitted + longest]
+                jobs |= enumerate(executor.map_array(Allocation.__call__, array), submitted)
+                submitted += len(array)
+            for place in self._ended(jobs):
+                for index, done in enumerate(self._answer(jobs.pop(place), units[place]), place * size):
+                    results[index] = done
+                    if self.on_done is not None:
+                        self.on_done(index, done)
+            time.sleep(POLL_SECONDS if jobs else 0.0)
+        return [results[index] for index in range(len(numbered))]
+
+    def stream(self, jobs: Iterator[Any], most: int, first: int = 0) -> Generator[tuple[int, JobReturn], None, None]:
+        """Run jobs, `most` of them submitted at once; the next one is asked for when one has ended.
+
+        As `ganexp.sweep.launchers.launcher.WorkersLauncher.stream`; each is a job of its own.
+        """
+        executor, shared = self._executor()
+        running, units, feed = dict[int, Any](), list[Allocation](), Feed(jobs)
+        while True:
+            for overrides in feed.while_room(lambda: len(running) < most):
+                units.append(Allocation(shared, [(first + len(units), list(overrides))]))
+                running[len(units) - 1] = executor.submit(units[-1])
+            if feed.ended and not running:
+                return
+            time.sleep(POLL_SECONDS)
+            for number in self._ended(running):
+                yield number, self._answer(running.pop(number), units[number])[0]
+
+    def at_once(self) -> int:
+        """How many jobs the launcher would run at once, as far as it knows."""
+        return int(self.params.get("array_parallelism") or cores())
+
+    def _executor(self) -> tuple[Any, Path]:
+        """What submits jobs, and the file that they share."""
+        import submitit
+        from submitit.core.utils import cloudpickle_dump
+
+        folder = self._folder()
+        folder.parent.mkdir(parents=True)
+        shared = folder.parent / "shared.pkl"
+        cloudpickle_dump(Run(self), shared)
+        own = {f"{self._EXECUTOR}_{key}": value for key, value in self.params.items() if key in EXECUTOR_KEYS}
+        executor = submitit.AutoExecutor(folder=folder, cluster=self._EXECUTOR, **own)
+        rest = {key: value for key, value in self.params.items() if key not in OWN_KEYS}
+        executor.update_parameters(
+            **{key if key in SHARED_KEYS else f"{self._EXECUTOR}_{key}": value for key, value in rest.items()}
+        )
+        return executor, shared
+
+    def _longest_array(self) -> int | None:
+        """How many jobs one array may have; None: any number."""
+        return None
+
+    def _folder(self) -> Path:
+        """Where the pickles of jobs are kept: a folder that nobody can have put any into, as its name is new."""
+        folder = Path(str(self.params["submitit_folder"])).absolute()
+        refuse_links(folder.parent)
+        return folder.with_name(f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(8)}") / folder.name
+
+    def _ended(self, jobs: dict[int, Any]) -> list[int]:
+        """The jobs that have an answer, or will never have one."""
+        return [number for number, job in jobs.items() if job.done()]
+
+    def _answer(self, job: Any, unit: Allocation) -> list[JobReturn]:
+        """What became of a job's runs."""
+        try:
+            if not job.paths.result_pickle.exists():
+                raise WorkerDied(f"job {job.job_id} ended without an answer; see {job.paths.stderr}")
+            found: list[JobReturn] = job.results()[0]
+        except Exception as error:
+            lost = error if isinstance(error, WorkerDied) else WorkerDied(f"job {job.job_id}: {_last_line(error)}")
+            return [as_return(lost, overrides) for _, overrides in unit.jobs]
+        return found
+
+
+class LocalStream(SubmititStream, LocalLauncher):  # type: ignore[misc]
+    """`hydra/launcher=submitit_local`: a process for each job, all at once, on this machine."""
+
+
+class SlurmStream(SubmititStream, SlurmLauncher):  # type: ignore[misc]
+    """`hydra/launcher=submitit_slurm`: job arrays on a SLURM cluster.
+
+    Which jobs are still there is asked of squeue, once for all of them: submitit asks sacct, which not every cluster
+    has, and only every ten minutes. A job that is requeued is in the queue again, and so is still there.
+    """
+
+    def __init__(self, **params: Any) -> None:
+        super().__init__(**params)
+        self._left: dict[str, float] = {}
+
+    def _longest_array(self) -> int | None:
+        told = subprocess.run(
+            ["scontrol", "show", "config"], capture_output=True, encoding="utf-8", errors="replace"
+        ).stdout
+        found = re.search(r"^MaxArraySize\s*=\s*(\d+)", told, re.MULTILINE)
+        return max(1, int(found.group(1)) - 1) if found else None
+
+    def _ended(self, jobs: dict[int, Any]) -> list[int]:
+        queued = _queued({job.job_id.partition("_")[0] for job in jobs.values()})
+        for job in jobs.values():
+            if job.job_id in queued:
+                self._left.pop(job.job_id, None)
+        return [number for number, job in jobs.items() if job.job_id not in queued and self._settled(job)]
+
+    def _settled(self, job: Any) -> bool:
+        """Whether the answer of a job that has left the queue is there, or has been waited for long enough."""
+        left = self._left.setdefault(job.job_id, time.monotonic())
+        return bool(job.paths.result_pickle.exists()) or time.monotonic() - left > LINGER_SECONDS
+
+
+def _queued(arrays: set[str]) -> set[str]:
+    """Ids of the tasks of some job arrays (or jobs) that wait, run, or wait again."""
+    told = subprocess.run(
+        ["squeue", "--noheader", "--array", "--format=%i", "--me"],
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+    )
+    if told.returncode:
+        return _Everything()
+    return {line.strip() for line in told.stdout.splitlines() if line.strip().partition("_")[0] in arrays}
+
+
+class _Everything(set[str]):
+    """Where the controller does not answer, nothing has left the queue as far as anyone knows."""
+
+    def __contains__(self, item: object) -> bool:
+        return True
+
+
+def _last_line(error: Exception) -> str:
+    lines = [line for line in str(error).splitlines() if line.strip(" -")]
+    return f"{type(error).__name__}: {lines[-1].strip() if lines else ''}"

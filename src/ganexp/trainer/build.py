@@ -1,0 +1,134 @@
+"""From a job's configuration to the things that it names: device, networks, batches, rules, evaluator."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from ganexp.config.job import Job
+from ganexp.trainer import Batches, Game, TrainState
+from ganexp.types.errors import DataError
+from ganexp.types.rng import derive, reseed, reseed_others
+
+if TYPE_CHECKING:
+    from ganexp.config.spec import RunConfig
+    from ganexp.metrics import Evaluator
+    from ganexp.types import Dataset
+
+
+def settings(job: Job) -> torch.device:
+    """Set torch up for a run and give its device.
+
+    Raises:
+        DataError: the device does not exist on this machine.
+    """
+    torch.set_flush_denormal(True)
+    threads = job.config.trainer.threads or (1 if job.in_sweep else None)
+    if threads is not None:
+        torch.set_num_threads(threads)
+    return device(job.config.trainer.device)
+
+
+def device(name: str) -> torch.device:
+    """The torch device of `trainer.device`.
+
+    Raises:
+        DataError: it does not exist on this machine.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        found = torch.device(name)
+        float(torch.zeros(1, device=found))
+    except (RuntimeError, AssertionError, ValueError) as error:
+        reason = str(error).partition("\n")[0][:200]
+        raise DataError(f"trainer.device: expected a device of this machine, got {name!r} ({reason})") from None
+    return found
+
+
+def derived(config: RunConfig, where: torch.device, purpose: str, number: int) -> None:
+    """Before own code is called outside of training: seed the global generators from (seed, purpose, number).
+
+    ganexp's own parts draw nothing there from global generators.
+    """
+    if config.has_own_code:
+        reseed(where, derive(config.seed, purpose, number), everywhere=True)
+
+
+def make_evaluator(job: Job) -> Evaluator | None:
+    """What scores this run's generators, ready to score; None where nothing is measured.
+
+    Raises:
+        DataError: a metric cannot be computed for this dataset.
+    """
+    return evaluator_for(job.config, job.dataset)
+
+
+def evaluator_for(config: RunConfig, dataset: Dataset) -> Evaluator | None:
+    """`make_evaluator` for a configuration that is no job yet."""
+    if not config.scores:
+        return None
+    from ganexp.metrics import Evaluator
+
+    where = device(config.trainer.device)
+    derived(config, where, "metrics", 0)
+    scores = {name: target.build() for name, target in config.scores.items()}
+    evaluator = Evaluator(
+        dataset,
+        scores,
+        num_samples=config.metrics.num_samples,
+        objective=config.metrics.objective,
+        device=where,
+        conditional=config.conditional,
+    )
+    evaluator.prepare()
+    return evaluator
+
+
+def build_state(job: Job) -> TrainState:
+    """Fresh networks and optimizers of a run, from its seed."""
+    config = job.config
+    if config.has_own_code:
+        reseed_others(derive(config.seed, "init"))
+    torch.manual_seed(derive(config.seed, "init"))
+    state = TrainState(
+        config.model.build(job.dataset.image_shape, num_classes=job.dataset.num_classes),
+        config.optim_generator.build,
+        config.optim_discriminator.build,
+        ema=config.trainer.ema_kimg is not None,
+        device=device(config.trainer.device),
+        schedules_g=config.schedules_generator,
+        schedules_d=config.schedules_discriminator,
+    )
+    if config.trainer.compile is not None:
+        for net in (state.generator, state.discriminator):
+            net.compile(backend=config.trainer.compile)
+    return state
+
+
+def build_batches(job: Job) -> Batches:
+    """The real minibatches of a run."""
+    trainer = job.config.trainer
+    draws = trainer.d_steps if trainer.real_batch == "fresh" else 1
+    labels = job.dataset.train_labels if job.config.conditional else None
+    return Batches(job.dataset.train, trainer.batch_size, draws, job.config.seed, device(trainer.device), labels)
+
+
+def build_game(job: Job) -> Game:
+    """The rules of a run."""
+    config = job.config
+    trainer = config.trainer
+    bf16 = trainer.precision == "bf16"
+    if config.has_own_code:
+        reseed_others(derive(config.seed, "game"))
+    return Game(
+        config.loss.build(),
+        config.penalty.build(),
+        trainer.d_steps,
+        trainer.ema_kimg,
+        bf16,
+        trainer.ema_rampup,
+        trainer.fake_batch == "reuse",
+        config.has_own_code,
+    )

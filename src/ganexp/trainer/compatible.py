@@ -1,0 +1,158 @@
+"""Settings that are each right but do not go together, found before any work."""
+
+from __future__ import annotations
+
+import json
+from math import prod
+from typing import TYPE_CHECKING
+
+from ganexp.config.job import load_dataset
+from ganexp.config.spec import RunConfig
+from ganexp.types import GAN, AdversarialLoss, Dataset, ImageShape, Penalty
+from ganexp.types.errors import ConfigError, DataError, Refused
+
+if TYPE_CHECKING:
+    from torch import nn
+
+COPIES = 2
+"""Numbers kept for each weight, at least: itself and its gradient."""
+
+OURS = ("ganexp.", "torch.")
+"""Where what is called comes from, unless it is a user's own."""
+
+_CHECKED: set[str] = set()
+"""Combinations that this process found to be right."""
+
+
+def check_together(config: RunConfig) -> None:
+    """Refuse a run whose model, loss, penalty and data make no sense together.
+
+    Raises:
+        DataError: a conditional model without labels.
+        ConfigError: a model that does not fit the images, or a penalty that does not fit the loss or the model.
+    """
+    dataset = load_dataset(config.dataset)
+    if config.conditional and (dataset.train_labels is None or dataset.reference_labels is None):
+        raise DataError(f"model.conditional: expected a dataset with labels, got {dataset.name} without")
+    if config.conditional:
+        _check_labels(dataset)
+    targets = [(target.path, dict(target.params)) for target in (config.model, config.loss, config.penalty)]
+    targets += [(target.path, dict(target.params)) for target in (config.optim_generator, config.optim_discriminator)]
+    size = [config.trainer.batch_size, config.trainer.d_steps, config.trainer.device, config.trainer.compile]
+    key = json.dumps([targets, dataset.image_shape, dataset.num_classes, size], sort_keys=True, default=str)
+    if key in _CHECKED:
+        return
+    try:
+        gan = _outline(config, dataset)
+        penalty: Penalty | None = config.penalty.build()
+        loss: AdversarialLoss = config.loss.build()
+    except Refused:
+        raise
+    except Exception:
+        return  # what a user's own function raises is the run's failure, told with its traceback
+    own = any(not t.path.startswith(OURS) for t in (config.model, config.optim_generator, config.optim_discriminator))
+    if own:
+        from ganexp.trainer.storable import check_storable, refuse_lazy
+
+        refuse_lazy(gan)
+    check_memory(gan, config, dataset.image_shape)
+    if own:
+        check_storable(config, dataset)
+    if penalty is not None:
+        _check_compiled(config, penalty)
+        check_penalty(config.penalty.name, penalty, config.loss.name, loss, gan.discriminator)
+    _CHECKED.add(key)
+
+
+def _outline(config: RunConfig, dataset: Dataset) -> GAN:
+    """The networks, on "meta", where weights take no memory; real ones where a user's own function wants that."""
+    import torch
+
+    shape = dataset.image_shape
+    try:
+        with torch.device("meta"):
+            outline: GAN = config.model.build(shape, num_classes=dataset.num_classes)
+        return outline
+    except Refused:
+        raise
+    except Exception:
+        whole: GAN = config.model.build(shape, num_classes=dataset.num_classes)
+        return whole
+
+
+def check_memory(gan: GAN, config: RunConfig, image_shape: ImageShape) -> None:
+    """Refuse a run that needs more memory than the machine has, by a count of what it cannot do without.
+
+    Raises:
+        ConfigError: naming both.
+    """
+    trainer = config.trainer
+    if trainer.device not in ("auto", "cpu"):
+        return
+    weights = sum(p.numel() for net in (gan.generator, gan.discriminator) for p in net.parameters())
+    images = trainer.batch_size * trainer.d_steps * prod(image_shape)
+    needed, there = 4 * (COPIES * weights + images), total_memory()
+    if needed > there:
+        raise ConfigError(
+            f"model: expected networks and batches that fit into this machine's {there / 2**30:,.0f} GiB of memory, "
+            f"got {weights:,} weights with gradients and {images // prod(image_shape):,} generated images at once, "
+            f"which take at least {needed / 2**30:,.0f} GiB"
+        )
+
+
+def total_memory() -> int:
+    """Bytes of memory that this machine has."""
+    import psutil
+
+    return int(psutil.virtual_memory().total)
+
+
+def _check_labels(dataset: Dataset) -> None:
+    """Refuse labels that are not 0 .. num_classes - 1."""
+    for labels in (dataset.train_labels, dataset.reference_labels):
+        assert labels is not None
+        if labels.min() < 0 or labels.max() >= (dataset.num_classes or 0):
+            raise DataError(
+                f"model.conditional: expected labels from 0 to {(dataset.num_classes or 0) - 1} in {dataset.name}, "
+                f"got {labels.min()} to {labels.max()}"
+            )
+
+
+def _check_compiled(config: RunConfig, penalty: Penalty) -> None:
+    """Refuse to compile networks whose gradients are part of the loss."""
+    if penalty.per_image and config.trainer.compile is not None:
+        raise ConfigError(
+            f"trainer.compile: expected null with penalty={config.penalty.name}, which needs second derivatives that "
+            f"compiled networks do not have, got {config.trainer.compile}"
+        )
+
+
+def check_penalty(
+    penalty_name: str, penalty: Penalty, loss_name: str, loss: AdversarialLoss, discriminator: nn.Module
+) -> None:
+    """Refuse a penalty that makes no sense with a loss or a discriminator.
+
+    Raises:
+        ConfigError: naming the reason.
+    """
+    if penalty.lipschitz_only and not loss.lipschitz:
+        raise ConfigError(
+            f"penalty={penalty_name}: expected a loss over Lipschitz critics (loss=wgan), got loss={loss_name}: "
+            "bounding the weights stands for that condition (Arjovsky et al. 2017), elsewhere it only shrinks logits"
+        )
+    if penalty.lipschitz_only and _parametrized(discriminator):
+        raise ConfigError(
+            f"penalty={penalty_name}: expected model.spectral_norm=false, got true: normalised weights do not change "
+            "with the size of what is clipped"
+        )
+    if penalty.per_image and not getattr(discriminator, "batch_independent", False):
+        raise ConfigError(
+            f"penalty={penalty_name}: expected a discriminator that treats images one by one, got one with batch "
+            "statistics (or one that does not declare batch_independent = True): they mix the images, so that the "
+            "gradient at one of them is not its own (Gulrajani et al. 2017, section 4); dcgan has "
+            "model.discriminator_norm=none"
+        )
+
+
+def _parametrized(net: nn.Module) -> bool:
+    return any(hasattr(module, "parametrizations") for module in net.modules())

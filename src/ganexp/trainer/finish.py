@@ -1,0 +1,201 @@
+"""Ending a run: the result, the pictures and the generator that stay, also for runs read off a longer one."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ganexp.config.identity import NUMERICS_VERSION
+from ganexp.config.job import Job
+from ganexp.files import state
+from ganexp.files.atomic import copy
+from ganexp.files.code_record import CodeRecord
+from ganexp.files.drawing import decoration, default_style
+from ganexp.files.foreign import folder_below
+from ganexp.files.provenance import git_revision, versions
+from ganexp.files.record import Row, best_row, read_result, write_metrics, write_result
+from ganexp.files.run_folder import (
+    check_unclaimed,
+    drop_left_over,
+    generator_checkpoint,
+    link_samples,
+    metrics_csv,
+    refuse_linked,
+    result_json,
+    write_record,
+)
+from ganexp.files.state import State, Status
+from ganexp.types import Scores
+from ganexp.types.errors import DataError
+
+if TYPE_CHECKING:
+    from ganexp.metrics import Evaluator
+    from ganexp.trainer.sampling import GeneratorSampler
+
+
+CLOSER_ROWS = 6
+"""Rows of the pictures that are drawn at the end where `metrics.pictures` is set."""
+
+log = logging.getLogger("ganexp")
+
+
+def result(
+    job: Job,
+    rows: Sequence[Row],
+    scores: Scores,
+    directions: Mapping[str, str],
+    machine: Mapping[str, Any],
+    total_seconds: float,
+) -> dict[str, Any]:
+    """The content of result.json.
+
+    Args:
+        job: the run.
+        rows: its metrics.csv; the last row is the end.
+        scores: the metrics at the end.
+        directions: metric -> "minimise" or "maximise".
+        machine: what it ran on.
+        total_seconds: seconds of training, scoring and writing.
+    """
+    last, objective = rows[-1], job.config.metrics.objective
+    final = {**last, **scores.values}
+    seconds = float(last["train_seconds"] or 0.0)
+    return {
+        "run_id": job.who.run_id,
+        "trajectory_id": job.who.trajectory_id,
+        "state": State.COMPLETED.value,
+        "epoch": last["epoch"],
+        "step": last["step"],
+        "images_seen": last["images_seen"],
+        "final": final,
+        "floors": dict(scores.floors),
+        "objective": _objective(objective, final, directions),
+        "best": best_row([*rows[:-1], final], objective, directions.get(objective, "minimise")) if objective else None,
+        "train_seconds": seconds,
+        "total_seconds": round(total_seconds, 3),
+        "images_per_second": round(float(last["images_seen"] or 0) / seconds, 1) if seconds else None,
+        "provenance": {
+            "metrics": dict(scores.provenance),
+            "versions": versions(),
+            "git_revision": git_revision(),
+            "numerics_version": NUMERICS_VERSION,
+            "dataset": {
+                "name": job.dataset.name,
+                "fingerprint": job.dataset.fingerprint,
+                "reference_origin": job.dataset.reference_origin,
+            },
+            **machine,
+            **({"own_code": own_code_words(job.code)} if job.code is not None else {}),
+        },
+        "read_off": None,
+    }
+
+
+def own_code_words(code: CodeRecord) -> dict[str, Any]:
+    """What result.json says of own code."""
+    return {
+        "digest": code.label,
+        "sources": dict(code.all_sources),
+        "reproducible": not code.problems,
+        "note": code.note,
+    }
+
+
+def objective_value(content: Mapping[str, Any] | None) -> float | None:
+    """The objective's final value in a result.json, on reference half A, or None."""
+    value = ((content or {}).get("objective") or {}).get("value")
+    return float(value) if value is not None else None
+
+
+def write_read_off(short: Job, source: Path, rows: Sequence[Row], content: Mapping[str, Any]) -> None:
+    """Write the directory of a shorter run of a trajectory, from the longer run's files.
+
+    Args:
+        short: the shorter run.
+        source: the longer run's directory; holds the generator of the shorter one's last epoch.
+        rows: metrics.csv cut to the shorter run's epochs.
+        content: its result.json.
+    """
+    epoch = short.config.trainer.epochs
+    short.directory.mkdir(parents=True, exist_ok=True)
+    refuse_linked(short.directory, itself=True)
+    check_unclaimed(short.directory, short.who.run_id, short.who.identity)
+    try:
+        with state.Lease(short.directory) as lease:
+            there = state.read(short.directory)
+            if there is not None and there.state is State.COMPLETED:
+                return
+            if lease.locked:
+                drop_left_over(short.directory)
+            who = short.who
+            lease.begin(Status(State.RUNNING, epoch, epoch, who.run_id, who.trajectory_id, note=short.note))
+            write_record(short.directory, short.texts, who.identity, short.code)
+            write_metrics(metrics_csv(short.directory), rows, list(short.config.scores))
+            with decoration(short.directory / "samples"):
+                link_samples(source, short.directory, epoch)
+            target = generator_checkpoint(short.directory, epoch)
+            folder_below(short.directory, "checkpoints")
+            copy(generator_checkpoint(source, epoch), target)
+            write_result(result_json(short.directory), {**content, "read_off": source.name})
+            draw_losses(short, rows)
+            lease.update(state=State.COMPLETED)
+    except state.HeldError:
+        return
+
+
+def draw_losses(job: Job, rows: Sequence[Row]) -> None:
+    """losses.png of a run."""
+    from ganexp.files.pictures import losses_figure
+
+    warmup = int(job.config.loss.params.get("warmup_epochs", 0))
+    path = job.directory / "losses.png"
+    with decoration(path), default_style():
+        losses_figure(path, rows, warmup)
+
+
+def draw_closer(job: Job, evaluator: Evaluator, sample: GeneratorSampler) -> None:
+    """samples/interpolation.png, and samples/neighbours.png: generated images, each left of its nearest training image.
+
+    Without a classifier and labels to train one the neighbours are left out.
+    """
+    from ganexp.files.pictures import save_grid, to_uint8
+    from ganexp.metrics import nearest_neighbours
+    from ganexp.trainer.sampling import STEPS, interpolations
+
+    path, beside = (job.directory / "samples" / f"{name}.png" for name in ("interpolation", "neighbours"))
+    with decoration(path):
+        save_grid(path, to_uint8(interpolations(sample, CLOSER_ROWS)), STEPS)
+    with decoration(beside):
+        try:
+            generated, nearest = nearest_neighbours(evaluator, sample, CLOSER_ROWS * STEPS // 2)
+        except DataError as error:
+            log.info("no picture of nearest neighbours: %s", error)
+            return
+        pairs = np.stack((generated, nearest), axis=1).reshape(-1, *generated.shape[1:])
+        save_grid(beside, pairs, STEPS)
+
+
+def finished_result(directory: Path) -> dict[str, Any] | None:
+    """result.json of a completed run, or None."""
+    status = state.read(directory)
+    if status is None or status.state is not State.COMPLETED:
+        return None
+    return read_result(result_json(directory))
+
+
+def _objective(name: str | None, final: Mapping[str, Any], directions: Mapping[str, str]) -> dict[str, Any] | None:
+    if name is None:
+        return None
+    value = final.get(f"{name}_half_a", final.get(name))
+    return {"name": name, "value": value, "half": "A", "direction": directions.get(name, "minimise")}
+
+
+def plain(value: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy that went through JSON, as it will be read back."""
+    copy: dict[str, Any] = json.loads(json.dumps(value))
+    return copy

@@ -1,0 +1,368 @@
+"""One run from its configuration to its result: read it if it is finished, go on with it if it is not."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import torch
+from omegaconf import DictConfig, OmegaConf
+
+from ganexp.config.job import Job
+from ganexp.config.own_code import accept, own_code
+from ganexp.config.own_code import check as check_code
+from ganexp.config.spec import plain_values
+from ganexp.files import pictures, state
+from ganexp.files.code_record import NOT_REPRODUCIBLE, joined
+from ganexp.files.drawing import decoration
+from ganexp.files.foreign import folder_below
+from ganexp.files.provenance import machine
+from ganexp.files.record import write_metrics, write_result
+from ganexp.files.run_folder import (
+    check_unclaimed,
+    drop_left_over,
+    generator_checkpoint,
+    link_samples,
+    metrics_csv,
+    refuse_linked,
+    result_json,
+    samples_png,
+    write_record,
+)
+from ganexp.files.state import Lease, State, Status
+from ganexp.logger import Logger
+from ganexp.trainer import Batches, Game, Interrupted, TrainState, train
+from ganexp.trainer.build import build_batches, build_game, build_state, derived, make_evaluator, settings
+from ganexp.trainer.compatible import check_together
+from ganexp.trainer.finish import draw_closer, draw_losses, finished_result, objective_value
+from ganexp.trainer.hooks import Session, Signals
+from ganexp.trainer.loop import Limits
+from ganexp.trainer.progress import Progress, estimate_line
+from ganexp.trainer.rehearsal import refuse, rehearse
+from ganexp.trainer.step import train_step
+from ganexp.trainer.trajectory import load_generator, longer_with_generator, restore_newest, siblings
+from ganexp.types.errors import DirectoryError, Diverged, LeaseLost, Pruned, in_words
+
+if TYPE_CHECKING:
+    from ganexp.metrics import Evaluator
+
+log = logging.getLogger("ganexp")
+
+TIMED_STEPS = 5
+"""Steps that the estimate of a run's time is made from, the first one left out."""
+
+WAIT_SECONDS = 2.0
+"""Between two looks at a run that another process works on."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What has become of a run.
+
+    Attributes:
+        state: its state.
+        objective: final value of metrics.objective on reference half A, or None.
+        directory: its run directory.
+        message: one line for the user.
+        signal: the signal that interrupted it, or None.
+    """
+
+    state: State
+    objective: float | None
+    directory: Path
+    message: str
+    signal: int | None = None
+
+
+def execute(job: Job) -> Outcome:
+    """Do what is missing of a run.
+
+    Raises:
+        Refused: before any work, where the directory, the data or the metrics do not allow it.
+        Exception: whatever made the run fail, after its state was written.
+    """
+    check_together(job.config)
+    refuse_linked(job.directory, itself=job.in_sweep)
+    job = replace(job, code=check_code(job.directory, own_code(job.config), job.config))
+    check_unclaimed(job.directory, job.who.run_id, job.who.identity)
+    done = _already(job)
+    if done is not None:
+        accept(job.directory, job.code)
+        return done
+    settings(job)
+    evaluator = make_evaluator(job)
+    job, seconds = _rehearsed(job)
+    logger = job.config.logger.build()
+    while True:
+        try:
+            with Signals().caught() as signals, ExitStack() as stack:
+                lease = _enter(stack, job.directory)
+                return _already(job) or _hold(job, lease, signals, evaluator, logger, seconds)
+        except state.HeldError as held:
+            if job.in_sweep:
+                return Outcome(State.RUNNING, None, job.directory, f"left to {held}")
+            log.warning("%s is being worked on by %s; waiting", job.directory, held)
+            time.sleep(WAIT_SECONDS)
+
+
+def _rehearsed(job: Job) -> tuple[Job, float | None]:
+    """Where own code takes part: the job with what was noticed of it, and the seconds of a step; see `rehearsal`.
+
+    Raises:
+        ConfigError: it was recorded with other code beside this run, or its numbers could not be had again.
+    """
+    if job.code is None:
+        return job, None
+    for folder in siblings(job):
+        check_code(folder, job.code, job.config)
+    try:
+        noticed = rehearse(job)
+    except Exception:
+        return job, None  # what own code raises is the run's failure, told with its traceback
+    refuse(job, noticed)
+    for each in noticed.shared:
+        log.warning("own code: seeds are not independent: %s", each)
+    if noticed.problems:
+        log.warning("%s: %s", NOT_REPRODUCIBLE, "; ".join(noticed.problems))
+    code = replace(job.code, problems=noticed.problems, shared=noticed.shared)
+    return replace(job, code=joined(job.code, code)), noticed.step_seconds
+
+
+def _enter(stack: ExitStack, directory: Path) -> Lease:
+    """The lease of a run directory, which is made where it is missing; given back with `stack`.
+
+    Raises:
+        DirectoryError: it cannot be written.
+        HeldError: another process holds the run.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        return stack.enter_context(Lease(directory))
+    except OSError as error:
+        raise DirectoryError(f"{directory}: cannot be written ({error.strerror or error})") from None
+
+
+def _already(job: Job) -> Outcome | None:
+    """The outcome of a run that needs no work: finished, or ended badly and not to be retried."""
+    status = state.read(job.directory)
+    if status is None:
+        return None
+    if status.state is State.COMPLETED:
+        content = finished_result(job.directory)
+        if content is not None:
+            message = f"already done; {job.note}" if job.note else "already done"
+            return Outcome(State.COMPLETED, objective_value(content), job.directory, message)
+    if status.state in (State.FAILED, State.DIVERGED) and job.config.sweep.retry == "none":
+        reason = (status.error or {}).get("message", "")
+        message = f"{status.state} before ({reason}); sweep.retry=failed tries again"
+        return Outcome(status.state, None, job.directory, message)
+    return None
+
+
+def _hold(
+    job: Job, lease: Lease, signals: Signals, evaluator: Evaluator | None, logger: Logger, seconds: float | None
+) -> Outcome:
+    """Work on a run that is ours now, and write what became of it; `seconds` of a step, where they are known."""
+    if lease.locked:
+        drop_left_over(job.directory)
+    epochs, who = job.config.trainer.epochs, job.who
+    lease.begin(Status(State.RUNNING, 0, epochs, who.run_id, who.trajectory_id, note=job.note))
+    write_record(job.directory, job.texts, who.identity, job.code)
+    try:
+        content = _work(job, lease, signals, evaluator, logger, seconds)
+    except Interrupted:
+        lease.update(state=State.INTERRUPTED)
+        logger.finish(State.INTERRUPTED.value)
+        message = "stopped between two steps; the same command goes on"
+        return Outcome(State.INTERRUPTED, None, job.directory, message, signals.received)
+    except Pruned as error:
+        lease.update(state=State.PRUNED)
+        logger.finish(State.PRUNED.value)
+        return Outcome(State.PRUNED, None, job.directory, str(error))
+    except Diverged as error:
+        lease.update(state=State.DIVERGED, error={"type": "Diverged", "message": str(error)})
+        logger.finish(State.DIVERGED.value)
+        return Outcome(State.DIVERGED, None, job.directory, str(error))
+    except LeaseLost:
+        raise
+    except BaseException as error:
+        message = in_words(error)
+        try:
+            lease.update(state=State.FAILED, error={"type": type(error).__name__, "message": message})
+        except OSError as second:  # a full disk, say; who looks at the run finds its holder gone
+            log.error("%s: that it failed cannot be written either (%s)", job.directory, second)
+        logger.finish(State.FAILED.value)
+        raise
+    lease.update(state=State.COMPLETED, error=None)
+    logger.finish(State.COMPLETED.value)
+    return Outcome(State.COMPLETED, objective_value(content), job.directory, _closing_line(job, content))
+
+
+def _work(
+    job: Job, lease: Lease, signals: Signals, evaluator: Evaluator | None, logger: Logger, seconds: float | None
+) -> dict[str, Any]:
+    """Train what is missing, then score and draw the end; gives result.json's content."""
+    training, batches, game = build_state(job), build_batches(job), build_game(job)
+    here = machine(str(training.device), torch.get_num_threads())
+    trainer = job.config.trainer
+    total = min(trainer.epochs * batches.steps_per_epoch, trainer.max_steps or sys.maxsize)
+    per_step = batches.images_seen(total) / total
+    enabled: Literal["off", "auto"] = "off" if job.in_sweep else "auto"
+    with Progress(total_steps=total, epochs=trainer.epochs, images_per_step=per_step, enabled=enabled) as progress:
+        session = Session(job, training, batches, evaluator, lease, signals, progress, logger, here)
+        _draw_real(job)
+        read_off = _read_off(session)
+        if read_off is not None:
+            return read_off
+        restored = restore_newest(job, training, total, progress.note)
+        _go_on(session, restored, here)
+        _start_logger(session, restored)
+        opening = _opening_line(job, training, batches, game, total, seconds)
+        progress.start(opening, training.step, len(training.history))
+        limits = Limits(trainer.epochs, trainer.max_steps, trainer.max_seconds)
+        try:
+            train(training, batches, game, limits, job.config.seed, session)
+        except Interrupted:
+            session.save()
+            raise
+        except Pruned:
+            draw_losses(job, training.history)
+            raise
+        return _finish(session)
+
+
+def _plain(job: Job) -> dict[str, Any]:
+    """The whole configuration for loggers, as composed."""
+    tree = OmegaConf.create(job.texts.config)
+    assert isinstance(tree, DictConfig)
+    return plain_values(tree)
+
+
+def _start_logger(session: Session, restored: Mapping[str, Any] | None) -> None:
+    """Start the logger; what a shorter run of the trajectory logged, this run's own log does not hold yet."""
+    job, training = session.job, session.training
+    own = restored is None or restored["folder"] == job.directory
+    session.logger.start(job.directory, _plain(job), job.who.run_id, training.step if own else 0)
+    for row in () if own else training.history:
+        session.logger.log(row, int(row["step"] or 0))
+
+
+def _go_on(session: Session, restored: Mapping[str, Any] | None, here: Mapping[str, Any]) -> None:
+    """After a restore: say so, and write the files that stand behind the checkpoint."""
+    if restored is None:
+        return
+    session.earlier_seconds = float(restored.get("elapsed", 0.0))
+    for row in session.training.history:
+        session.judged(row)
+    session.lease.update(epoch=len(session.training.history))
+    origin = "" if restored["folder"] == session.job.directory else f" of {restored['folder'].name}"
+    session.progress.note(f"going on after step {session.training.step:,}{origin}")
+    before = restored.get("machine", {})
+    changed = [f"{key} {before.get(key)} -> {value}" for key, value in here.items() if before.get(key) != value]
+    if session.job.code is not None and session.job.code.problems:
+        session.progress.note(f"{NOT_REPRODUCIBLE}: going on gives other numbers than a training in one go")
+    if changed:
+        session.progress.note(f"under other conditions ({', '.join(changed)}): the last bits may differ")
+    if origin or session.training.history:
+        session.save()
+    for epoch in session.job.config.sweep.read_off:
+        if epoch <= len(session.training.history):
+            session.read_off(epoch)
+
+
+def _read_off(session: Session) -> dict[str, Any] | None:
+    """result.json's content where a longer run of the trajectory kept the generator of our last epoch."""
+    job, training = session.job, session.training
+    epoch = job.config.trainer.epochs
+    found = None if job.config.trainer.max_steps else longer_with_generator(job, epoch)
+    if found is None:
+        return None
+    folder, rows = found
+    session.progress.note(f"read off {folder.name}, without training")
+    training.generator.load_state_dict(
+        load_generator(training.generator, generator_checkpoint(folder, epoch)).state_dict()
+    )
+    training.average, training.history, training.step = None, rows, int(rows[-1]["step"] or 0)
+    training.train_seconds = float(rows[-1]["train_seconds"] or 0.0)
+    with decoration(job.directory / "samples"):
+        link_samples(folder, job.directory, epoch)
+    write_metrics(metrics_csv(job.directory), rows, list(job.config.scores))
+    return _finish(session, folder.name)
+
+
+def _draw_real(job: Job) -> None:
+    """samples/real.png: the first training images."""
+    path = job.directory / "samples" / "real.png"
+    if path.exists():
+        return
+    folder_below(job.directory, "samples")
+    with decoration(path):
+        pictures.save_grid(path, np.array(job.dataset.train[: job.config.trainer.sample_images]))
+
+
+def _opening_line(
+    job: Job, training: TrainState, batches: Batches, game: Game, total: int, seconds: float | None
+) -> str:
+    """One line before training: parameters, images, steps, and an estimate of the time.
+
+    Own code was timed when it was rehearsed: a copy of its networks would share what it holds elsewhere.
+    """
+    left = total - training.step
+    if job.in_sweep or left < TIMED_STEPS:
+        seconds = None
+    elif not job.config.has_own_code:
+        seconds = _estimate(job, training, batches, game)
+    seconds = None if seconds is None else seconds * left
+    parameters = [sum(p.numel() for p in net.parameters()) for net in (training.generator, training.discriminator)]
+    return estimate_line(parameters[0], parameters[1], len(job.dataset.train), left, seconds)
+
+
+def _estimate(job: Job, training: TrainState, batches: Batches, game: Game) -> float:
+    """Seconds of one training step, from a few on a copy that is thrown away."""
+    scratch = copy.deepcopy(training)
+    train_step(scratch, batches.at(0), game)
+    started = time.perf_counter()
+    for step in range(1, TIMED_STEPS):
+        train_step(scratch, batches.at(step), game)
+    return (time.perf_counter() - started) / (TIMED_STEPS - 1)
+
+
+def _closing_line(job: Job, content: Mapping[str, Any]) -> str:
+    objective = content.get("objective") or {}
+    value = objective.get("value")
+    measured = "" if value is None else f"{objective['name']} {value:.4g} (reference half A); "
+    measured = f"{job.note}; {measured}" if job.note else measured
+    return f"{measured}pictures: {picture_path(job.directory)}"
+
+
+def picture_path(directory: Path) -> Path:
+    """The newest sample grid of a run directory, or its folder of pictures where there is none."""
+    found = sorted((directory / "samples").glob("epoch_*.png"))
+    return found[-1] if found else directory / "samples"
+
+
+def _finish(session: Session, read_off: str | None = None) -> dict[str, Any]:
+    """Everything that a finished run leaves; gives result.json's content."""
+    job, rows = session.job, session.training.history
+    epoch = int(rows[-1]["epoch"] or 0)
+    session.save_generator(epoch)
+    with session.naming(epoch):
+        scores = session.scores(epoch)
+        content = {**session.result(job, rows, scores), "read_off": read_off}
+        write_result(result_json(job.directory), content)
+        if not samples_png(job.directory, epoch).exists():
+            session.draw_samples(epoch)
+    draw_losses(job, rows)
+    if job.config.metrics.pictures and session.evaluator is not None:
+        derived(job.config, session.training.device, "closer", epoch)
+        draw_closer(job, session.evaluator, session.sample)
+    session.judged(content["final"])
+    return content

@@ -1,0 +1,147 @@
+"""Images from a generator: always the same ones for the same weights, however many are asked for at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ganexp.files.pictures import slerp
+from ganexp.types.rng import derive
+
+STEPS = 10
+"""Pictures in one row of an interpolation, its two ends among them."""
+
+BLOCK = 256
+"""Images are generated in padded blocks of this many, so that the numbers do not depend on the count asked for."""
+
+
+def latents(latent: str, latent_dim: int, count: int, seed: int) -> Tensor:
+    """Latent vectors float32 (count, latent_dim), prefix-stable; torch's default generator is left alone.
+
+    Args:
+        latent: "normal" or "uniform" (on (-sqrt 3, sqrt 3)).
+        latent_dim: length of z.
+        count: how many.
+        seed: which ones.
+    """
+    blocks = []
+    for block in range(-(-count // BLOCK)):
+        generator = torch.Generator().manual_seed(derive(seed, "latent", block))
+        if latent == "normal":
+            blocks.append(torch.randn(BLOCK, latent_dim, generator=generator))
+        else:
+            blocks.append((torch.rand(BLOCK, latent_dim, generator=generator) * 2 - 1) * 3.0**0.5)
+    return torch.cat(blocks)[:count]
+
+
+def draw_labels(counts: Sequence[int], count: int, seed: int) -> Tensor:
+    """Labels int64 (count,) as often as in the training data, in random order, prefix-stable.
+
+    Each block of `BLOCK` labels is a stratified sample, one from each `BLOCK`-th part of the training labels in their
+    order, as the halves of the reference are stratified: were they drawn independently, the chance surplus of some
+    class would be a third of the cfd that MNIST's own training images have (analysis/metrics).
+
+    Args:
+        counts: training images of each label.
+        count: how many.
+        seed: which ones.
+    """
+    bounds = torch.tensor(counts, dtype=torch.float64).cumsum(0)
+    blocks = []
+    for block in range(-(-count // BLOCK)):
+        generator = torch.Generator().manual_seed(derive(seed, "label", block))
+        strata = torch.randperm(BLOCK, generator=generator)
+        points = (strata + torch.rand(BLOCK, generator=generator, dtype=torch.float64)) / BLOCK * bounds[-1]
+        blocks.append(torch.searchsorted(bounds, points, right=True))
+    return torch.cat(blocks)[:count]
+
+
+@torch.no_grad()
+def decode(generator: nn.Module, z: Tensor, device: torch.device, labels: Tensor | None = None) -> Tensor:
+    """Images float32 (N, C, H, W) in [-1, 1], on the CPU, of latent vectors z (N, latent_dim).
+
+    Runs in eval mode, in blocks padded to `BLOCK`; the module's mode is put back. A conditional generator takes
+    labels, int64 (N,).
+    """
+    was_training = generator.training
+    generator.eval()
+    images = []
+    try:
+        for start in range(0, len(z), BLOCK):
+            part = slice(start, start + BLOCK)
+            inputs = [_padded(z[part])] if labels is None else [_padded(z[part]), _padded(labels[part])]
+            images.append(generator(*(x.to(device) for x in inputs)).float().cpu()[: len(z[part])])
+    finally:
+        generator.train(was_training)
+    return torch.cat(images)
+
+
+@dataclass(frozen=True)
+class GeneratorSampler:
+    """A `Sampler` over fixed latent vectors, and fixed labels where the generator takes some.
+
+    Attributes:
+        generator: z, or z and labels -> images.
+        latent: distribution of z.
+        latent_dim: length of z.
+        device: where the generator is.
+        seed: which latent vectors and labels.
+        label_counts: training images of each label, for a conditional generator.
+    """
+
+    generator: nn.Module
+    latent: str
+    latent_dim: int
+    device: torch.device
+    seed: int = 0
+    label_counts: Sequence[int] | None = None
+
+    def __call__(self, count: int) -> Tensor:
+        """The first `count` images, float32 (count, C, H, W) in [-1, 1]."""
+        z = latents(self.latent, self.latent_dim, count, self.seed)
+        return decode(self.generator, z, self.device, self.labels(count))
+
+    def labels(self, count: int) -> Tensor | None:
+        """The labels that the first `count` images were asked for, int64 (count,); None: unconditional."""
+        return None if self.label_counts is None else draw_labels(self.label_counts, count, self.seed)
+
+
+def sampler(
+    generator: nn.Module,
+    latent: str,
+    latent_dim: int,
+    device: torch.device,
+    seed: int = 0,
+    label_counts: Sequence[int] | None = None,
+) -> GeneratorSampler:
+    """A function n -> float32 (n, C, H, W) in [-1, 1] over fixed latent vectors (and labels)."""
+    return GeneratorSampler(generator, latent, latent_dim, device, seed, label_counts)
+
+
+def interpolations(sample: GeneratorSampler, rows: int, labels: Tensor | None = None) -> Tensor:
+    """Images along great circles between pairs of latent vectors (White 2016), `STEPS` to a row, ends included.
+
+    Args:
+        sample: whose generator, latent vectors and labels.
+        rows: pairs.
+        labels: int64 (rows,), instead of those that `sample` draws.
+
+    Returns:
+        float32 (rows * STEPS, C, H, W) in [-1, 1], row after row.
+    """
+    ends = latents(sample.latent, sample.latent_dim, 2 * rows, sample.seed).view(rows, 2, sample.latent_dim)
+    points = [slerp(ends[:, 0], ends[:, 1], step / (STEPS - 1)) for step in range(STEPS)]
+    z = torch.stack(points, dim=1).reshape(rows * STEPS, sample.latent_dim)
+    labels = sample.labels(rows) if labels is None else labels
+    repeated = None if labels is None else labels.repeat_interleave(STEPS)
+    return decode(sample.generator, z, sample.device, repeated)
+
+
+def _padded(rows: Tensor) -> Tensor:
+    """`rows` with zeros after them, up to `BLOCK` rows."""
+    padded = torch.zeros(BLOCK, *rows.shape[1:], dtype=rows.dtype)
+    padded[: len(rows)] = rows
+    return padded

@@ -1,0 +1,98 @@
+"""Before any work, where own code takes part: can what a training holds be stored and taken back?"""
+
+from __future__ import annotations
+
+import copy
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import torch
+from torch.nn.parameter import is_lazy
+
+from ganexp.files.checkpoint import equal, roundtrip
+from ganexp.trainer.state import TrainState
+from ganexp.types.errors import ConfigError, Refused
+
+if TYPE_CHECKING:
+    from ganexp.config.spec import RunConfig
+    from ganexp.types import GAN, Dataset
+
+
+def refuse_lazy(gan: GAN) -> None:
+    """Refuse networks with weights that get their shape later than optimizers and averages look at them.
+
+    Raises:
+        ConfigError: naming one of them.
+    """
+    for net, module in (("generator", gan.generator), ("discriminator", gan.discriminator)):
+        lazy = [name for name, each in (*module.named_parameters(), *module.named_buffers()) if is_lazy(each)]
+        if lazy:
+            raise ConfigError(
+                f"model: expected networks whose weights have their shapes when they are built, got {net}.{lazy[0]} of "
+                "a lazy layer (LazyLinear ...); name its number of inputs, or pass a batch through it before it is "
+                "returned"
+            )
+
+
+def check_storable(config: RunConfig, dataset: Dataset) -> None:
+    """Build the networks, optimizers and average of a run on the CPU, step once, and store and load all in memory.
+
+    Raises:
+        ConfigError: something does not come back as it was, and so a run could neither be saved nor go on.
+    """
+    default = torch.get_default_dtype()
+    with torch.random.fork_rng(devices=[]):
+        try:
+            gan: GAN = config.model.build(dataset.image_shape, num_classes=dataset.num_classes)
+        except Refused:
+            raise
+        except Exception:
+            return  # the run's failure, told with its traceback
+    if (now := torch.get_default_dtype()) is not torch.float32:
+        torch.set_default_dtype(torch.float32 if default is now else default)
+        raise ConfigError(
+            f"model: expected torch's default dtype to stay float32, in which images and noise come, got {now}; own "
+            "code calls torch.set_default_dtype, for which layers have dtype="
+        )
+    state = _training(config, gan)
+    if state is None:
+        return
+    try:
+        tensors, values = state.packed()
+        stored, meta = roundtrip(tensors, values)
+        state.unpack(stored, meta)
+        other = [name for name, each in state.packed()[0].items() if not equal(each, stored[name])]
+        if other:
+            raise ValueError(f"{other[0]}: loading gives another value than was stored")
+    except Exception as error:
+        raise ConfigError(
+            "model, optim: expected networks and optimizers that a checkpoint can hold (dense tensors of types that "
+            f"safetensors has; of an extra state what JSON knows), got {' '.join(str(error).split())[:300]}"
+        ) from None
+
+
+def _training(config: RunConfig, gan: GAN) -> TrainState | None:
+    """The training with the optimizers' state as it is after a step; None where own code cannot make that."""
+    labels = () if gan.num_classes is None else (torch.zeros(2, dtype=torch.int64),)
+    with suppress(Exception):  # what a pass raises, the run meets
+        gan.discriminator(gan.generator(torch.zeros(2, gan.latent_dim), *labels), *labels)
+    try:
+        copy.deepcopy((gan.generator, gan.discriminator))
+    except Exception as error:
+        raise ConfigError(
+            "model: expected networks that can be copied after a pass through them, as an average and a score need, "
+            f"got {str(error)[:200]!r} (torch.nn.utils.weight_norm and spectral_norm; those of "
+            "torch.nn.utils.parametrizations can be copied)"
+        ) from None
+    ema = config.trainer.ema_kimg is not None
+    build = (config.optim_generator.build, config.optim_discriminator.build)
+    try:
+        state = TrainState(gan, *build, ema=ema, device=torch.device("cpu"))
+    except Exception:
+        return None
+    for net, optimizer in ((state.generator, state.optimizer_g), (state.discriminator, state.optimizer_d)):
+        for weight in net.parameters():
+            weight.grad = torch.zeros_like(weight)
+        with suppress(Exception):  # what it raises, the run meets
+            optimizer.step()
+    return state

@@ -1,0 +1,106 @@
+"""Runs that differ in epochs alone: where a longer one starts from, and what a shorter one is read off."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from ganexp.config.job import Job
+from ganexp.files import checkpoint, state
+from ganexp.files.checkpoint import CorruptCheckpointError
+from ganexp.files.code_record import read_code
+from ganexp.files.record import Row, read_metrics
+from ganexp.files.run_folder import generator_checkpoint, link_samples, metrics_csv, state_checkpoints
+from ganexp.trainer.state import TrainState
+
+
+def siblings(job: Job) -> Iterator[Path]:
+    """Other run directories beside this one that hold runs of the same trajectory.
+
+    Own code whose numbers cannot be had again has none: its trainings are each one of their own.
+    """
+    pattern = job.who.name.rpartition("-")[0] + "-*"
+    for folder in sorted(job.directory.parent.glob(pattern)):
+        if folder == job.directory or folder.is_symlink():
+            continue
+        if job.code is not None and (job.code.problems or _cannot_be_repeated(folder)):
+            continue
+        status = state.read(folder)
+        if status is not None and status.trajectory_id == job.who.trajectory_id:
+            yield folder
+
+
+def restore_newest(
+    job: Job, training: TrainState, total_steps: int, note: Callable[[str], None]
+) -> dict[str, Any] | None:
+    """Put `training` where the newest usable checkpoint of its trajectory was.
+
+    Looks in the run's own directory and in its siblings', takes the one furthest on that is not past the end, and
+    falls back to the one before it where one is damaged.
+
+    Args:
+        job: the run.
+        training: fresh; changed in place.
+        total_steps: where the run ends.
+        note: called with a line for the user.
+
+    Returns:
+        The checkpoint's metadata with "folder" added, or None where training starts from scratch.
+    """
+    folders = [job.directory, *siblings(job)]
+    paths = [path for folder in folders for path in state_checkpoints(folder)]
+    for path in sorted(paths, key=_step, reverse=True):
+        if _step(path) > total_steps:
+            continue
+        try:
+            meta = training.restore(path)
+        except CorruptCheckpointError as error:
+            note(f"{error}; going back to an earlier one")
+            continue
+        folder = path.parent.parent
+        if folder != job.directory:
+            link_samples(folder, job.directory, int(meta["epoch"]))
+        return {**meta, "folder": folder}
+    return None
+
+
+def longer_with_generator(job: Job, epoch: int) -> tuple[Path, list[Row]] | None:
+    """A sibling that kept the generator of `epoch`, with its metrics cut to there; None where there is none."""
+    for folder in siblings(job):
+        path = generator_checkpoint(folder, epoch)
+        if not path.exists():
+            continue
+        try:
+            checkpoint.load(path)
+            rows = [row for row in read_metrics(metrics_csv(folder)) if int(row["epoch"] or 0) <= epoch]
+        except (CorruptCheckpointError, OSError, ValueError, KeyError):
+            continue
+        if [row["epoch"] for row in rows] == list(range(1, epoch + 1)):
+            return folder, rows
+    return None
+
+
+def load_generator(like: nn.Module, path: Path) -> nn.Module:
+    """A copy of the generator `like` with the weights of a generator checkpoint, in eval mode.
+
+    Raises:
+        CorruptCheckpointError: the file is damaged.
+    """
+    tensors, _ = checkpoint.load(path)
+    generator = copy.deepcopy(like)
+    checkpoint.load_module(generator, tensors)
+    return generator.eval()
+
+
+def _cannot_be_repeated(folder: Path) -> bool:
+    code = read_code(folder)
+    return code is not None and bool(code.problems)
+
+
+def _step(path: Path) -> int:
+    digits = path.stem.removeprefix("state_")
+    return int(digits) if digits.isascii() and digits.isdigit() else -1

@@ -1,0 +1,144 @@
+"""What a process owes to whoever started it: messages that cost no work, and signals that ask it to stop."""
+
+from __future__ import annotations
+
+import codecs
+import errno
+import io
+import logging
+import os
+import re
+import select
+import signal
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from ganexp.types.terminal import plain
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
+NAMES = {1: "standard output", 2: "standard error"}
+"""Of the streams by their descriptors."""
+
+
+class _Lossy(io.FileIO):
+    """A stream whose writing never fails: what nobody reads, or a full disk does not take, is lost."""
+
+    complained = False
+
+    def write(self, data: ReadableBuffer) -> int:
+        """As `io.FileIO`; of what cannot be written all bytes count as written."""
+        try:
+            written = super().write(data)
+        except OSError as error:
+            written = None
+            self._complain(error)
+        return memoryview(data).nbytes if written is None else written
+
+    def _complain(self, error: OSError) -> None:
+        """Say once on standard error why messages are missing; not of a reader that went away by itself."""
+        if not self.complained and self.fileno() == 1 and error.errno not in (errno.EPIPE, errno.EIO):
+            self.complained = True
+            sys.stderr.write(f"ganexp: {NAMES[1]}: {error.strerror}; its messages are lost\n")
+
+
+class _Gate(io.TextIOWrapper):
+    """A stream through which no text reaches a terminal that acts on it, whoever prints it and whatever it read."""
+
+    def write(self, text: str) -> int:
+        """As `io.TextIOWrapper`; hidden characters are spelled out, but for what ganexp draws with on a terminal."""
+        if text.translate(_LINES).isprintable():
+            return super().write(text)
+        pieces = _DRAWING.split(text) if self.isatty() or os.environ.get("FORCE_COLOR") else [text]
+        drawn = [piece if odd % 2 else "\r".join(map(plain, piece.split("\r"))) for odd, piece in enumerate(pieces)]
+        super().write("".join(drawn))
+        return len(text)
+
+
+_LINES = dict.fromkeys(map(ord, "\n\t\r"), " ")
+_DRAWING = re.compile(r"(\x1b\[[0-9;?]{0,20}[A-HJKSTfhlmsu])")
+"""Colours and moves of the cursor, by which progress bars and tables are drawn: no titles, no clipboard, no keys."""
+
+
+class _Record(logging.LogRecord):
+    """A log record whose message and traceback cannot act on a terminal."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.exc_info:
+            self.exc_text = plain(logging.Formatter().formatException(self.exc_info))
+
+    def getMessage(self) -> str:  # noqa: N802  (the library's name)
+        return plain(super().getMessage())
+
+
+def keep_working() -> None:
+    """From now on a reader that goes away, or a log disk that is full, costs messages and ends nothing.
+
+    Everything that is logged, and printed to the standard streams, passes a gate (`ganexp.types.terminal.plain`).
+    Characters that the locale has no bytes for are spelled out too. Streams that a notebook, a launcher or a test
+    has replaced are left alone; closed ones lead nowhere.
+    """
+    logging.setLogRecordFactory(_Record)
+    _open_closed()
+    for descriptor, name in ((1, "stdout"), (2, "stderr")):
+        stream = getattr(sys, name)
+        if stream is getattr(sys, f"__{name}__"):
+            setattr(sys, name, _lossy(descriptor, stream))
+
+
+def speak_utf8() -> None:
+    """Begin again in UTF-8 where the locale has ASCII alone, in which no other names of files can be written down."""
+    if codecs.lookup(sys.getfilesystemencoding()).name == "ascii":
+        os.environ["PYTHONUTF8"] = "1"
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606
+
+
+def _lossy(descriptor: int, like: io.TextIOWrapper | None) -> io.TextIOWrapper:
+    raw = _Lossy(descriptor, "w", closefd=False)
+    unbuffered = like is not None and like.write_through
+    made = _Gate(
+        raw if unbuffered else io.BufferedWriter(raw),  # as Python itself does for -u
+        encoding="utf-8" if like is None else like.encoding,
+        errors="backslashreplace",
+        line_buffering=like is not None and like.line_buffering,
+        write_through=unbuffered,
+    )
+    if like is not None:
+        like.flush()
+    return made
+
+
+def _open_closed() -> None:
+    """Open closed standard streams to nowhere, lest the next file that is opened gets their messages."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) < 3:
+        os.set_inheritable(descriptor, True)
+    os.close(descriptor)
+
+
+def reader_gone() -> bool:
+    """Whether nobody can read standard output any more: the other end of the pipe is closed, or the terminal gone."""
+    poll = select.poll()
+    poll.register(1, 0)
+    return any(events & (select.POLLERR | select.POLLHUP) for _, events in poll.poll(0))
+
+
+def stop_signals() -> tuple[signal.Signals, ...]:
+    """The signals by which a process is asked to stop and save: SIGHUP only where it was not ignored (nohup)."""
+    hang_up = () if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else (signal.SIGHUP,)
+    return (signal.SIGINT, signal.SIGTERM, *hang_up)
+
+
+def ignore_next(number: int) -> None:
+    """Ignore SIGHUP from now on where `number` is it: a terminal that closes sends it more than once."""
+    if number == signal.SIGHUP:
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+
+def restore(handlers: Mapping[Any, Any]) -> None:
+    """Give signals the handlers that they had, but for a SIGHUP that came and is ignored since."""
+    for number, handler in handlers.items():
+        if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, handler)
