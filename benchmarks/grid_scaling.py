@@ -35,7 +35,7 @@ def prepare(sweep: Path, arguments: Sequence[str]) -> None:
     from hydra.types import RunMode
 
     from ganexp.__main__ import register
-    from ganexp.config.spec import conf_dir
+    from ganexp.config.run_config import conf_dir
     from ganexp.sweep.compose import Composer
     from ganexp.sweep.expand import axes, points
     from ganexp.sweep.points import all_points

@@ -11,8 +11,8 @@ from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 
 from ganexp.__main__ import register
-from ganexp.config.job import Job, identify, load_dataset
-from ganexp.config.spec import conf_dir, load
+from ganexp.config.run_config import conf_dir, load
+from ganexp.config.run_spec import RunSpec, identify, load_dataset
 from ganexp.files.record import Row
 from ganexp.files.run_folder import Texts
 from ganexp.trainer import Interrupted, train
@@ -36,7 +36,7 @@ class Until:
         """Nothing."""
 
 
-def make_job(batch: int, root: str, precision: str, *overrides: str) -> Job:
+def make_spec(batch: int, root: str, precision: str, *overrides: str) -> RunSpec:
     """A run on MNIST, as a command line would compose it."""
     from pathlib import Path
 
@@ -46,20 +46,20 @@ def make_job(batch: int, root: str, precision: str, *overrides: str) -> Job:
         initialize_config_dir(str(conf_dir())).__enter__()
     texts = ["dataset=mnist", f"trainer.batch_size={batch}", f"trainer.precision={precision}", "metrics=none"]
     config = load(compose("config", [*texts, *overrides]))
-    return Job(config, load_dataset(config.dataset), identify(config), Path(), Texts("", "", ""), in_sweep=True)
+    return RunSpec(config, load_dataset(config.dataset), identify(config), Path(), Texts("", "", ""), in_sweep=True)
 
 
 def prepare(batch: int, root: str, precision: str, *overrides: str) -> Callable[[float], float]:
     """A function seconds -> images/s that trains for about so long."""
-    job = make_job(batch, root, precision, *overrides)
-    state, batches, game = build_state(job), build_batches(job), build_game(job)
+    spec = make_spec(batch, root, precision, *overrides)
+    state, batches, game = build_state(spec), build_batches(spec), build_game(spec)
     hooks = Until()
 
     def run(seconds: float) -> float:
         before, started = batches.images_seen(state.step), time.perf_counter()
         hooks.end = started + seconds
         with suppress(Interrupted):
-            train(state, batches, game, Limits(epochs=1000), job.config.seed, hooks)
+            train(state, batches, game, Limits(epochs=1000), spec.config.seed, hooks)
         return (batches.images_seen(state.step) - before) / (time.perf_counter() - started)
 
     return run

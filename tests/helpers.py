@@ -9,8 +9,8 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf
 
 from ganexp.__main__ import register
-from ganexp.config.job import Job, identify, load_dataset
-from ganexp.config.spec import conf_dir, load
+from ganexp.config.run_config import conf_dir, load
+from ganexp.config.run_spec import RunSpec, identify, load_dataset
 from ganexp.files.run_folder import Texts
 from ganexp.trainer.compatible import check_together
 
@@ -43,15 +43,15 @@ def compose_config(*overrides: str) -> DictConfig:
     return compose("config", list(overrides))
 
 
-def make_job(directory: Path, *overrides: str, in_sweep: bool = True) -> Job:
-    """A job in `directory`/<its run name>."""
+def make_spec(directory: Path, *overrides: str, in_sweep: bool = True) -> RunSpec:
+    """A run in `directory`/<its run name>."""
     cfg = compose_config(*overrides)
     config = load(cfg)
-    who = identify(config)
+    identity = identify(config)
     check_together(config)
     texts = Texts(
         OmegaConf.to_yaml(cfg),
         OmegaConf.to_yaml(OmegaConf.create(list(overrides))),
         OmegaConf.to_yaml(OmegaConf.create({"hydra": {"runtime": {"cwd": str(directory)}}})),
     )
-    return Job(config, load_dataset(config.dataset), who, directory / who.name, texts, in_sweep)
+    return RunSpec(config, load_dataset(config.dataset), identity, directory / identity.name, texts, in_sweep)

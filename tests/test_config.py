@@ -1,6 +1,6 @@
 import pytest
 
-from ganexp.config.spec import load
+from ganexp.config.run_config import load
 from ganexp.types.errors import ConfigError
 from helpers import compose_config
 

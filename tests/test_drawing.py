@@ -17,7 +17,7 @@ from ganexp.files.run_folder import generator_checkpoint
 from ganexp.files.state import State
 from ganexp.report.write import write_report
 from ganexp.trainer import run
-from helpers import TINY, make_job
+from helpers import TINY, make_spec
 
 BACKENDS = ("module://matplotlib_inline.backend_inline", "nonsense")
 
@@ -56,7 +56,7 @@ def test_a_disk_that_is_full_at_the_pictures_alone_leaves_a_finished_run(tmp_pat
     monkeypatch.setattr(pictures, "save_grid", full)
     monkeypatch.setattr(pictures, "losses_figure", full)
     monkeypatch.setattr("ganexp.files.run_folder._link", full)
-    done = run.execute(make_job(tmp_path, *scored, "metrics.num_samples=48", "metrics.pictures=true"))
+    done = run.execute(make_spec(tmp_path, *scored, "metrics.num_samples=48", "metrics.pictures=true"))
     assert done.state is State.COMPLETED
     assert json.loads((done.directory / "result.json").read_text())["final"]["cfd"] > 0
     assert not list(done.directory.rglob("*.png"))
@@ -71,7 +71,7 @@ def test_scores_are_written_before_anything_is_drawn(tmp_path, data_root, monkey
 
     monkeypatch.setattr(pictures, "losses_figure", killed)
     with pytest.raises(KeyboardInterrupt):
-        run.execute(make_job(tmp_path, *TINY))
+        run.execute(make_spec(tmp_path, *TINY))
 
 
 def test_a_report_is_written_without_its_figures(recorded, monkeypatch):
@@ -115,7 +115,7 @@ def test_equal_content_is_equal_bytes_and_any_order_is_read(tmp_path, data_root,
     monkeypatch.setenv("GANEXP_DATA", str(data_root))
     files = []
     for place in "abc":
-        done = run.execute(make_job(tmp_path / place, *TINY, "trainer.epochs=1"))
+        done = run.execute(make_spec(tmp_path / place, *TINY, "trainer.epochs=1"))
         files.append(generator_checkpoint(done.directory, 1).read_bytes())
     assert len(set(files)) == 1
     tensors, meta = load(generator_checkpoint(done.directory, 1))

@@ -11,19 +11,19 @@ from ganexp.files.record import is_cadence, read_metrics
 from ganexp.files.run_folder import result_json
 from ganexp.trainer import run
 from ganexp.types.errors import ConfigError, DirectoryError
-from helpers import TINY, make_job
+from helpers import TINY, make_spec
 
 SCORED = [override for override in TINY if override != "metrics=none"]
 
 
 @pytest.fixture
-def job(tmp_path, data_root, monkeypatch):
+def spec(tmp_path, data_root, monkeypatch):
     monkeypatch.setenv("GANEXP_DATA", str(data_root))
-    return lambda *overrides: make_job(tmp_path, *SCORED, "metrics.num_samples=60", *overrides)
+    return lambda *overrides: make_spec(tmp_path, *SCORED, "metrics.num_samples=60", *overrides)
 
 
-def test_scores_fill_the_cadence_and_the_result_has_the_last_epoch(job):
-    done = run.execute(job("trainer.epochs=3"))
+def test_scores_fill_the_cadence_and_the_result_has_the_last_epoch(spec):
+    done = run.execute(spec("trainer.epochs=3"))
     rows = read_metrics(done.directory / "metrics.csv")
     assert [row["cfd"] is not None for row in rows] == [True, True, False]
     result = json.loads(result_json(done.directory).read_text())
@@ -41,8 +41,8 @@ def test_scores_fill_the_cadence_and_the_result_has_the_last_epoch(job):
     assert result["provenance"]["metrics"]["num_samples"] == 60
 
 
-def test_full_metrics_draw_closer_pictures(job):
-    done = run.execute(job("trainer.epochs=1", "metrics=full", "metrics.num_samples=60"))
+def test_full_metrics_draw_closer_pictures(spec):
+    done = run.execute(spec("trainer.epochs=1", "metrics=full", "metrics.num_samples=60"))
     final = json.loads(result_json(done.directory).read_text())["final"]
     assert {"parzen_ll", "parzen_ll_se", "memorization"} <= set(final)
     interpolation, neighbours = (
@@ -52,8 +52,8 @@ def test_full_metrics_draw_closer_pictures(job):
         assert interpolation.size == neighbours.size
 
 
-def test_evaluating_again_gives_the_same_digits(job):
-    done = run.execute(job("trainer.epochs=3", "trainer.ema_kimg=0.1"))
+def test_evaluating_again_gives_the_same_digits(spec):
+    done = run.execute(spec("trainer.epochs=3", "trainer.ema_kimg=0.1"))
     before = json.loads(result_json(done.directory).read_text())
     scores = evaluate(done.directory)
     after = json.loads(result_json(done.directory).read_text())
@@ -61,8 +61,8 @@ def test_evaluating_again_gives_the_same_digits(job):
     assert after == before
 
 
-def test_metrics_can_be_added_to_a_run_that_measured_nothing(job):
-    done = run.execute(job("metrics=none"))
+def test_metrics_can_be_added_to_a_run_that_measured_nothing(spec):
+    done = run.execute(spec("metrics=none"))
     assert "cfd" not in json.loads(result_json(done.directory).read_text())["final"]
     with pytest.raises(ConfigError, match="--metrics default"):
         evaluate(done.directory)
@@ -72,8 +72,8 @@ def test_metrics_can_be_added_to_a_run_that_measured_nothing(job):
     assert result["objective"]["name"] == "cfd"
 
 
-def test_the_generator_of_an_earlier_epoch(job):
-    done = run.execute(job("metrics=none", "trainer.milestones=[2]"))
+def test_the_generator_of_an_earlier_epoch(spec):
+    done = run.execute(spec("metrics=none", "trainer.milestones=[2]"))
     evaluate(done.directory, metrics="default", epoch=2, num_samples=60)
     written = json.loads((done.directory / "evaluations" / "epoch_0002.json").read_text())
     assert written["epoch"] == 2
@@ -82,16 +82,16 @@ def test_the_generator_of_an_earlier_epoch(job):
         evaluate(done.directory, metrics="default", epoch=1, num_samples=60)
 
 
-def test_an_unknown_option_lists_those_there_are(job):
-    done = run.execute(job("metrics=none"))
+def test_an_unknown_option_lists_those_there_are(spec):
+    done = run.execute(spec("metrics=none"))
     with pytest.raises(ConfigError, match="default, full, inception, none"):
         evaluate(done.directory, metrics="beauty")
 
 
-def test_scores_do_not_depend_on_the_batch_size(job):
+def test_scores_do_not_depend_on_the_batch_size(spec):
     """The same generator scored under another configuration of the trainer."""
-    done = run.execute(job("trainer.epochs=1"))
-    asked = job("trainer.epochs=1", "trainer.batch_size=7")
+    done = run.execute(spec("trainer.epochs=1"))
+    asked = spec("trainer.epochs=1", "trainer.batch_size=7")
     from ganexp.config.reopen import generator_weights
     from ganexp.trainer.build import build_state, make_evaluator
     from ganexp.trainer.sampling import sampler
@@ -104,8 +104,8 @@ def test_scores_do_not_depend_on_the_batch_size(job):
     assert dict(scores.values) == {name: final[name] for name in scores.values}
 
 
-def test_a_finished_run_without_labels_of_its_own_is_refused_before_anything_is_written(job, monkeypatch):
-    asked = job()
+def test_a_finished_run_without_labels_of_its_own_is_refused_before_anything_is_written(spec, monkeypatch):
+    asked = spec()
     unlabelled = replace(
         asked, dataset=replace(asked.dataset, name="own", train_labels=None, reference_labels=None, num_classes=None)
     )

@@ -4,7 +4,7 @@ import inspect
 import pytest
 
 from ganexp.config.identity import canonical, difference, run_id, trajectory_id
-from ganexp.config.spec import load
+from ganexp.config.run_config import load
 from helpers import compose_config
 
 

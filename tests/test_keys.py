@@ -8,13 +8,13 @@ from hydra import compose
 from omegaconf import OmegaConf
 from typing_extensions import TypedDict
 
-from ganexp.config.job import identify
 from ganexp.config.mistakes import check_hydra
 from ganexp.config.reopen import open_config
-from ganexp.config.spec import from_plain, load, plain_values
+from ganexp.config.run_config import from_plain, load, plain_values
+from ganexp.config.run_spec import identify
 from ganexp.config.target import validate_value
 from ganexp.types.errors import ConfigError
-from helpers import TINY, compose_config, make_job
+from helpers import TINY, compose_config, make_spec
 
 
 @pytest.mark.parametrize(
@@ -100,13 +100,13 @@ def test_notes_are_free_and_no_part_of_a_run(tmp_path):
 
 
 def test_a_recorded_configuration_opens_as_0_1_0_wrote_it_and_its_unknown_keys_are_refused(tmp_path):
-    job = make_job(tmp_path, *TINY)
-    values = plain_values(OmegaConf.create(job.texts.config))
+    spec = make_spec(tmp_path, *TINY)
+    values = plain_values(OmegaConf.create(spec.texts.config))
     del values["notes"]
-    assert from_plain(values) == job.config
+    assert from_plain(values) == spec.config
     folder = tmp_path / "run" / ".hydra"
     folder.mkdir(parents=True)
-    for name, text in (("overrides", job.texts.overrides), ("hydra", job.texts.hydra)):
+    for name, text in (("overrides", spec.texts.overrides), ("hydra", spec.texts.hydra)):
         Path(folder / f"{name}.yaml").write_text(text)
     values["trainer"]["batchsize"] = 64
     (folder / "config.yaml").write_text(OmegaConf.to_yaml(OmegaConf.create(values)))

@@ -18,7 +18,7 @@ from ganexp.files.state import read as read_status
 from ganexp.trainer import run
 from ganexp.trainer.rehearsal import rehearse
 from ganexp.types.errors import ConfigError
-from helpers import TINY, make_job
+from helpers import TINY, make_spec
 
 OWN = (*(text for text in TINY if not text.startswith("model.")), "model=mlp", "trust=[lab*]", "trainer.epochs=2")
 
@@ -77,11 +77,11 @@ def lab(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def job(tmp_path, data_root, monkeypatch):
+def spec(tmp_path, data_root, monkeypatch):
     monkeypatch.setenv("GANEXP_DATA", str(data_root))
 
     def make(*overrides, target="lab.mine", folder="runs"):
-        return make_job(tmp_path / folder, *OWN, "~model", f"+model._target_={target}", *overrides)
+        return make_spec(tmp_path / folder, *OWN, "~model", f"+model._target_={target}", *overrides)
 
     return make
 
@@ -147,32 +147,32 @@ CANNOT = {
 
 
 @pytest.mark.parametrize("kind", DRAWS)
-def test_own_code_that_draws_from_global_generators_gives_the_same_bits(lab, job, kind):
+def test_own_code_that_draws_from_global_generators_gives_the_same_bits(lab, spec, kind):
     lab(DRAWS[kind])
-    first, again, longer = job(folder="a"), job(folder="b"), job("trainer.epochs=3", folder="b")
+    first, again, longer = spec(folder="a"), spec(folder="b"), spec("trainer.epochs=3", folder="b")
     assert run.execute(first).state is State.COMPLETED
     random.random(), np.random.random(), torch.rand(3)
     run.execute(again)
     assert numbers(first.directory) == numbers(again.directory)
     run.execute(longer)  # goes on after the second epoch
-    run.execute(alone := job("trainer.epochs=3", folder="c"))
+    run.execute(alone := spec("trainer.epochs=3", folder="c"))
     assert numbers(longer.directory) == numbers(alone.directory)
 
 
 @pytest.mark.parametrize("kind", CANNOT)
-def test_what_cannot_be_repeated_is_refused_before_any_work(lab, job, kind):
+def test_what_cannot_be_repeated_is_refused_before_any_work(lab, spec, kind):
     text, told = CANNOT[kind]
     lab(text)
     with pytest.raises(ConfigError, match="not reproducible") as error:
-        run.execute(refused := job())
+        run.execute(refused := spec())
     assert told in str(error.value)
     assert "own_code_random=allow" in str(error.value)
     assert not refused.directory.exists()
 
 
-def test_the_rehearsal_leaves_no_trace(lab, job):
+def test_the_rehearsal_leaves_no_trace(lab, spec):
     lab(DRAWS["numpy"])
-    prepared = job()
+    prepared = spec()
     run.execute(prepared)
     states = random.getstate(), np.random.get_state()[1].copy(), torch.get_rng_state()
     noticed = rehearse(prepared)
@@ -182,10 +182,10 @@ def test_the_rehearsal_leaves_no_trace(lab, job):
     assert noticed.problems == noticed.shared == ()
 
 
-def test_allowed_it_is_said_and_never_continued_from(lab, job):
+def test_allowed_it_is_said_and_never_continued_from(lab, spec):
     lab(CANNOT["entropy"][0])
-    run.execute(short := job("own_code_random=allow"))
-    done = run.execute(longer := job("own_code_random=allow", "trainer.epochs=3"))
+    run.execute(short := spec("own_code_random=allow"))
+    done = run.execute(longer := spec("own_code_random=allow", "trainer.epochs=3"))
     assert done.message.startswith(NOT_REPRODUCIBLE)
     assert read_status(longer.directory).note == NOT_REPRODUCIBLE
     result = json.loads((longer.directory / "result.json").read_text())
@@ -193,7 +193,7 @@ def test_allowed_it_is_said_and_never_continued_from(lab, job):
     assert len(numbers(longer.directory)) == 3
     assert numbers(longer.directory)[:2] != numbers(short.directory)  # another training: nothing was taken from it
     with pytest.raises(ConfigError, match="own_code_random=allow"):
-        run.execute(job())
+        run.execute(spec())
 
 
 @pytest.mark.parametrize(
@@ -205,32 +205,32 @@ def test_allowed_it_is_said_and_never_continued_from(lab, job):
         (DRAWS["state"].replace("torch.randint(2**31, ()).item()", "3"), "discriminator.noise._extra_state"),
     ],
 )
-def test_seeds_that_share_their_weights_or_draws_are_told(lab, job, text, told):
+def test_seeds_that_share_their_weights_or_draws_are_told(lab, spec, text, told):
     lab(text)
-    assert any(told in each for each in rehearse(job()).shared)
+    assert any(told in each for each in rehearse(spec()).shared)
 
 
-def test_an_edited_module_is_refused_with_its_file_until_a_key_says_what_it_is(lab, job, tmp_path):
+def test_an_edited_module_is_refused_with_its_file_until_a_key_says_what_it_is(lab, spec, tmp_path):
     lab("from lab.layers import mine")
     lab(body(before="def later():\n    from . import lazy\n"), "lab/layers.py")
     lab("WIDTH = 1", "lab/lazy.py")
-    first = job()
+    first = spec()
     run.execute(first)
     before = numbers(first.directory)
     lab("WIDTH = 2", "lab/lazy.py")
     for overrides in ((), ("trainer.epochs=3",), ("trainer.epochs=1",)):
         with pytest.raises(ConfigError, match=r"lab[/.]lazy.*changed_code=own_run") as error:
-            run.execute(job(*overrides))
+            run.execute(spec(*overrides))
         assert str(tmp_path / "code" / "lab" / "lazy.py") in str(error.value)
-    own = job("changed_code=own_run")
-    assert own.who.run_id != first.who.run_id
+    own = spec("changed_code=own_run")
+    assert own.identity.run_id != first.identity.run_id
     assert run.execute(own).state is State.COMPLETED
-    same = job("changed_code=same_run")
-    assert same.who.run_id == first.who.run_id
+    same = spec("changed_code=same_run")
+    assert same.identity.run_id == first.identity.run_id
     assert run.execute(same).message.startswith("already done; own code: ")
     assert numbers(first.directory) == before
     assert "said to be the same" in read_code(first.directory).note
-    assert run.execute(job()).state is State.COMPLETED  # the last answer counts from now on
+    assert run.execute(spec()).state is State.COMPLETED  # the last answer counts from now on
 
 
 def test_sources_are_followed_wherever_they_lie(lab, tmp_path, monkeypatch):
@@ -259,10 +259,10 @@ def test_a_zip_counts_with_its_modules(tmp_path, monkeypatch):
     assert set(sources(["labzip.mine"])) == {"labzip", "labzip.a"}
 
 
-def test_directories_without_a_record_are_read_as_before(lab, job):
+def test_directories_without_a_record_are_read_as_before(lab, spec):
     lab(body())
-    first = job()
+    first = spec()
     run.execute(first)
     (first.directory / ".hydra" / "own_code.json").unlink()
     lab(body(before="# a comment"))
-    assert run.execute(job()).message == "already done"
+    assert run.execute(spec()).message == "already done"

@@ -6,18 +6,18 @@ from ganexp.config.reopen import generator_weights, open_run, parse_checkpoint, 
 from ganexp.sample import sample
 from ganexp.trainer import run
 from ganexp.types.errors import ConfigError, DirectoryError
-from helpers import TINY, make_job
+from helpers import TINY, make_spec
 
 
 @pytest.fixture
 def finished(tmp_path, data_root, monkeypatch):
     monkeypatch.setenv("GANEXP_DATA", str(data_root))
-    return run.execute(make_job(tmp_path, *TINY, "trainer.epochs=1")).directory
+    return run.execute(make_spec(tmp_path, *TINY, "trainer.epochs=1")).directory
 
 
 def test_a_run_is_found_again_under_the_same_identity(finished):
-    job = open_run(finished, [])
-    assert finished.name.endswith(job.who.run_id[:8])
+    spec = open_run(finished, [])
+    assert finished.name.endswith(spec.identity.run_id[:8])
 
 
 def test_a_strangers_configuration_calls_nothing_and_cannot_extend_trust(finished, tmp_path):

@@ -15,32 +15,32 @@ from ganexp.files.run_folder import generator_checkpoint, state_checkpoints
 from ganexp.files.state import State
 from ganexp.trainer import run
 from ganexp.types.errors import ConfigError, DataError, DirectoryError
-from helpers import TINY, make_job
+from helpers import TINY, make_spec
 
 
 @pytest.fixture
-def job(tmp_path, data_root, monkeypatch):
+def spec(tmp_path, data_root, monkeypatch):
     monkeypatch.setenv("GANEXP_DATA", str(data_root))
 
     def make(*overrides, **settings):
         other = any(override.startswith("model=") for override in overrides)
         tiny = [override for override in TINY if not (other and override.startswith("model."))]
-        return make_job(tmp_path, *tiny, *overrides, **settings)
+        return make_spec(tmp_path, *tiny, *overrides, **settings)
 
     return make
 
 
-def fingerprint(job):
+def fingerprint(spec):
     """What must be the same bits: the newest full checkpoint, and metrics.csv but for seconds."""
-    tensors, _ = load(state_checkpoints(job.directory)[0])
+    tensors, _ = load(state_checkpoints(spec.directory)[0])
     rows = [
-        {k: v for k, v in row.items() if k != "train_seconds"} for row in read_metrics(job.directory / "metrics.csv")
+        {k: v for k, v in row.items() if k != "train_seconds"} for row in read_metrics(spec.directory / "metrics.csv")
     ]
     return weights_sha256(tensors), rows
 
 
-def test_a_finished_run_leaves_everything(job):
-    done = run.execute(job())
+def test_a_finished_run_leaves_everything(spec):
+    done = run.execute(spec())
     here = done.directory
     assert done.state is State.COMPLETED
     assert here.name.startswith("digits-mlp-non_saturating-")
@@ -70,23 +70,23 @@ def test_a_finished_run_leaves_everything(job):
     assert kept == ["generator_0004.safetensors", "state_00000009.safetensors", "state_00000012.safetensors"]
 
 
-def test_a_finished_run_is_read_not_repeated(job):
-    first = run.execute(job())
+def test_a_finished_run_is_read_not_repeated(spec):
+    first = run.execute(spec())
     stamp = (first.directory / "metrics.csv").stat().st_mtime_ns
-    again = run.execute(job())
+    again = run.execute(spec())
     assert (again.state, again.message) == (State.COMPLETED, "already done")
     assert (first.directory / "metrics.csv").stat().st_mtime_ns == stamp
 
 
-def test_a_longer_run_starts_from_a_shorter_one_and_ends_with_the_same_bits(job, tmp_path):
-    straight = job()
+def test_a_longer_run_starts_from_a_shorter_one_and_ends_with_the_same_bits(spec, tmp_path):
+    straight = spec()
     run.execute(straight)
     wanted = fingerprint(straight)
     shutil.rmtree(straight.directory)
-    half = job("trainer.epochs=2")
+    half = spec("trainer.epochs=2")
     run.execute(half)
     before = fingerprint(half)
-    notes = count_steps(run.execute, job())
+    notes = count_steps(run.execute, spec())
     assert notes == 6, "the longer run trains the missing half alone"
     assert fingerprint(straight) == wanted
     assert fingerprint(half) == before
@@ -107,11 +107,11 @@ def count_steps(call, *arguments):
     return len(steps)
 
 
-def test_a_shorter_run_is_read_off_a_longer_one_that_kept_its_generator(job):
-    run.execute(job("trainer.milestones=[2]"))
-    short = job("trainer.epochs=2")
+def test_a_shorter_run_is_read_off_a_longer_one_that_kept_its_generator(spec):
+    run.execute(spec("trainer.milestones=[2]"))
+    short = spec("trainer.epochs=2")
     assert count_steps(run.execute, short) == 0
-    alone = job("trainer.epochs=2")
+    alone = spec("trainer.epochs=2")
     result = json.loads((alone.directory / "result.json").read_text())
     assert result["read_off"].startswith("digits-mlp-")
     rows = read_metrics(alone.directory / "metrics.csv")
@@ -123,21 +123,21 @@ def test_a_shorter_run_is_read_off_a_longer_one_that_kept_its_generator(job):
     assert strip(read_metrics(alone.directory / "metrics.csv")) == strip(rows)
 
 
-def test_a_trajectory_writes_its_shorter_runs_as_it_passes_them(job):
-    long = job("trainer.milestones=[1,3]", "sweep.read_off=[1,3]")
+def test_a_trajectory_writes_its_shorter_runs_as_it_passes_them(spec):
+    long = spec("trainer.milestones=[1,3]", "sweep.read_off=[1,3]")
     run.execute(long)
     for epochs in (1, 3):
-        short = job(f"trainer.epochs={epochs}")
+        short = spec(f"trainer.epochs={epochs}")
         status = state.read(short.directory)
-        assert (status.state, status.epoch, status.run_id) == (State.COMPLETED, epochs, short.who.run_id)
+        assert (status.state, status.epoch, status.run_id) == (State.COMPLETED, epochs, short.identity.run_id)
         assert len(read_metrics(short.directory / "metrics.csv")) == epochs
         assert len(list((short.directory / "samples").iterdir())) == epochs + 1
         assert "trainer.epochs" in (short.directory / ".hydra" / "overrides.yaml").read_text()
         assert run.execute(short).message == "already done"
 
 
-def test_a_damaged_newest_checkpoint_falls_back_to_the_one_before(job):
-    straight = job()
+def test_a_damaged_newest_checkpoint_falls_back_to_the_one_before(spec):
+    straight = spec()
     run.execute(straight)
     wanted = fingerprint(straight)
     newest, older = state_checkpoints(straight.directory)
@@ -152,11 +152,11 @@ def test_a_damaged_newest_checkpoint_falls_back_to_the_one_before(job):
     assert fingerprint(straight) == wanted
 
 
-def unfinish(job):
+def unfinish(spec):
     """Make a finished run look like one whose process died."""
-    status = state.read(job.directory)
-    state.write(job.directory, replace(status, state=State.RUNNING))
-    (job.directory / "result.json").unlink()
+    status = state.read(spec.directory)
+    state.write(spec.directory, replace(status, state=State.RUNNING))
+    (spec.directory / "result.json").unlink()
 
 
 @pytest.mark.parametrize(
@@ -191,10 +191,10 @@ def unfinish(job):
     ],
     ids="-".join,
 )
-def test_interrupted_runs_end_with_the_same_bits_for_every_option(job, overrides):
+def test_interrupted_runs_end_with_the_same_bits_for_every_option(spec, overrides):
     from ganexp.trainer import loop
 
-    straight = job(*overrides)
+    straight = spec(*overrides)
     run.execute(straight)
     wanted = fingerprint(straight)
     shutil.rmtree(straight.directory)
@@ -212,11 +212,11 @@ def test_interrupted_runs_end_with_the_same_bits_for_every_option(job, overrides
         with pytest.raises(RuntimeError, match="power"):
             run.execute(straight)
     assert state.read(straight.directory).state is State.FAILED
-    run.execute(job(*overrides, "sweep.retry=failed"))
+    run.execute(spec(*overrides, "sweep.retry=failed"))
     assert fingerprint(straight) == wanted
 
 
-def test_a_failed_run_is_tried_again_only_when_asked(job, monkeypatch):
+def test_a_failed_run_is_tried_again_only_when_asked(spec, monkeypatch):
     from ganexp.trainer import loop
 
     def broken(*arguments):
@@ -225,16 +225,16 @@ def test_a_failed_run_is_tried_again_only_when_asked(job, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(loop, "train_step", broken)
         with pytest.raises(RuntimeError, match="no luck"):
-            run.execute(job())
-    failed = run.execute(job())
+            run.execute(spec())
+    failed = run.execute(spec())
     assert failed.state is State.FAILED
     assert "no luck" in failed.message
     assert "sweep.retry=failed" in failed.message
-    assert run.execute(job("sweep.retry=failed")).state is State.COMPLETED
+    assert run.execute(spec("sweep.retry=failed")).state is State.COMPLETED
 
 
-def test_divergence_is_a_state_of_its_own_and_keeps_the_last_good_checkpoint(job):
-    outcome = run.execute(job("optim=sgd", "optim.lr=1e30"))
+def test_divergence_is_a_state_of_its_own_and_keeps_the_last_good_checkpoint(spec):
+    outcome = run.execute(spec("optim=sgd", "optim.lr=1e30"))
     assert outcome.state is State.DIVERGED
     status = state.read(outcome.directory)
     assert status.state is State.DIVERGED
@@ -242,57 +242,57 @@ def test_divergence_is_a_state_of_its_own_and_keeps_the_last_good_checkpoint(job
     assert not (outcome.directory / "result.json").exists()
 
 
-def test_another_configuration_in_the_same_directory_is_refused_and_nothing_touched(job):
-    first = job()
+def test_another_configuration_in_the_same_directory_is_refused_and_nothing_touched(spec):
+    first = spec()
     run.execute(first)
     before = {p: p.read_bytes() for p in first.directory.rglob("*") if p.is_file()}
-    other = replace(job("optim.lr=0.5"), directory=first.directory)
+    other = replace(spec("optim.lr=0.5"), directory=first.directory)
     with pytest.raises(DirectoryError, match=r"optim\.generator\.lr: there 0\.001, asked 0\.5"):
         run.execute(other)
     assert {p: p.read_bytes() for p in first.directory.rglob("*") if p.is_file()} == before
 
 
-def test_a_folder_of_something_else_is_refused(job):
-    asked = job()
+def test_a_folder_of_something_else_is_refused(spec):
+    asked = spec()
     (asked.directory / "samples").mkdir(parents=True)
     (asked.directory / "samples" / "real.png").touch()
     with pytest.raises(DirectoryError, match=r"samples/real\.png"):
         run.execute(asked)
 
 
-def test_a_batch_larger_than_the_dataset_is_refused(job):
+def test_a_batch_larger_than_the_dataset_is_refused(spec):
     with pytest.raises(DataError, match=r"trainer\.batch_size: expected at most 48.*got 49"):
-        job("trainer.batch_size=49")
+        spec("trainer.batch_size=49")
 
 
-def test_a_device_that_is_not_there_is_refused_before_anything_is_written(job):
-    asked = job("trainer.device=cuda:99")
+def test_a_device_that_is_not_there_is_refused_before_anything_is_written(spec):
+    asked = spec("trainer.device=cuda:99")
     with pytest.raises(DataError, match=r"trainer\.device.*'cuda:99'"):
         run.execute(asked)
     assert not asked.directory.exists()
 
 
-def test_max_steps_finishes_as_usual(job):
-    done = run.execute(job("trainer.max_steps=4"))
+def test_max_steps_finishes_as_usual(spec):
+    done = run.execute(spec("trainer.max_steps=4"))
     rows = read_metrics(done.directory / "metrics.csv")
     assert [(row["epoch"], row["step"]) for row in rows] == [(1, 3), (2, 4)]
     assert (done.directory / "result.json").exists()
 
 
-def test_samples_at_a_cadence_and_at_the_end(job):
-    done = run.execute(job("trainer.samples_every_epochs=3"))
+def test_samples_at_a_cadence_and_at_the_end(spec):
+    done = run.execute(spec("trainer.samples_every_epochs=3"))
     assert sorted(p.stem for p in (done.directory / "samples").iterdir()) == ["epoch_0003", "epoch_0004", "real"]
 
 
-def test_an_unknown_metric_of_a_search_is_refused(job):
+def test_an_unknown_metric_of_a_search_is_refused(spec):
     with pytest.raises(ConfigError, match="objective"):
-        job("metrics.objective=cfd")
+        spec("metrics.objective=cfd")
 
 
-def test_images_come_out_as_the_networks_made_them(job):
+def test_images_come_out_as_the_networks_made_them(spec):
     from ganexp.sample import sample
 
-    done = run.execute(job())
+    done = run.execute(spec())
     images = sample(done.directory, 5)
     assert images.shape == (5, 1, 28, 28)
     assert images.dtype == np.uint8
@@ -304,16 +304,16 @@ def test_images_come_out_as_the_networks_made_them(job):
         sample(done.directory, 5, checkpoint="epoch=1")
 
 
-def test_losses_without_a_probability_leave_the_probability_columns_empty(job):
-    done = run.execute(job("loss=relativistic", "penalty=r1_r2", "trainer.epochs=1"))
+def test_losses_without_a_probability_leave_the_probability_columns_empty(spec):
+    done = run.execute(spec("loss=relativistic", "penalty=r1_r2", "trainer.epochs=1"))
     (row,) = read_metrics(done.directory / "metrics.csv")
     assert [name for name in COLUMNS if row[name] is None] == list(COLUMNS[6:])
 
 
-def test_classes_are_asked_for_and_come_from_the_run_alone(job, monkeypatch):
+def test_classes_are_asked_for_and_come_from_the_run_alone(spec, monkeypatch):
     from ganexp.sample import sample
 
-    done = run.execute(job("model.conditional=true", "trainer.epochs=1"))
+    done = run.execute(spec("model.conditional=true", "trainer.epochs=1"))
     (row,) = read_metrics(done.directory / "metrics.csv")
     assert all(0 <= row[name] <= 1 for name in COLUMNS[6:])
     monkeypatch.setenv("GANEXP_DATA", "/nowhere")
@@ -328,17 +328,17 @@ def test_classes_are_asked_for_and_come_from_the_run_alone(job, monkeypatch):
         sample(done.directory, 5, label=10)
 
 
-def test_a_label_of_an_unconditional_run_is_refused(job):
+def test_a_label_of_an_unconditional_run_is_refused(spec):
     from ganexp.sample import sample
 
-    done = run.execute(job("trainer.epochs=1"))
+    done = run.execute(spec("trainer.epochs=1"))
     with pytest.raises(DirectoryError, match=r"--label: expected a run with model\.conditional=true"):
         sample(done.directory, 5, label=3)
 
 
-def test_a_schedule_that_depends_on_the_epochs_trains_from_the_start(job):
-    run.execute(job("trainer.epochs=2", "optim/schedule=linear"))
-    assert count_steps(run.execute, job("optim/schedule=linear")) == 12
+def test_a_schedule_that_depends_on_the_epochs_trains_from_the_start(spec):
+    run.execute(spec("trainer.epochs=2", "optim/schedule=linear"))
+    assert count_steps(run.execute, spec("optim/schedule=linear")) == 12
     fixed = ("optim/schedule=linear", "optim.schedule.lr.epochs=null", "optim.schedule.lr.kimg=0.1")
-    run.execute(job("trainer.epochs=2", *fixed))
-    assert count_steps(run.execute, job(*fixed)) == 6
+    run.execute(spec("trainer.epochs=2", *fixed))
+    assert count_steps(run.execute, spec(*fixed)) == 6

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from ganexp.config.identity import canonical, run_id, trajectory_id
-from ganexp.config.spec import load
+from ganexp.config.run_config import load
 from ganexp.optim import adam, sgd
 from ganexp.trainer import TrainState
 from ganexp.types import GAN

@@ -7,14 +7,14 @@ import pytest
 import torch
 from torch import nn
 
-from ganexp.config.spec import load
+from ganexp.config.run_config import load
 from ganexp.files import checkpoint
 from ganexp.files.state import State
 from ganexp.trainer.compatible import check_together
 from ganexp.trainer.run import execute
 from ganexp.types import GAN
 from ganexp.types.errors import ConfigError
-from helpers import TINY, compose_config, make_job
+from helpers import TINY, compose_config, make_spec
 
 
 class Flat(nn.Module):
@@ -115,8 +115,8 @@ MLP = (
 @pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::UserWarning", "ignore::DeprecationWarning")
 @pytest.mark.parametrize("case", ["tied", "shared", "transposed", "weight_norm", "spectral_norm", "complex64", "bool"])
 def test_what_can_be_stored_is(own, tmp_path, case):
-    job = make_job(tmp_path, *own(f"+model.case={case}", "trainer.ema_kimg=1"))
-    assert execute(job).state is State.COMPLETED
+    spec = make_spec(tmp_path, *own(f"+model.case={case}", "trainer.ema_kimg=1"))
+    assert execute(spec).state is State.COMPLETED
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::UserWarning", "ignore::DeprecationWarning")
@@ -142,9 +142,9 @@ def test_what_cannot_be_stored_is_refused_in_words_before_the_first_step(own, ca
 
 
 def test_an_extra_state_that_is_no_tensor_is_stored_as_json(own, tmp_path):
-    job = make_job(tmp_path, *own("+model.extra=list"))
-    assert execute(job).state is State.COMPLETED
-    (path,) = (job.directory / "checkpoints").glob("generator_*.safetensors")
+    spec = make_spec(tmp_path, *own("+model.extra=list"))
+    assert execute(spec).state is State.COMPLETED
+    (path,) = (spec.directory / "checkpoints").glob("generator_*.safetensors")
     net = Counting(8, 784)
     checkpoint.load_module(net, checkpoint.load(path)[0])
     assert net.count == 7

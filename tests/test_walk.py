@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from ganexp.config.spec import conf_dir, load
+from ganexp.config.run_config import conf_dir, load
 from ganexp.trainer import Batches, Game, TrainState
 from ganexp.trainer.compatible import check_penalty
 from ganexp.trainer.sampling import sampler

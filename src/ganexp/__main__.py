@@ -10,7 +10,7 @@ from omegaconf import OmegaConf
 
 from ganexp.cli import run_reported, wants_traceback
 from ganexp.config import schema
-from ganexp.config.spec import conf_dir
+from ganexp.config.run_config import conf_dir
 from ganexp.task import run_dir, task
 from ganexp.types.streams import keep_working, speak_utf8
 

@@ -15,7 +15,7 @@ from ganexp.types.errors import ConfigError, DirectoryError
 from ganexp.types.terminal import plain
 
 if TYPE_CHECKING:
-    from ganexp.config.spec import RunConfig
+    from ganexp.config.run_config import RunConfig
     from ganexp.types import Scores
 
 
@@ -92,28 +92,28 @@ def evaluate(
     from ganexp.trainer.finish import finished_result
     from ganexp.trainer.sampling import sampler
 
-    job = open_run(run, trust)
-    check_together(job.config)
+    spec = open_run(run, trust)
+    check_together(spec.config)
     content = finished_result(run)
     if content is None and epoch is None:
         return None
     apart = content is None or epoch not in (None, content.get("epoch"))
     if apart:
         owned.check(run, {_evaluation(epoch): None}, force=force)
-    job = replace(job, config=with_metrics(job.config, metrics, num_samples, trust))
-    code = check(run, own_code(job.config), with_answer(job.config, changed_code), metrics=False)
-    evaluator = make_evaluator(job)
+    spec = replace(spec, config=with_metrics(spec.config, metrics, num_samples, trust))
+    code = check(run, own_code(spec.config), with_answer(spec.config, changed_code), metrics=False)
+    evaluator = make_evaluator(spec)
     if evaluator is None:
         raise ConfigError(f"{run}: the run's configuration measures nothing; name metrics, e.g. --metrics default")
     weights, meta = generator_weights(run, content["epoch"] if content is not None and epoch is None else epoch)
-    training = build_state(job)
+    training = build_state(spec)
     try:
         load_module(training.generator, weights)
     except RuntimeError as error:
         raise DirectoryError(f"{run}: the checkpoint is of another network ({error})") from None
     gan = training.gan
     counts = meta.get("label_counts")
-    derived(job.config, training.device, "scores", int(meta.get("epoch", 0)))
+    derived(spec.config, training.device, "scores", int(meta.get("epoch", 0)))
     scores = evaluator.evaluate(
         sampler(training.generator, gan.latent, gan.latent_dim, training.device, label_counts=counts)
     )
@@ -123,7 +123,7 @@ def evaluate(
         owned.write(run, {_evaluation(epoch): text.encode()}, force=force)
     else:
         directions = {name: str(metric.direction) for name, metric in evaluator.metrics.items()}
-        _update_result(run, scores, job.config.metrics.objective, directions)
+        _update_result(run, scores, spec.config.metrics.objective, directions)
     if code is not None and (there := read_code(run)) is not None:
         write_code(run, replace(code, metrics={**there.metrics, **code.metrics}))
     return scores
@@ -154,7 +154,7 @@ def _compose_metrics(option: str) -> Any:
     from omegaconf import OmegaConf
 
     from ganexp.__main__ import register
-    from ganexp.config.spec import conf_dir
+    from ganexp.config.run_config import conf_dir
 
     register()
     GlobalHydra.instance().clear()

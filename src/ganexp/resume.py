@@ -26,11 +26,11 @@ def main(
     from ganexp.task import run_single
 
     with reporting():
-        job = open_to_work(run_dir, trust or [])
-        job = replace(job, config=with_answer(job.config, changed_code))
+        spec = open_to_work(run_dir, trust or [])
+        spec = replace(spec, config=with_answer(spec.config, changed_code))
         if retry:
-            job = replace(job, config=replace(job.config, sweep=replace(job.config.sweep, retry="failed")))
-        run_single(job)
+            spec = replace(spec, config=replace(spec.config, sweep=replace(spec.config.sweep, retry="failed")))
+        run_single(spec)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from ganexp.config.spec import RunConfig
+    from ganexp.config.run_config import RunConfig
     from ganexp.types import GAN
 
 

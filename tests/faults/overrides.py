@@ -12,7 +12,7 @@ import yaml
 from hypothesis import strategies as st
 from hypothesis.configuration import set_hypothesis_home_dir
 
-from ganexp.config.spec import conf_dir
+from ganexp.config.run_config import conf_dir
 from helpers import compose_config
 
 set_hypothesis_home_dir(tempfile.gettempdir())  # nothing of Hypothesis' own in the tree

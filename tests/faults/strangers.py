@@ -26,7 +26,7 @@ from ganexp.config.identity import NUMERICS_VERSION
 from ganexp.files import plan
 from ganexp.files.plan import PlannedRun, Request
 from ganexp.trainer import run
-from helpers import TINY, make_job
+from helpers import TINY, make_spec
 
 TRACEBACK = 99
 """Status of a command that let an exception through."""
@@ -123,11 +123,11 @@ def honest(tmp_path_factory: pytest.TempPathFactory, data_root: Path) -> Iterato
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GANEXP_DATA", str(data_root))
         chosen = (*TINY, "trainer.epochs=1")
-        job = make_job(place / "sweep", *chosen)
-        run.execute(job)
+        spec = make_spec(place / "sweep", *chosen)
+        run.execute(spec)
     values = {"dataset": "digits", "model": "mlp", "loss": "non_saturating", "lr": 1e-3, "seed": 0}
-    planned = PlannedRun(job.who.run_id, job.who.trajectory_id, job.who.name, 1, chosen, values)
-    request = Request(chosen, "2026-01-01", "2026-01-01", (job.who.run_id,), ("optim.lr",))
+    planned = PlannedRun(spec.identity.run_id, spec.identity.trajectory_id, spec.identity.name, 1, chosen, values)
+    request = Request(chosen, "2026-01-01", "2026-01-01", (spec.identity.run_id,), ("optim.lr",))
     plan.record(place / "sweep", request, [planned], numerics_version=NUMERICS_VERSION)
     yield place / "sweep"
 

@@ -99,7 +99,7 @@ def judge(case: Case, ended: Ended) -> None:
 
 
 def test_the_cases_know_every_key_of_the_configuration() -> None:
-    from ganexp.config.spec import plain_values
+    from ganexp.config.run_config import plain_values
     from ganexp.sweep.compose import flatten
 
     composed = flatten(plain_values(compose_config("metrics=full", "penalty=r1", "optim/schedule=cosine")))

@@ -14,7 +14,7 @@ from compare import content
 from rounds import ROUNDS
 from undisturbed import undisturbed_sweep
 
-from ganexp.config.job import Job
+from ganexp.config.run_spec import RunSpec
 from ganexp.files import checkpoint, state
 from ganexp.files.record import read_metrics
 from ganexp.files.run_folder import generator_checkpoint, state_checkpoints
@@ -23,15 +23,15 @@ from ganexp.report.write import write_report
 from ganexp.sample import sample
 from ganexp.trainer.run import execute
 from ganexp.types.errors import DirectoryError
-from helpers import TINY, make_job
+from helpers import TINY, make_spec
 from synthetic import planned, write_plan, write_run
 
 
 @pytest.fixture
-def job(tmp_path: Path, data_root: Path, monkeypatch: pytest.MonkeyPatch) -> Job:
+def spec(tmp_path: Path, data_root: Path, monkeypatch: pytest.MonkeyPatch) -> RunSpec:
     """A run of four epochs, and of the generator of its second one besides."""
     monkeypatch.setenv("GANEXP_DATA", str(data_root))
-    return make_job(tmp_path, *TINY, "trainer.milestones=[2]")
+    return make_spec(tmp_path, *TINY, "trainer.milestones=[2]")
 
 
 def flip(path: Path, chance: random.Random) -> None:
@@ -41,15 +41,15 @@ def flip(path: Path, chance: random.Random) -> None:
     path.write_bytes(data)
 
 
-def unfinish(job: Job) -> None:
+def unfinish(spec: RunSpec) -> None:
     """Make a finished run look like one whose process died."""
-    status = state.read(job.directory)
+    status = state.read(spec.directory)
     assert status is not None
-    state.write(job.directory, replace(status, state=State.RUNNING))
+    state.write(spec.directory, replace(status, state=State.RUNNING))
 
 
-def weights(job: Job) -> tuple[str, object]:
-    tensors, meta = checkpoint.load(state_checkpoints(job.directory)[0])
+def weights(spec: RunSpec) -> tuple[str, object]:
+    tensors, meta = checkpoint.load(state_checkpoints(spec.directory)[0])
     rows = [{k: v for k, v in row.items() if k != "train_seconds"} for row in meta["history"]]
     return checkpoint.weights_sha256(tensors), rows
 
@@ -80,14 +80,14 @@ def test_no_flipped_byte_of_a_checkpoint_goes_unnoticed(tmp_path: Path) -> None:
 
 
 def test_where_all_checkpoints_are_damaged_what_is_trained_anew_is_kept(
-    job: Job, monkeypatch: pytest.MonkeyPatch
+    spec: RunSpec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from ganexp.trainer import loop
 
-    execute(job)
-    wanted, chance = weights(job), random.Random(6)
-    unfinish(job)
-    for path in state_checkpoints(job.directory):
+    execute(spec)
+    wanted, chance = weights(spec), random.Random(6)
+    unfinish(spec)
+    for path in state_checkpoints(spec.directory):
         flip(path, chance)
     steps, train_step = [], loop.train_step
 
@@ -100,40 +100,40 @@ def test_where_all_checkpoints_are_damaged_what_is_trained_anew_is_kept(
     monkeypatch.setattr(loop, "train_step", failing)
     for _ in range(2):
         with pytest.raises(KeyboardInterrupt):
-            execute(job)
-        unfinish(job)
-    execute(job)
+            execute(spec)
+        unfinish(spec)
+    execute(spec)
     assert len(steps) == 12 + 2 + 1, "of the epochs that were broken off, the steps that were lost, and no more"
-    assert weights(job) == wanted
+    assert weights(spec) == wanted
 
 
-def test_another_epoch_never_stands_in_for_a_damaged_generator(job: Job) -> None:
-    execute(job)
-    wanted = sample(job.directory, 4)
-    damaged = generator_checkpoint(job.directory, 4)
+def test_another_epoch_never_stands_in_for_a_damaged_generator(spec: RunSpec) -> None:
+    execute(spec)
+    wanted = sample(spec.directory, 4)
+    damaged = generator_checkpoint(spec.directory, 4)
     damaged.write_bytes(damaged.read_bytes()[:-1])
-    assert (sample(job.directory, 4) == wanted).all(), "the full checkpoint of the same epoch has it too"
-    for path in state_checkpoints(job.directory):
+    assert (sample(spec.directory, 4) == wanted).all(), "the full checkpoint of the same epoch has it too"
+    for path in state_checkpoints(spec.directory):
         path.unlink()
     with pytest.raises(DirectoryError, match=r"generator of epoch 4.*\[2, 4\](.|\n)*generator_0004.*not a readable"):
-        sample(job.directory, 4)
-    assert not (sample(job.directory, 4, checkpoint="epoch=2") == wanted).all()
+        sample(spec.directory, 4)
+    assert not (sample(spec.directory, 4, checkpoint="epoch=2") == wanted).all()
 
 
-def test_a_full_checkpoint_of_another_epoch_never_stands_in_for_a_damaged_generator(job: Job) -> None:
-    execute(job)
-    flip(generator_checkpoint(job.directory, 2), random.Random(9))
+def test_a_full_checkpoint_of_another_epoch_never_stands_in_for_a_damaged_generator(spec: RunSpec) -> None:
+    execute(spec)
+    flip(generator_checkpoint(spec.directory, 2), random.Random(9))
     with pytest.raises(DirectoryError, match=r"generator of epoch 2.*\[2, 4\](.|\n)*generator_0002"):
-        sample(job.directory, 4, checkpoint="epoch=2")
+        sample(spec.directory, 4, checkpoint="epoch=2")
 
 
-def test_a_damaged_milestone_costs_the_shorter_run_alone(job: Job, tmp_path: Path) -> None:
-    execute(job)
-    unfinish(job)
-    flip(generator_checkpoint(job.directory, 2), random.Random(7))
-    reading_off = make_job(tmp_path, *TINY, "trainer.milestones=[2]", "sweep.read_off=[2]")
+def test_a_damaged_milestone_costs_the_shorter_run_alone(spec: RunSpec, tmp_path: Path) -> None:
+    execute(spec)
+    unfinish(spec)
+    flip(generator_checkpoint(spec.directory, 2), random.Random(7))
+    reading_off = make_spec(tmp_path, *TINY, "trainer.milestones=[2]", "sweep.read_off=[2]")
     assert execute(reading_off).state is State.COMPLETED
-    short = make_job(tmp_path, *TINY, "trainer.epochs=2")
+    short = make_spec(tmp_path, *TINY, "trainer.epochs=2")
     assert not short.directory.exists()
     assert execute(short).state is State.COMPLETED
     assert len(read_metrics(short.directory / "metrics.csv")) == 2

@@ -9,10 +9,10 @@ from pathlib import Path
 import material
 import pytest
 
-from ganexp.config.spec import conf_dir, load
+from ganexp.config.run_config import conf_dir, load
 from ganexp.metrics import protocol
 from ganexp.metrics.extractor import Extractor
-from helpers import compose_config, make_job
+from helpers import compose_config, make_spec
 
 VALUES = json.loads((Path(__file__).parent / "values.json").read_text())
 ROOT = Path(__file__).parents[2]
@@ -21,8 +21,8 @@ PAGES = sorted(path for path in ROOT.glob("**/*.md") if not any(part.startswith(
 
 def identities(folder, name):
     """The run id and the trajectory id of a pinned configuration."""
-    who = make_job(folder, *material.CONFIGURATIONS[name]).who
-    return [who.run_id, who.trajectory_id]
+    identity = make_spec(folder, *material.CONFIGURATIONS[name]).identity
+    return [identity.run_id, identity.trajectory_id]
 
 
 @pytest.fixture

@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 
 from ganexp.trainer import run
-from helpers import make_job
+from helpers import make_spec
 
 
 @pytest.mark.parametrize("name", material.TRAININGS)
 def test_weights_are_what_they_were(tmp_path, data_root, monkeypatch, name):
     monkeypatch.setenv("GANEXP_DATA", str(data_root))
-    done = run.execute(make_job(tmp_path, *material.training(name)))
+    done = run.execute(make_spec(tmp_path, *material.training(name)))
     arrays = compare.tensors(done.directory)
     digests = json.loads(compare.DIGESTS.read_text()).get(compare.machine())
     if digests is not None:

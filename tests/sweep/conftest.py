@@ -10,7 +10,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.types import RunMode
 
 from ganexp.__main__ import register
-from ganexp.config.spec import conf_dir
+from ganexp.config.run_config import conf_dir
 from ganexp.sweep.compose import Composer
 from ganexp.sweep.points import Point, all_points
 

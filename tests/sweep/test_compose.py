@@ -8,7 +8,7 @@ from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import OmegaConf, open_dict
 
-from ganexp.config.spec import plain_values
+from ganexp.config.run_config import plain_values
 from ganexp.sweep.compose import Composer, flatten
 
 POINTS = [

@@ -10,7 +10,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from ganexp.config.spec import conf_dir
+from ganexp.config.run_config import conf_dir
 from ganexp.sweep.compose import Composer
 from ganexp.sweep.expand import axes, points, swept_keys
 from ganexp.sweep.points import Point, all_points

@@ -9,8 +9,8 @@ from dataclasses import asdict, is_dataclass
 from typing import Any
 
 from ganexp.config.own_code import own_code
+from ganexp.config.run_config import RunConfig
 from ganexp.config.schema import TrainerConfig
-from ganexp.config.spec import RunConfig
 from ganexp.config.target import Target
 from ganexp.files.code_record import digest
 

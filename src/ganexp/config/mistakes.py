@@ -52,7 +52,7 @@ def composition_message(error: BaseException) -> str:
         if key.startswith("notes."):
             return f"{key}: expected a note that the configuration has, got a new one, which takes a plus: +{key}=..."
         if f"~{key.partition('.')[0]}" in sys.argv:
-            from ganexp.config.spec import taken_away
+            from ganexp.config.run_config import taken_away
 
             return taken_away(key.partition(".")[0])
         return f"{key}: unknown key.{suggestion(key)}"
@@ -72,7 +72,7 @@ def _in_file(key: str, line: str, path: Path) -> str:
 
 def preset_file(option: str) -> Path:
     """The file of an option, e.g. "experiment/mine": in `--config-dir`, or ganexp's own."""
-    from ganexp.config.spec import conf_dir
+    from ganexp.config.run_config import conf_dir
 
     words = " ".join(sys.argv[1:]).replace("=", " ").split()
     given = [Path(folder) for name, folder in pairwise(words) if name in ("--config-dir", "-cd")]
@@ -160,7 +160,7 @@ def _with_arguments(text: str) -> str:
 
 def _no_option(text: str) -> str | None:
     """For a group that was given null or a number: which group, and what it takes; None for other errors."""
-    from ganexp.config.spec import conf_dir
+    from ganexp.config.run_config import conf_dir
 
     found = re.search(r"Config group override must be a string or a list\. Got (\w+)", text)
     for key, sign, value in (argument.partition("=") for argument in sys.argv[1:] if found):
@@ -207,7 +207,7 @@ def known_keys() -> list[str]:
     from hydra import compose, initialize_config_dir
     from hydra.core.global_hydra import GlobalHydra
 
-    from ganexp.config.spec import conf_dir
+    from ganexp.config.run_config import conf_dir
 
     choices = [a for a in sys.argv[1:] if re.fullmatch(r"[a-z_/]+=[A-Za-z0-9_-]+", a)]
     for overrides in (choices, []):

@@ -18,7 +18,7 @@ from ganexp.files.code_record import NOT_REPRODUCIBLE, CodeRecord, Sources, join
 from ganexp.types.errors import ConfigError
 
 if TYPE_CHECKING:
-    from ganexp.config.spec import RunConfig
+    from ganexp.config.run_config import RunConfig
 
 Stamp = tuple[str, int, int]
 

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig, OmegaConf
 
 from ganexp.config import recorded
-from ganexp.config.job import Job, identify, load_dataset
-from ganexp.config.spec import RunConfig, load
+from ganexp.config.run_config import RunConfig, load
+from ganexp.config.run_spec import RunSpec, identify, load_dataset
 from ganexp.config.target import is_trusted
 from ganexp.files import checkpoint, plan, state
 from ganexp.files.data_root import only_own_root
@@ -53,33 +53,33 @@ def open_config(run: Path, trust: Sequence[str]) -> tuple[RunConfig, Texts]:
         raise DirectoryError(f"{files[0]}: not a readable configuration (interpolations go in circles)") from None
 
 
-def open_run(run: Path, trust: Sequence[str]) -> Job:
-    """A run directory as a job, its dataset loaded. A data root that the run alone names is read, and not written.
+def open_run(run: Path, trust: Sequence[str]) -> RunSpec:
+    """A run directory as a spec, its dataset loaded. A data root that the run alone names is read, and not written.
 
     Raises:
         DirectoryError, ConfigError: as `open_config`; the data may raise DataError.
     """
     config, texts = open_config(run, trust)
     with only_own_root():
-        return Job(config, load_dataset(config.dataset), identify(config), run, texts, in_sweep=False)
+        return RunSpec(config, load_dataset(config.dataset), identify(config), run, texts, in_sweep=False)
 
 
-def open_to_work(run: Path, trust: Sequence[str]) -> Job:
+def open_to_work(run: Path, trust: Sequence[str]) -> RunSpec:
     """`open_run` for going on with a run, which logs, and writes the shorter runs of a sweep beside it.
 
     Raises:
         DirectoryError, ConfigError, DataError: as `open_run`; or its logger is not trusted.
     """
-    job = open_run(run, trust)
-    logger = job.config.logger.path
+    spec = open_run(run, trust)
+    logger = spec.config.logger.path
     if logger not in LOCAL_LOGGERS and not is_trusted(logger, trust):
         raise ConfigError(
             f"logger._target_: expected one that writes in the run directory alone, got {logger!r}, which sends to "
-            f"{dict(job.config.logger.params)}; if you trust that, say so: --trust {logger}"
+            f"{dict(spec.config.logger.params)}; if you trust that, say so: --trust {logger}"
         )
     if (run.absolute().parent / plan.FILE).exists():
-        return job
-    return replace(job, config=replace(job.config, sweep=replace(job.config.sweep, read_off=[])))
+        return spec
+    return replace(spec, config=replace(spec.config, sweep=replace(spec.config.sweep, read_off=[])))
 
 
 def run_dirs(folder: Path) -> list[Path]:

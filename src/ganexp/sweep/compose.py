@@ -17,7 +17,7 @@ from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from ganexp.config.mistakes import check_presets
-from ganexp.config.spec import plain_values
+from ganexp.config.run_config import plain_values
 
 PLAIN_KEY = re.compile(r"\w+(\.\w+)*", re.ASCII)
 WORD = re.compile(r"\w+")

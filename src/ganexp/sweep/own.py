@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ganexp.config.job import Job, identify, load_dataset
 from ganexp.config.own_code import check, check_planned, check_study, own_code
+from ganexp.config.run_spec import RunSpec, identify, load_dataset
 from ganexp.config.target import is_own
 from ganexp.files import plan
 from ganexp.files.code_record import CodeRecord, as_text
@@ -103,12 +103,14 @@ def _rehearsed(point: Point, code: CodeRecord, directory: Path) -> CodeRecord:
     from ganexp.trainer.rehearsal import refuse, rehearse
 
     config = point.config
-    job = Job(config, load_dataset(config.dataset), identify(config), directory / point.name, Texts("", "", ""), True)
+    spec = RunSpec(
+        config, load_dataset(config.dataset), identify(config), directory / point.name, Texts("", "", ""), True
+    )
     try:
-        found = rehearse(job)
+        found = rehearse(spec)
     except Exception:
         return code
-    refuse(job, found)
+    refuse(spec, found)
     for each in found.shared:
         log.warning("own code: seeds are not independent: %s", each)
     return replace(code, problems=found.problems, shared=found.shared)

@@ -12,8 +12,8 @@ from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
 from ganexp.config.identity import json_values
-from ganexp.config.job import identify, load_dataset
-from ganexp.config.spec import RunConfig, from_plain
+from ganexp.config.run_config import RunConfig, from_plain
+from ganexp.config.run_spec import identify, load_dataset
 from ganexp.sweep.compose import Composer, flatten
 from ganexp.trainer.compatible import check_together
 from ganexp.types.errors import ConfigError, DataError
@@ -108,21 +108,21 @@ def telling(overrides: Sequence[str], keys: Sequence[str]) -> list[str]:
 
 def _point(plain: Mapping[str, Any], choices: Mapping[str, str | None], overrides: tuple[str, ...]) -> Point:
     config = from_plain(plain)
-    who = identify(config)
+    identity = identify(config)
     check_together(config)
     trainer = config.trainer
     images = len(load_dataset(config.dataset).train)
     return Point(
         overrides=overrides,
-        run_id=who.run_id,
-        trajectory_id=who.trajectory_id,
-        name=who.name,
+        run_id=identity.run_id,
+        trajectory_id=identity.trajectory_id,
+        name=identity.name,
         epochs=trainer.epochs,
         milestones=tuple(trainer.milestones),
         shareable=trainer.max_steps is None and trainer.max_seconds is None,
         images_per_epoch=images * (trainer.d_steps if trainer.real_batch == "fresh" else 1),
         config=config,
-        values=_values(plain, choices, config, who.dataset_name),
+        values=_values(plain, choices, config, identity.dataset_name),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ganexp.config.job import load_dataset
+from ganexp.config.run_spec import load_dataset
 from ganexp.files.plan import short
 from ganexp.sweep.points import Point, telling
 from ganexp.trainer.build import evaluator_for

@@ -1,4 +1,4 @@
-"""From a job's configuration to the things that it names: device, networks, batches, rules, evaluator."""
+"""From a run's configuration to the things that it names: device, networks, batches, rules, evaluator."""
 
 from __future__ import annotations
 
@@ -6,28 +6,28 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ganexp.config.job import Job
+from ganexp.config.run_spec import RunSpec
 from ganexp.trainer import Batches, Game, TrainState
 from ganexp.types.errors import DataError
 from ganexp.types.rng import derive, reseed, reseed_others
 
 if TYPE_CHECKING:
-    from ganexp.config.spec import RunConfig
+    from ganexp.config.run_config import RunConfig
     from ganexp.metrics import Evaluator
     from ganexp.types import Dataset
 
 
-def settings(job: Job) -> torch.device:
+def settings(spec: RunSpec) -> torch.device:
     """Set torch up for a run and give its device.
 
     Raises:
         DataError: the device does not exist on this machine.
     """
     torch.set_flush_denormal(True)
-    threads = job.config.trainer.threads or (1 if job.in_sweep else None)
+    threads = spec.config.trainer.threads or (1 if spec.in_sweep else None)
     if threads is not None:
         torch.set_num_threads(threads)
-    return device(job.config.trainer.device)
+    return device(spec.config.trainer.device)
 
 
 def device(name: str) -> torch.device:
@@ -56,17 +56,17 @@ def derived(config: RunConfig, where: torch.device, purpose: str, number: int) -
         reseed(where, derive(config.seed, purpose, number), everywhere=True)
 
 
-def make_evaluator(job: Job) -> Evaluator | None:
+def make_evaluator(spec: RunSpec) -> Evaluator | None:
     """What scores this run's generators, ready to score; None where nothing is measured.
 
     Raises:
         DataError: a metric cannot be computed for this dataset.
     """
-    return evaluator_for(job.config, job.dataset)
+    return evaluator_for(spec.config, spec.dataset)
 
 
 def evaluator_for(config: RunConfig, dataset: Dataset) -> Evaluator | None:
-    """`make_evaluator` for a configuration that is no job yet."""
+    """`make_evaluator` for a configuration alone."""
     if not config.scores:
         return None
     from ganexp.metrics import Evaluator
@@ -86,14 +86,14 @@ def evaluator_for(config: RunConfig, dataset: Dataset) -> Evaluator | None:
     return evaluator
 
 
-def build_state(job: Job) -> TrainState:
+def build_state(spec: RunSpec) -> TrainState:
     """Fresh networks and optimizers of a run, from its seed."""
-    config = job.config
+    config = spec.config
     if config.has_own_code:
         reseed_others(derive(config.seed, "init"))
     torch.manual_seed(derive(config.seed, "init"))
     state = TrainState(
-        config.model.build(job.dataset.image_shape, num_classes=job.dataset.num_classes),
+        config.model.build(spec.dataset.image_shape, num_classes=spec.dataset.num_classes),
         config.optim_generator.build,
         config.optim_discriminator.build,
         ema=config.trainer.ema_kimg is not None,
@@ -107,17 +107,17 @@ def build_state(job: Job) -> TrainState:
     return state
 
 
-def build_batches(job: Job) -> Batches:
+def build_batches(spec: RunSpec) -> Batches:
     """The real minibatches of a run."""
-    trainer = job.config.trainer
+    trainer = spec.config.trainer
     draws = trainer.d_steps if trainer.real_batch == "fresh" else 1
-    labels = job.dataset.train_labels if job.config.conditional else None
-    return Batches(job.dataset.train, trainer.batch_size, draws, job.config.seed, device(trainer.device), labels)
+    labels = spec.dataset.train_labels if spec.config.conditional else None
+    return Batches(spec.dataset.train, trainer.batch_size, draws, spec.config.seed, device(trainer.device), labels)
 
 
-def build_game(job: Job) -> Game:
+def build_game(spec: RunSpec) -> Game:
     """The rules of a run."""
-    config = job.config
+    config = spec.config
     trainer = config.trainer
     bf16 = trainer.precision == "bf16"
     if config.has_own_code:

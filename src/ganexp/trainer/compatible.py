@@ -6,8 +6,8 @@ import json
 from math import prod
 from typing import TYPE_CHECKING
 
-from ganexp.config.job import load_dataset
-from ganexp.config.spec import RunConfig
+from ganexp.config.run_config import RunConfig
+from ganexp.config.run_spec import load_dataset
 from ganexp.types import GAN, AdversarialLoss, Dataset, ImageShape, Penalty
 from ganexp.types.errors import ConfigError, DataError, Refused
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ganexp.config.identity import NUMERICS_VERSION
-from ganexp.config.job import Job
+from ganexp.config.run_spec import RunSpec
 from ganexp.files import state
 from ganexp.files.atomic import copy
 from ganexp.files.code_record import CodeRecord
@@ -45,7 +45,7 @@ log = logging.getLogger("ganexp")
 
 
 def result(
-    job: Job,
+    spec: RunSpec,
     rows: Sequence[Row],
     scores: Scores,
     directions: Mapping[str, str],
@@ -55,19 +55,19 @@ def result(
     """The content of result.json.
 
     Args:
-        job: the run.
+        spec: the run.
         rows: its metrics.csv; the last row is the end.
         scores: the metrics at the end.
         directions: metric -> "minimise" or "maximise".
         machine: what it ran on.
         total_seconds: seconds of training, scoring and writing.
     """
-    last, objective = rows[-1], job.config.metrics.objective
+    last, objective = rows[-1], spec.config.metrics.objective
     final = {**last, **scores.values}
     seconds = float(last["train_seconds"] or 0.0)
     return {
-        "run_id": job.who.run_id,
-        "trajectory_id": job.who.trajectory_id,
+        "run_id": spec.identity.run_id,
+        "trajectory_id": spec.identity.trajectory_id,
         "state": State.COMPLETED.value,
         "epoch": last["epoch"],
         "step": last["step"],
@@ -85,12 +85,12 @@ def result(
             "git_revision": git_revision(),
             "numerics_version": NUMERICS_VERSION,
             "dataset": {
-                "name": job.dataset.name,
-                "fingerprint": job.dataset.fingerprint,
-                "reference_origin": job.dataset.reference_origin,
+                "name": spec.dataset.name,
+                "fingerprint": spec.dataset.fingerprint,
+                "reference_origin": spec.dataset.reference_origin,
             },
             **machine,
-            **({"own_code": own_code_words(job.code)} if job.code is not None else {}),
+            **({"own_code": own_code_words(spec.code)} if spec.code is not None else {}),
         },
         "read_off": None,
     }
@@ -112,7 +112,7 @@ def objective_value(content: Mapping[str, Any] | None) -> float | None:
     return float(value) if value is not None else None
 
 
-def write_read_off(short: Job, source: Path, rows: Sequence[Row], content: Mapping[str, Any]) -> None:
+def write_read_off(short: RunSpec, source: Path, rows: Sequence[Row], content: Mapping[str, Any]) -> None:
     """Write the directory of a shorter run of a trajectory, from the longer run's files.
 
     Args:
@@ -124,7 +124,7 @@ def write_read_off(short: Job, source: Path, rows: Sequence[Row], content: Mappi
     epoch = short.config.trainer.epochs
     short.directory.mkdir(parents=True, exist_ok=True)
     refuse_linked(short.directory, itself=True)
-    check_unclaimed(short.directory, short.who.run_id, short.who.identity)
+    check_unclaimed(short.directory, short.identity.run_id, short.identity.content)
     try:
         with state.Lease(short.directory) as lease:
             there = state.read(short.directory)
@@ -132,9 +132,9 @@ def write_read_off(short: Job, source: Path, rows: Sequence[Row], content: Mappi
                 return
             if lease.locked:
                 drop_left_over(short.directory)
-            who = short.who
-            lease.begin(Status(State.RUNNING, epoch, epoch, who.run_id, who.trajectory_id, note=short.note))
-            write_record(short.directory, short.texts, who.identity, short.code)
+            identity = short.identity
+            lease.begin(Status(State.RUNNING, epoch, epoch, identity.run_id, identity.trajectory_id, note=short.note))
+            write_record(short.directory, short.texts, identity.content, short.code)
             write_metrics(metrics_csv(short.directory), rows, list(short.config.scores))
             with decoration(short.directory / "samples"):
                 link_samples(source, short.directory, epoch)
@@ -148,17 +148,17 @@ def write_read_off(short: Job, source: Path, rows: Sequence[Row], content: Mappi
         return
 
 
-def draw_losses(job: Job, rows: Sequence[Row]) -> None:
+def draw_losses(spec: RunSpec, rows: Sequence[Row]) -> None:
     """losses.png of a run."""
     from ganexp.files.pictures import losses_figure
 
-    warmup = int(job.config.loss.params.get("warmup_epochs", 0))
-    path = job.directory / "losses.png"
+    warmup = int(spec.config.loss.params.get("warmup_epochs", 0))
+    path = spec.directory / "losses.png"
     with decoration(path), default_style():
         losses_figure(path, rows, warmup)
 
 
-def draw_closer(job: Job, evaluator: Evaluator, sample: GeneratorSampler) -> None:
+def draw_closer(spec: RunSpec, evaluator: Evaluator, sample: GeneratorSampler) -> None:
     """samples/interpolation.png, and samples/neighbours.png: generated images, each left of its nearest training image.
 
     Without a classifier and labels to train one the neighbours are left out.
@@ -167,7 +167,7 @@ def draw_closer(job: Job, evaluator: Evaluator, sample: GeneratorSampler) -> Non
     from ganexp.metrics import nearest_neighbours
     from ganexp.trainer.sampling import STEPS, interpolations
 
-    path, beside = (job.directory / "samples" / f"{name}.png" for name in ("interpolation", "neighbours"))
+    path, beside = (spec.directory / "samples" / f"{name}.png" for name in ("interpolation", "neighbours"))
     with decoration(path):
         save_grid(path, to_uint8(interpolations(sample, CLOSER_ROWS)), STEPS)
     with decoration(beside):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from ganexp.config.job import Job, shorter
+from ganexp.config.run_spec import RunSpec, shorter
 from ganexp.files import pictures, state
 from ganexp.files.checkpoint import CorruptCheckpointError
 from ganexp.files.drawing import decoration
@@ -81,7 +81,7 @@ class Session:
     """The loop's hooks for one run (`ganexp.trainer.Hooks`).
 
     Args:
-        job: the run.
+        spec: the run.
         training: its state.
         batches: its real images.
         evaluator: scores generators, or None where nothing is measured.
@@ -94,7 +94,7 @@ class Session:
 
     def __init__(
         self,
-        job: Job,
+        spec: RunSpec,
         training: TrainState,
         batches: Batches,
         evaluator: Evaluator | None,
@@ -104,14 +104,14 @@ class Session:
         logger: Any,
         machine: dict[str, Any],
     ) -> None:
-        self.job, self.training, self.batches, self.evaluator = job, training, batches, evaluator
+        self.spec, self.training, self.batches, self.evaluator = spec, training, batches, evaluator
         self.lease, self.signals, self.progress, self.logger, self.machine = lease, signals, progress, logger, machine
         self.scored: tuple[int, Scores] | None = None
         self.started = perf_counter()
         self.earlier_seconds = 0.0
         self._label_counts = batches.label_counts(training.gan.num_classes)
-        count = min(OBSERVED_IMAGES, len(job.dataset.reference))
-        self._heldout = to_float(torch.from_numpy(np.array(job.dataset.reference[:count]))).to(training.device)
+        count = min(OBSERVED_IMAGES, len(spec.dataset.reference))
+        self._heldout = to_float(torch.from_numpy(np.array(spec.dataset.reference[:count]))).to(training.device)
 
     @property
     def sample(self) -> GeneratorSampler:
@@ -125,7 +125,7 @@ class Session:
     def interrupted(self) -> bool:
         """Whether a signal came, or another process took the run over."""
         if self.lease.lost:
-            raise LeaseLost(str(self.job.directory))
+            raise LeaseLost(str(self.spec.directory))
         return self.signals.received is not None
 
     def stepped(self, step: int) -> None:
@@ -135,23 +135,23 @@ class Session:
     def epoch_done(self, row: Row) -> None:
         """Look at the networks, score, draw, and save everything that a restart needs."""
         epoch = int(row["epoch"] or 0)
-        trainer = self.job.config.trainer
+        trainer = self.spec.config.trainer
         with self.naming(epoch):
             self._observe(row)
-            if self.evaluator is not None and is_cadence(epoch, self.job.config.metrics.every_epochs):
+            if self.evaluator is not None and is_cadence(epoch, self.spec.config.metrics.every_epochs):
                 row |= self.scores(epoch).values
             if trainer.samples_every_epochs is not None and epoch % trainer.samples_every_epochs == 0:
                 self.draw_samples(epoch)
         self.training.history.append(row)
-        if epoch in trainer.milestones or epoch in self.job.config.sweep.read_off:
+        if epoch in trainer.milestones or epoch in self.spec.config.sweep.read_off:
             self.save_generator(epoch)
         self.logger.log(row, self.training.step)
         self.save()
         self._tell(epoch, row)
-        if epoch in self.job.config.sweep.read_off:
+        if epoch in self.spec.config.sweep.read_off:
             self.read_off(epoch)
-        if self.judged(row) and epoch < self.job.config.trainer.epochs:
-            raise Pruned(f"after epoch {epoch} of {self.job.config.trainer.epochs}")
+        if self.judged(row) and epoch < self.spec.config.trainer.epochs:
+            raise Pruned(f"after epoch {epoch} of {self.spec.config.trainer.epochs}")
 
     @contextmanager
     def naming(self, epoch: int) -> Iterator[None]:
@@ -163,9 +163,9 @@ class Session:
 
     def judged(self, row: Row) -> bool:
         """Report a scored epoch to whom it concerns; whether the run is to be pruned for it."""
-        objective = self.job.config.metrics.objective
+        objective = self.spec.config.metrics.objective
         value = row.get(f"{objective}_half_a", row.get(str(objective)))
-        return self.job.judge is not None and value is not None and self.job.judge(int(row["epoch"] or 0), value)
+        return self.spec.judge is not None and value is not None and self.spec.judge(int(row["epoch"] or 0), value)
 
     def scores(self, epoch: int) -> Scores:
         """The metrics of the sampling generator after `epoch`, computed once."""
@@ -177,24 +177,24 @@ class Session:
 
     def save(self) -> None:
         """metrics.csv, then the full checkpoint that it belongs to; older checkpoints go."""
-        run = self.job.directory
+        run = self.spec.directory
         self.lease.check()
-        write_metrics(metrics_csv(run), self.training.history, list(self.job.config.scores))
+        write_metrics(metrics_csv(run), self.training.history, list(self.spec.config.scores))
         meta = {"epoch": len(self.training.history), "machine": self.machine, **self._ids()}
         meta["elapsed"] = round(self.elapsed(), 3)
         self.training.save(state_checkpoint(run, self.training.step), meta)
-        prune_states(run, self.job.config.trainer.keep_checkpoints, self.training.step)
+        prune_states(run, self.spec.config.trainer.keep_checkpoints, self.training.step)
 
     def save_generator(self, epoch: int) -> None:
         """Keep the sampling generator of an epoch."""
-        self.training.save_generator(generator_checkpoint(self.job.directory, epoch), {"epoch": epoch, **self._ids()})
+        self.training.save_generator(generator_checkpoint(self.spec.directory, epoch), {"epoch": epoch, **self._ids()})
 
     def draw_samples(self, epoch: int) -> None:
         """The sample grid of an epoch: the same z every time."""
-        derived(self.job.config, self.training.device, "samples", epoch)
-        images = pictures.to_uint8(self.sample(self.job.config.trainer.sample_images))
-        path = samples_png(self.job.directory, epoch)
-        folder_below(self.job.directory, "samples")
+        derived(self.spec.config, self.training.device, "samples", epoch)
+        images = pictures.to_uint8(self.sample(self.spec.config.trainer.sample_images))
+        path = samples_png(self.spec.directory, epoch)
+        folder_below(self.spec.directory, "samples")
         with decoration(path):
             pictures.save_grid(path, images)
             self.logger.picture("samples", path, self.training.step)
@@ -205,8 +205,8 @@ class Session:
         Where that run is held or finished already, or its generator was never kept or is damaged, nothing happens: that
         run is trained by itself.
         """
-        kept = generator_checkpoint(self.job.directory, epoch)
-        short = shorter(self.job, epoch)
+        kept = generator_checkpoint(self.spec.directory, epoch)
+        short = shorter(self.spec, epoch)
         rows = self.training.history[:epoch]
         if not kept.exists() or finished_result(short.directory) is not None:
             return
@@ -219,20 +219,20 @@ class Session:
                 self.progress.note(f"{error}; {short.directory.name} is not read off")
                 return
             scores = self.scores_of(generator, epoch)
-        write_read_off(short, self.job.directory, rows, self.result(short, rows, scores))
+        write_read_off(short, self.spec.directory, rows, self.result(short, rows, scores))
 
     def scores_of(self, generator: torch.nn.Module, epoch: int) -> Scores:
         """The metrics of a generator of this run, as it was after `epoch`."""
         if self.evaluator is None:
             return Scores({})
-        derived(self.job.config, self.training.device, "scores", epoch)
+        derived(self.spec.config, self.training.device, "scores", epoch)
         return self.evaluator.evaluate(self._sampler(generator))
 
-    def result(self, job: Job, rows: Sequence[Row], scores: Scores) -> dict[str, Any]:
-        """result.json of `job`, which ends with the last of `rows`."""
+    def result(self, spec: RunSpec, rows: Sequence[Row], scores: Scores) -> dict[str, Any]:
+        """result.json of `spec`, which ends with the last of `rows`."""
         measured = self.evaluator.metrics if self.evaluator is not None else {}
         directions = {name: str(metric.direction) for name, metric in measured.items()}
-        return plain(result(job, rows, scores, directions, self.machine, self.elapsed()))
+        return plain(result(spec, rows, scores, directions, self.machine, self.elapsed()))
 
     def elapsed(self) -> float:
         """Seconds of work on this run so far, over all its processes."""
@@ -242,7 +242,7 @@ class Session:
         if not self._probabilistic:
             row |= dict.fromkeys(PROBABILITY_COLUMNS, None)
             return
-        derived(self.job.config, self.training.device, "observe", self.training.step)
+        derived(self.spec.config, self.training.device, "observe", self.training.step)
         generated = self.sample(len(self._heldout)).to(self.training.device)
         found = observe(self.training.discriminator, self._heldout, generated, self._observed_labels())
         for name, value in found.items():
@@ -252,7 +252,7 @@ class Session:
 
     def _observed_labels(self) -> tuple[torch.Tensor, torch.Tensor] | None:
         """Labels of the held-out images and of as many generated ones, where the networks take labels."""
-        real, count = self.job.dataset.reference_labels, len(self._heldout)
+        real, count = self.spec.dataset.reference_labels, len(self._heldout)
         fake = self.sample.labels(count)
         if real is None or fake is None:
             return None
@@ -260,17 +260,17 @@ class Session:
 
     @property
     def _probabilistic(self) -> bool:
-        return bool(self.job.config.loss.build().probabilistic)
+        return bool(self.spec.config.loss.build().probabilistic)
 
     def _ids(self) -> dict[str, Any]:
-        shape = list(self.job.dataset.image_shape)
-        identity = {"run_id": self.job.who.run_id, "trajectory_id": self.job.who.trajectory_id}
+        shape = list(self.spec.dataset.image_shape)
+        identity = {"run_id": self.spec.identity.run_id, "trajectory_id": self.spec.identity.trajectory_id}
         return {**identity, "image_shape": shape, "label_counts": self._label_counts}
 
     def _tell(self, epoch: int, row: Row) -> None:
         seconds = self.training.train_seconds
         speed = float(row["images_seen"] or 0) / seconds if seconds else 0.0
-        left = (self.job.config.trainer.epochs - epoch) * seconds / max(epoch, 1)
+        left = (self.spec.config.trainer.epochs - epoch) * seconds / max(epoch, 1)
         progress = {"images_per_second": round(speed, 1), "seconds_left": round(left, 1), "step": self.training.step}
         self.lease.update(epoch=epoch, progress=progress)
         self.progress.epoch(row)

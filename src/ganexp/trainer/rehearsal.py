@@ -18,8 +18,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganexp.config.job import Job
 from ganexp.config.own_code import sources
+from ganexp.config.run_spec import RunSpec
 from ganexp.config.target import is_own
 from ganexp.files.code_record import NOT_REPRODUCIBLE
 from ganexp.trainer import Batches, Game, TrainState
@@ -87,14 +87,14 @@ class _Training:
         return held(roots)
 
 
-def rehearse(job: Job) -> Rehearsal:
+def rehearse(spec: RunSpec) -> Rehearsal:
     """Two steps of a run, as often as it takes to see whether they can be had again.
 
     Raises:
         Exception: whatever own code raises when it is first built and trained; the run would meet it too.
     """
-    with _untouched(device(job.config.trainer.device)):
-        first = _built(job)
+    with _untouched(device(spec.config.trainer.device)):
+        first = _built(spec)
         start = first.content()
         first.step()
         tensors, values = copy.deepcopy(first.state.packed())
@@ -103,29 +103,29 @@ def rehearse(job: Job) -> Rehearsal:
         first.step()
         seconds = perf_counter() - started
         try:
-            problems = _repeated(job, first, start, (tensors, values))
-            shared = _with_another_seed(job, start, tensors, drawn, first.held())
+            problems = _repeated(spec, first, start, (tensors, values))
+            shared = _with_another_seed(spec, start, tensors, drawn, first.held())
         except Exception as error:
             problems, shared = [f"built once more, it ends in {type(error).__name__}: {error}"], []
     return Rehearsal(tuple(problems), tuple(shared), seconds)
 
 
-def refuse(job: Job, found: Rehearsal) -> None:
+def refuse(spec: RunSpec, found: Rehearsal) -> None:
     """Refuse a run whose own code cannot give the same numbers again.
 
     Raises:
         ConfigError: unless `own_code_random=allow`.
     """
-    if found.problems and job.config.own_code_random == "refuse":
-        own = ", ".join(dict.fromkeys(job.config.own_targets))
+    if found.problems and spec.config.own_code_random == "refuse":
+        own = ", ".join(dict.fromkeys(spec.config.own_targets))
         raise ConfigError(f"{NOT_REPRODUCIBLE} ({own}): {'; '.join(found.problems)}; {HELPS}")
 
 
-def _repeated(job: Job, first: _Training, start: Mapping[str, str], saved: Any) -> list[str]:
+def _repeated(spec: RunSpec, first: _Training, start: Mapping[str, str], saved: Any) -> list[str]:
     """What goes otherwise when the same two steps are made again: in one go, and from what was saved between them."""
-    own = {name: sys.modules[name] for name in sources(job.config.own_targets) if name in sys.modules}
+    own = {name: sys.modules[name] for name in sources(spec.config.own_targets) if name in sys.modules}
     end, kept, around = first.content(), first.held(), held(own)
-    again = _built(job)
+    again = _built(spec)
     problems = [f"built twice from one seed, {_places(start, again.content())} differ"]
     problems = problems if start != again.content() else []
     again.step()
@@ -136,7 +136,7 @@ def _repeated(job: Job, first: _Training, start: Mapping[str, str], saved: Any) 
     if moved:
         problems += [f"{_some(moved)} go on changing with every step, beside what a checkpoint holds"]
     uneven = {name for name, text in again.held().items() if kept.get(name) != text}
-    loaded = _built(job)
+    loaded = _built(spec)
     loaded.state.unpack(*saved)
     loaded.step()
     unsaved = {name for name, text in loaded.held().items() if kept.get(name) != text} - uneven
@@ -150,18 +150,22 @@ def _repeated(job: Job, first: _Training, start: Mapping[str, str], saved: Any) 
 
 
 def _with_another_seed(
-    job: Job, start: Mapping[str, str], saved: Mapping[str, Tensor], drawn: Mapping[str, bytes], kept: Mapping[str, str]
+    spec: RunSpec,
+    start: Mapping[str, str],
+    saved: Mapping[str, Tensor],
+    drawn: Mapping[str, bytes],
+    kept: Mapping[str, str],
 ) -> list[str]:
     """What a training from another seed has in common with this one.
 
     Args:
-        job: this one.
+        spec: this one.
         start: its content before the first step.
         saved: its tensors after the first step.
         drawn: where the global generators were then.
         kept: what its own code held after the second step.
     """
-    other = _built(replace(job, config=replace(job.config, seed=job.config.seed + 1)))
+    other = _built(replace(spec, config=replace(spec.config, seed=spec.config.seed + 1)))
     begun, weights = other.content(), _weights(other.state)
     equal = [name for name in weights if start.get(name) == begun.get(name)]
     other.step()
@@ -181,9 +185,9 @@ def _with_another_seed(
     return found + [f"they draw the same numbers from {each}" for each in (*where, *([_some(same)] if same else []))]
 
 
-def _built(job: Job) -> _Training:
+def _built(spec: RunSpec) -> _Training:
     """Networks and rules anew, without torch.compile, which changes nothing of what own code holds."""
-    plain = replace(job, config=replace(job.config, trainer=replace(job.config.trainer, compile=None)))
+    plain = replace(spec, config=replace(spec.config, trainer=replace(spec.config.trainer, compile=None)))
     return _Training(build_state(plain), build_batches(plain), build_game(plain), plain.config.seed)
 
 

@@ -16,10 +16,10 @@ import numpy as np
 import torch
 from omegaconf import DictConfig, OmegaConf
 
-from ganexp.config.job import Job
 from ganexp.config.own_code import accept, own_code
 from ganexp.config.own_code import check as check_code
-from ganexp.config.spec import plain_values
+from ganexp.config.run_config import plain_values
+from ganexp.config.run_spec import RunSpec
 from ganexp.files import pictures, state
 from ganexp.files.code_record import NOT_REPRODUCIBLE, joined
 from ganexp.files.drawing import decoration
@@ -82,58 +82,58 @@ class Outcome:
     signal: int | None = None
 
 
-def execute(job: Job) -> Outcome:
+def execute(spec: RunSpec) -> Outcome:
     """Do what is missing of a run.
 
     Raises:
         Refused: before any work, where the directory, the data or the metrics do not allow it.
         Exception: whatever made the run fail, after its state was written.
     """
-    check_together(job.config)
-    refuse_linked(job.directory, itself=job.in_sweep)
-    job = replace(job, code=check_code(job.directory, own_code(job.config), job.config))
-    check_unclaimed(job.directory, job.who.run_id, job.who.identity)
-    done = _already(job)
+    check_together(spec.config)
+    refuse_linked(spec.directory, itself=spec.in_sweep)
+    spec = replace(spec, code=check_code(spec.directory, own_code(spec.config), spec.config))
+    check_unclaimed(spec.directory, spec.identity.run_id, spec.identity.content)
+    done = _already(spec)
     if done is not None:
-        accept(job.directory, job.code)
+        accept(spec.directory, spec.code)
         return done
-    settings(job)
-    evaluator = make_evaluator(job)
-    job, seconds = _rehearsed(job)
-    logger = job.config.logger.build()
+    settings(spec)
+    evaluator = make_evaluator(spec)
+    spec, seconds = _rehearsed(spec)
+    logger = spec.config.logger.build()
     while True:
         try:
             with Signals().caught() as signals, ExitStack() as stack:
-                lease = _enter(stack, job.directory)
-                return _already(job) or _hold(job, lease, signals, evaluator, logger, seconds)
+                lease = _enter(stack, spec.directory)
+                return _already(spec) or _hold(spec, lease, signals, evaluator, logger, seconds)
         except state.HeldError as held:
-            if job.in_sweep:
-                return Outcome(State.RUNNING, None, job.directory, f"left to {held}")
-            log.warning("%s is being worked on by %s; waiting", job.directory, held)
+            if spec.in_sweep:
+                return Outcome(State.RUNNING, None, spec.directory, f"left to {held}")
+            log.warning("%s is being worked on by %s; waiting", spec.directory, held)
             time.sleep(WAIT_SECONDS)
 
 
-def _rehearsed(job: Job) -> tuple[Job, float | None]:
-    """Where own code takes part: the job with what was noticed of it, and the seconds of a step; see `rehearsal`.
+def _rehearsed(spec: RunSpec) -> tuple[RunSpec, float | None]:
+    """Where own code takes part: the run with what was noticed of it, and the seconds of a step; see `rehearsal`.
 
     Raises:
         ConfigError: it was recorded with other code beside this run, or its numbers could not be had again.
     """
-    if job.code is None:
-        return job, None
-    for folder in siblings(job):
-        check_code(folder, job.code, job.config)
+    if spec.code is None:
+        return spec, None
+    for folder in siblings(spec):
+        check_code(folder, spec.code, spec.config)
     try:
-        noticed = rehearse(job)
+        noticed = rehearse(spec)
     except Exception:
-        return job, None  # what own code raises is the run's failure, told with its traceback
-    refuse(job, noticed)
+        return spec, None  # what own code raises is the run's failure, told with its traceback
+    refuse(spec, noticed)
     for each in noticed.shared:
         log.warning("own code: seeds are not independent: %s", each)
     if noticed.problems:
         log.warning("%s: %s", NOT_REPRODUCIBLE, "; ".join(noticed.problems))
-    code = replace(job.code, problems=noticed.problems, shared=noticed.shared)
-    return replace(job, code=joined(job.code, code)), noticed.step_seconds
+    code = replace(spec.code, problems=noticed.problems, shared=noticed.shared)
+    return replace(spec, code=joined(spec.code, code)), noticed.step_seconds
 
 
 def _enter(stack: ExitStack, directory: Path) -> Lease:
@@ -150,47 +150,47 @@ def _enter(stack: ExitStack, directory: Path) -> Lease:
         raise DirectoryError(f"{directory}: cannot be written ({error.strerror or error})") from None
 
 
-def _already(job: Job) -> Outcome | None:
+def _already(spec: RunSpec) -> Outcome | None:
     """The outcome of a run that needs no work: finished, or ended badly and not to be retried."""
-    status = state.read(job.directory)
+    status = state.read(spec.directory)
     if status is None:
         return None
     if status.state is State.COMPLETED:
-        content = finished_result(job.directory)
+        content = finished_result(spec.directory)
         if content is not None:
-            message = f"already done; {job.note}" if job.note else "already done"
-            return Outcome(State.COMPLETED, objective_value(content), job.directory, message)
-    if status.state in (State.FAILED, State.DIVERGED) and job.config.sweep.retry == "none":
+            message = f"already done; {spec.note}" if spec.note else "already done"
+            return Outcome(State.COMPLETED, objective_value(content), spec.directory, message)
+    if status.state in (State.FAILED, State.DIVERGED) and spec.config.sweep.retry == "none":
         reason = (status.error or {}).get("message", "")
         message = f"{status.state} before ({reason}); sweep.retry=failed tries again"
-        return Outcome(status.state, None, job.directory, message)
+        return Outcome(status.state, None, spec.directory, message)
     return None
 
 
 def _hold(
-    job: Job, lease: Lease, signals: Signals, evaluator: Evaluator | None, logger: Logger, seconds: float | None
+    spec: RunSpec, lease: Lease, signals: Signals, evaluator: Evaluator | None, logger: Logger, seconds: float | None
 ) -> Outcome:
     """Work on a run that is ours now, and write what became of it; `seconds` of a step, where they are known."""
     if lease.locked:
-        drop_left_over(job.directory)
-    epochs, who = job.config.trainer.epochs, job.who
-    lease.begin(Status(State.RUNNING, 0, epochs, who.run_id, who.trajectory_id, note=job.note))
-    write_record(job.directory, job.texts, who.identity, job.code)
+        drop_left_over(spec.directory)
+    epochs, identity = spec.config.trainer.epochs, spec.identity
+    lease.begin(Status(State.RUNNING, 0, epochs, identity.run_id, identity.trajectory_id, note=spec.note))
+    write_record(spec.directory, spec.texts, identity.content, spec.code)
     try:
-        content = _work(job, lease, signals, evaluator, logger, seconds)
+        content = _work(spec, lease, signals, evaluator, logger, seconds)
     except Interrupted:
         lease.update(state=State.INTERRUPTED)
         logger.finish(State.INTERRUPTED.value)
         message = "stopped between two steps; the same command goes on"
-        return Outcome(State.INTERRUPTED, None, job.directory, message, signals.received)
+        return Outcome(State.INTERRUPTED, None, spec.directory, message, signals.received)
     except Pruned as error:
         lease.update(state=State.PRUNED)
         logger.finish(State.PRUNED.value)
-        return Outcome(State.PRUNED, None, job.directory, str(error))
+        return Outcome(State.PRUNED, None, spec.directory, str(error))
     except Diverged as error:
         lease.update(state=State.DIVERGED, error={"type": "Diverged", "message": str(error)})
         logger.finish(State.DIVERGED.value)
-        return Outcome(State.DIVERGED, None, job.directory, str(error))
+        return Outcome(State.DIVERGED, None, spec.directory, str(error))
     except LeaseLost:
         raise
     except BaseException as error:
@@ -198,59 +198,59 @@ def _hold(
         try:
             lease.update(state=State.FAILED, error={"type": type(error).__name__, "message": message})
         except OSError as second:  # a full disk, say; who looks at the run finds its holder gone
-            log.error("%s: that it failed cannot be written either (%s)", job.directory, second)
+            log.error("%s: that it failed cannot be written either (%s)", spec.directory, second)
         logger.finish(State.FAILED.value)
         raise
     lease.update(state=State.COMPLETED, error=None)
     logger.finish(State.COMPLETED.value)
-    return Outcome(State.COMPLETED, objective_value(content), job.directory, _closing_line(job, content))
+    return Outcome(State.COMPLETED, objective_value(content), spec.directory, _closing_line(spec, content))
 
 
 def _work(
-    job: Job, lease: Lease, signals: Signals, evaluator: Evaluator | None, logger: Logger, seconds: float | None
+    spec: RunSpec, lease: Lease, signals: Signals, evaluator: Evaluator | None, logger: Logger, seconds: float | None
 ) -> dict[str, Any]:
     """Train what is missing, then score and draw the end; gives result.json's content."""
-    training, batches, game = build_state(job), build_batches(job), build_game(job)
+    training, batches, game = build_state(spec), build_batches(spec), build_game(spec)
     here = machine(str(training.device), torch.get_num_threads())
-    trainer = job.config.trainer
+    trainer = spec.config.trainer
     total = min(trainer.epochs * batches.steps_per_epoch, trainer.max_steps or sys.maxsize)
     per_step = batches.images_seen(total) / total
-    enabled: Literal["off", "auto"] = "off" if job.in_sweep else "auto"
+    enabled: Literal["off", "auto"] = "off" if spec.in_sweep else "auto"
     with Progress(total_steps=total, epochs=trainer.epochs, images_per_step=per_step, enabled=enabled) as progress:
-        session = Session(job, training, batches, evaluator, lease, signals, progress, logger, here)
-        _draw_real(job)
+        session = Session(spec, training, batches, evaluator, lease, signals, progress, logger, here)
+        _draw_real(spec)
         read_off = _read_off(session)
         if read_off is not None:
             return read_off
-        restored = restore_newest(job, training, total, progress.note)
+        restored = restore_newest(spec, training, total, progress.note)
         _go_on(session, restored, here)
         _start_logger(session, restored)
-        opening = _opening_line(job, training, batches, game, total, seconds)
+        opening = _opening_line(spec, training, batches, game, total, seconds)
         progress.start(opening, training.step, len(training.history))
         limits = Limits(trainer.epochs, trainer.max_steps, trainer.max_seconds)
         try:
-            train(training, batches, game, limits, job.config.seed, session)
+            train(training, batches, game, limits, spec.config.seed, session)
         except Interrupted:
             session.save()
             raise
         except Pruned:
-            draw_losses(job, training.history)
+            draw_losses(spec, training.history)
             raise
         return _finish(session)
 
 
-def _plain(job: Job) -> dict[str, Any]:
+def _plain(spec: RunSpec) -> dict[str, Any]:
     """The whole configuration for loggers, as composed."""
-    tree = OmegaConf.create(job.texts.config)
+    tree = OmegaConf.create(spec.texts.config)
     assert isinstance(tree, DictConfig)
     return plain_values(tree)
 
 
 def _start_logger(session: Session, restored: Mapping[str, Any] | None) -> None:
     """Start the logger; what a shorter run of the trajectory logged, this run's own log does not hold yet."""
-    job, training = session.job, session.training
-    own = restored is None or restored["folder"] == job.directory
-    session.logger.start(job.directory, _plain(job), job.who.run_id, training.step if own else 0)
+    spec, training = session.spec, session.training
+    own = restored is None or restored["folder"] == spec.directory
+    session.logger.start(spec.directory, _plain(spec), spec.identity.run_id, training.step if own else 0)
     for row in () if own else training.history:
         session.logger.log(row, int(row["step"] or 0))
 
@@ -263,26 +263,26 @@ def _go_on(session: Session, restored: Mapping[str, Any] | None, here: Mapping[s
     for row in session.training.history:
         session.judged(row)
     session.lease.update(epoch=len(session.training.history))
-    origin = "" if restored["folder"] == session.job.directory else f" of {restored['folder'].name}"
+    origin = "" if restored["folder"] == session.spec.directory else f" of {restored['folder'].name}"
     session.progress.note(f"going on after step {session.training.step:,}{origin}")
     before = restored.get("machine", {})
     changed = [f"{key} {before.get(key)} -> {value}" for key, value in here.items() if before.get(key) != value]
-    if session.job.code is not None and session.job.code.problems:
+    if session.spec.code is not None and session.spec.code.problems:
         session.progress.note(f"{NOT_REPRODUCIBLE}: going on gives other numbers than a training in one go")
     if changed:
         session.progress.note(f"under other conditions ({', '.join(changed)}): the last bits may differ")
     if origin or session.training.history:
         session.save()
-    for epoch in session.job.config.sweep.read_off:
+    for epoch in session.spec.config.sweep.read_off:
         if epoch <= len(session.training.history):
             session.read_off(epoch)
 
 
 def _read_off(session: Session) -> dict[str, Any] | None:
     """result.json's content where a longer run of the trajectory kept the generator of our last epoch."""
-    job, training = session.job, session.training
-    epoch = job.config.trainer.epochs
-    found = None if job.config.trainer.max_steps else longer_with_generator(job, epoch)
+    spec, training = session.spec, session.training
+    epoch = spec.config.trainer.epochs
+    found = None if spec.config.trainer.max_steps else longer_with_generator(spec, epoch)
     if found is None:
         return None
     folder, rows = found
@@ -292,40 +292,40 @@ def _read_off(session: Session) -> dict[str, Any] | None:
     )
     training.average, training.history, training.step = None, rows, int(rows[-1]["step"] or 0)
     training.train_seconds = float(rows[-1]["train_seconds"] or 0.0)
-    with decoration(job.directory / "samples"):
-        link_samples(folder, job.directory, epoch)
-    write_metrics(metrics_csv(job.directory), rows, list(job.config.scores))
+    with decoration(spec.directory / "samples"):
+        link_samples(folder, spec.directory, epoch)
+    write_metrics(metrics_csv(spec.directory), rows, list(spec.config.scores))
     return _finish(session, folder.name)
 
 
-def _draw_real(job: Job) -> None:
+def _draw_real(spec: RunSpec) -> None:
     """samples/real.png: the first training images."""
-    path = job.directory / "samples" / "real.png"
+    path = spec.directory / "samples" / "real.png"
     if path.exists():
         return
-    folder_below(job.directory, "samples")
+    folder_below(spec.directory, "samples")
     with decoration(path):
-        pictures.save_grid(path, np.array(job.dataset.train[: job.config.trainer.sample_images]))
+        pictures.save_grid(path, np.array(spec.dataset.train[: spec.config.trainer.sample_images]))
 
 
 def _opening_line(
-    job: Job, training: TrainState, batches: Batches, game: Game, total: int, seconds: float | None
+    spec: RunSpec, training: TrainState, batches: Batches, game: Game, total: int, seconds: float | None
 ) -> str:
     """One line before training: parameters, images, steps, and an estimate of the time.
 
     Own code was timed when it was rehearsed: a copy of its networks would share what it holds elsewhere.
     """
     left = total - training.step
-    if job.in_sweep or left < TIMED_STEPS:
+    if spec.in_sweep or left < TIMED_STEPS:
         seconds = None
-    elif not job.config.has_own_code:
-        seconds = _estimate(job, training, batches, game)
+    elif not spec.config.has_own_code:
+        seconds = _estimate(spec, training, batches, game)
     seconds = None if seconds is None else seconds * left
     parameters = [sum(p.numel() for p in net.parameters()) for net in (training.generator, training.discriminator)]
-    return estimate_line(parameters[0], parameters[1], len(job.dataset.train), left, seconds)
+    return estimate_line(parameters[0], parameters[1], len(spec.dataset.train), left, seconds)
 
 
-def _estimate(job: Job, training: TrainState, batches: Batches, game: Game) -> float:
+def _estimate(spec: RunSpec, training: TrainState, batches: Batches, game: Game) -> float:
     """Seconds of one training step, from a few on a copy that is thrown away."""
     scratch = copy.deepcopy(training)
     train_step(scratch, batches.at(0), game)
@@ -335,12 +335,12 @@ def _estimate(job: Job, training: TrainState, batches: Batches, game: Game) -> f
     return (time.perf_counter() - started) / (TIMED_STEPS - 1)
 
 
-def _closing_line(job: Job, content: Mapping[str, Any]) -> str:
+def _closing_line(spec: RunSpec, content: Mapping[str, Any]) -> str:
     objective = content.get("objective") or {}
     value = objective.get("value")
     measured = "" if value is None else f"{objective['name']} {value:.4g} (reference half A); "
-    measured = f"{job.note}; {measured}" if job.note else measured
-    return f"{measured}pictures: {picture_path(job.directory)}"
+    measured = f"{spec.note}; {measured}" if spec.note else measured
+    return f"{measured}pictures: {picture_path(spec.directory)}"
 
 
 def picture_path(directory: Path) -> Path:
@@ -351,18 +351,18 @@ def picture_path(directory: Path) -> Path:
 
 def _finish(session: Session, read_off: str | None = None) -> dict[str, Any]:
     """Everything that a finished run leaves; gives result.json's content."""
-    job, rows = session.job, session.training.history
+    spec, rows = session.spec, session.training.history
     epoch = int(rows[-1]["epoch"] or 0)
     session.save_generator(epoch)
     with session.naming(epoch):
         scores = session.scores(epoch)
-        content = {**session.result(job, rows, scores), "read_off": read_off}
-        write_result(result_json(job.directory), content)
-        if not samples_png(job.directory, epoch).exists():
+        content = {**session.result(spec, rows, scores), "read_off": read_off}
+        write_result(result_json(spec.directory), content)
+        if not samples_png(spec.directory, epoch).exists():
             session.draw_samples(epoch)
-    draw_losses(job, rows)
-    if job.config.metrics.pictures and session.evaluator is not None:
-        derived(job.config, session.training.device, "closer", epoch)
-        draw_closer(job, session.evaluator, session.sample)
+    draw_losses(spec, rows)
+    if spec.config.metrics.pictures and session.evaluator is not None:
+        derived(spec.config, session.training.device, "closer", epoch)
+        draw_closer(spec, session.evaluator, session.sample)
     session.judged(content["final"])
     return content

@@ -14,7 +14,7 @@ from ganexp.trainer.state import TrainState
 from ganexp.types.errors import ConfigError, Refused
 
 if TYPE_CHECKING:
-    from ganexp.config.spec import RunConfig
+    from ganexp.config.run_config import RunConfig
     from ganexp.types import GAN, Dataset
 
 

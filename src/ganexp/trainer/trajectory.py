@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import nn
 
-from ganexp.config.job import Job
+from ganexp.config.run_spec import RunSpec
 from ganexp.files import checkpoint, state
 from ganexp.files.checkpoint import CorruptCheckpointError
 from ganexp.files.code_record import read_code
@@ -18,24 +18,24 @@ from ganexp.files.run_folder import generator_checkpoint, link_samples, metrics_
 from ganexp.trainer.state import TrainState
 
 
-def siblings(job: Job) -> Iterator[Path]:
+def siblings(spec: RunSpec) -> Iterator[Path]:
     """Other run directories beside this one that hold runs of the same trajectory.
 
     Own code whose numbers cannot be had again has none: its trainings are each one of their own.
     """
-    pattern = job.who.name.rpartition("-")[0] + "-*"
-    for folder in sorted(job.directory.parent.glob(pattern)):
-        if folder == job.directory or folder.is_symlink():
+    pattern = spec.identity.name.rpartition("-")[0] + "-*"
+    for folder in sorted(spec.directory.parent.glob(pattern)):
+        if folder == spec.directory or folder.is_symlink():
             continue
-        if job.code is not None and (job.code.problems or _cannot_be_repeated(folder)):
+        if spec.code is not None and (spec.code.problems or _cannot_be_repeated(folder)):
             continue
         status = state.read(folder)
-        if status is not None and status.trajectory_id == job.who.trajectory_id:
+        if status is not None and status.trajectory_id == spec.identity.trajectory_id:
             yield folder
 
 
 def restore_newest(
-    job: Job, training: TrainState, total_steps: int, note: Callable[[str], None]
+    spec: RunSpec, training: TrainState, total_steps: int, note: Callable[[str], None]
 ) -> dict[str, Any] | None:
     """Put `training` where the newest usable checkpoint of its trajectory was.
 
@@ -43,7 +43,7 @@ def restore_newest(
     falls back to the one before it where one is damaged.
 
     Args:
-        job: the run.
+        spec: the run.
         training: fresh; changed in place.
         total_steps: where the run ends.
         note: called with a line for the user.
@@ -51,7 +51,7 @@ def restore_newest(
     Returns:
         The checkpoint's metadata with "folder" added, or None where training starts from scratch.
     """
-    folders = [job.directory, *siblings(job)]
+    folders = [spec.directory, *siblings(spec)]
     paths = [path for folder in folders for path in state_checkpoints(folder)]
     for path in sorted(paths, key=_step, reverse=True):
         if _step(path) > total_steps:
@@ -62,15 +62,15 @@ def restore_newest(
             note(f"{error}; going back to an earlier one")
             continue
         folder = path.parent.parent
-        if folder != job.directory:
-            link_samples(folder, job.directory, int(meta["epoch"]))
+        if folder != spec.directory:
+            link_samples(folder, spec.directory, int(meta["epoch"]))
         return {**meta, "folder": folder}
     return None
 
 
-def longer_with_generator(job: Job, epoch: int) -> tuple[Path, list[Row]] | None:
+def longer_with_generator(spec: RunSpec, epoch: int) -> tuple[Path, list[Row]] | None:
     """A sibling that kept the generator of `epoch`, with its metrics cut to there; None where there is none."""
-    for folder in siblings(job):
+    for folder in siblings(spec):
         path = generator_checkpoint(folder, epoch)
         if not path.exists():
             continue

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, MutableSequence, Sequence
 from typing import Any
 
-from ganexp.config.spec import RunConfig
+from ganexp.config.run_config import RunConfig
 from ganexp.config.target import nearest
 from ganexp.metrics import Metric
 from ganexp.sweep.search.address import Direction

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from hydra.core.override_parser.types import Override
 
-from ganexp.config.spec import from_plain
+from ganexp.config.run_config import from_plain
 from ganexp.sweep.compose import Composer
 from ganexp.sweep.points import Point, all_points
 from ganexp.types.errors import ConfigError, DataError

@@ -10,7 +10,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from ganexp.config.identity import canonical, run_id, run_name, trajectory_id
-from ganexp.config.spec import RunConfig
+from ganexp.config.run_config import RunConfig
 from ganexp.config.target import Target, is_own
 from ganexp.files.code_record import CodeRecord
 from ganexp.files.run_folder import Texts
@@ -28,31 +28,31 @@ _DATASETS: dict[str, Dataset] = {}
 
 
 @dataclass(frozen=True)
-class Identified:
+class Identity:
     """A run's identity.
 
     Attributes:
         dataset_name: name of the loaded dataset.
-        identity: everything that changes the numbers.
+        content: everything that changes the numbers.
         run_id, trajectory_id: hashes of it, with and without the number of epochs.
         name: name of the run's directory.
     """
 
     dataset_name: str
-    identity: Mapping[str, Any]
+    content: Mapping[str, Any]
     run_id: str
     trajectory_id: str
     name: str
 
 
 @dataclass(frozen=True)
-class Job:
+class RunSpec:
     """One run to work on.
 
     Attributes:
         config: typed and validated.
         dataset: its images.
-        who: its identity.
+        identity: its run id and what that is made of.
         directory: its run directory.
         texts: what `.hydra/` is to hold.
         in_sweep: whether it is one of many (no progress bar, no waiting for another holder).
@@ -62,7 +62,7 @@ class Job:
 
     config: RunConfig
     dataset: Dataset
-    who: Identified
+    identity: Identity
     directory: Path
     texts: Texts
     in_sweep: bool
@@ -111,7 +111,7 @@ def _own_dataset(target: Target) -> Dataset:
     return found
 
 
-def identify(config: RunConfig) -> Identified:
+def identify(config: RunConfig) -> Identity:
     """The identity of a run; loads its dataset.
 
     Raises:
@@ -124,24 +124,28 @@ def identify(config: RunConfig) -> Identified:
             f"trainer.batch_size: expected at most {len(dataset.train)}, the number of training images of "
             f"{dataset.name}, got {config.trainer.batch_size}"
         )
-    identity = canonical(config, dataset.name, dataset.fingerprint)
+    content = canonical(config, dataset.name, dataset.fingerprint)
     essential = canonical(config, dataset.name, dataset.fingerprint, defaults=False)
     identifier = run_id(essential)
     name = run_name(config, dataset.name, identifier)
-    return Identified(dataset.name, identity, identifier, trajectory_id(essential), name)
+    return Identity(dataset.name, content, identifier, trajectory_id(essential), name)
 
 
-def shorter(job: Job, epochs: int) -> Job:
-    """The run of the same trajectory that ends after `epochs`, in a directory beside `job`'s."""
-    config = job.config.with_epochs(epochs)
+def shorter(spec: RunSpec, epochs: int) -> RunSpec:
+    """The run of the same trajectory that ends after `epochs`, in a directory beside `spec`'s."""
+    config = spec.config.with_epochs(epochs)
     config = replace(
         config,
         trainer=replace(config.trainer, milestones=[]),
         sweep=replace(config.sweep, read_off=[], run_id=None, trial=None, own_code=None),
     )
-    who = identify(config)
+    identity = identify(config)
     return replace(
-        job, config=config, who=who, texts=_shorter_texts(job.texts, epochs), directory=job.directory.parent / who.name
+        spec,
+        config=config,
+        identity=identity,
+        texts=_shorter_texts(spec.texts, epochs),
+        directory=spec.directory.parent / identity.name,
     )
 
 
