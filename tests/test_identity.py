@@ -3,8 +3,9 @@ import inspect
 
 import pytest
 
-from ganexp.config.identity import canonical, difference, run_id, trajectory_id
+from ganexp.config.identity import canonical, run_id, trajectory_id
 from ganexp.config.run_config import load
+from ganexp.files.run_folder import _difference as difference
 from helpers import compose_config
 
 

@@ -100,9 +100,9 @@ def judge(case: Case, ended: Ended) -> None:
 
 def test_the_cases_know_every_key_of_the_configuration() -> None:
     from ganexp.config.run_config import plain_values
-    from ganexp.sweep.compose import flatten
+    from ganexp.types.nested import dotted
 
-    composed = flatten(plain_values(compose_config("metrics=full", "penalty=r1", "optim/schedule=cosine")))
+    composed = dotted(plain_values(compose_config("metrics=full", "penalty=r1", "optim/schedule=cosine")))
     known = all_keys()
     assert [key for key in composed if key not in known and not key.endswith("._target_")] == []
 

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 import ganexp.logger
-from ganexp.logger.base import Guarded, flatten, require
+from ganexp.logger.base import Guarded, require
 from ganexp.types.errors import ConfigError
 
 CONF = Path(__file__).parents[2] / "conf" / "logger"
@@ -150,11 +150,6 @@ def test_every_tracking_tool_is_refused_without_its_package(monkeypatch, name, m
         monkeypatch.delitem(sys.modules, loaded)
     with pytest.raises(ConfigError, match=rf"logger={name}: .* pip install ganexp\[{name}\]"):
         getattr(ganexp.logger, name)()
-
-
-def test_flatten_gives_dotted_keys():
-    config = {"optim": {"lr": 1e-4, "generator": {"lr": None}}, "trust": ["a"], "seed": 0}
-    assert dict(flatten(config)) == {"optim.lr": 1e-4, "optim.generator.lr": None, "trust": ["a"], "seed": 0}
 
 
 def test_csv_leaves_nothing(tmp_path):

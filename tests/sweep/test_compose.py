@@ -9,7 +9,7 @@ from hydra.types import RunMode
 from omegaconf import OmegaConf, open_dict
 
 from ganexp.config.run_config import plain_values
-from ganexp.sweep.compose import Composer, flatten
+from ganexp.sweep.compose import Composer
 
 POINTS = [
     ("optim.lr=1e-3", "trainer.batch_size=16"),
@@ -128,8 +128,3 @@ def test_composes_once_for_each_choice_of_options(composer: Composer, monkeypatc
 def test_what_hydra_refuses_is_refused(composer: Composer, bad: str) -> None:
     with pytest.raises(HydraException):
         composer.compose((bad,))
-
-
-def test_flatten() -> None:
-    tree = {"a": {"b": 1, "c": {"d": [1, 2]}}, "e": None, "f": {}}
-    assert flatten(tree) == {"a.b": 1, "a.c.d": [1, 2], "e": None, "f": {}}

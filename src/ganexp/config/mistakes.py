@@ -10,7 +10,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ganexp.config.target import did_you_mean, nearest, unknown_key
 from ganexp.types.errors import ConfigError
+from ganexp.types.nested import dotted
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -137,8 +139,6 @@ def check_hydra(node: DictConfig, where: str = "hydra") -> None:
     """
     from omegaconf import DictConfig, OmegaConf
 
-    from ganexp.config.target import unknown_key
-
     if where == "hydra":
         check_presets(f"{group}={option}" for group, option in node.runtime.choices.items())
     names = list(getattr(OmegaConf.get_type(node), "__dataclass_fields__", ()))
@@ -191,21 +191,18 @@ def expected_got(line: str) -> str:
 
 
 def suggestion(key: str) -> str:
-    """' Did you mean ...?' with the known key nearest to a mistyped one, or the empty string."""
-    import difflib
-
-    known = [name for name in known_keys() if name != key]
-    whole = difflib.get_close_matches(key, known, n=1, cutoff=0.75)
-    last = key.rpartition(".")[2]
-    by_last = {name.rpartition(".")[2]: name for name in sorted(known, key=lambda n: n.count("."), reverse=True)}
-    found = whole or [by_last[name] for name in difflib.get_close_matches(last, list(by_last), n=1, cutoff=0.6)]
-    return f" Did you mean {found[0]!r}?" if found else ""
+    """' Did you mean ...?' with the key of the configuration nearest to a mistyped one, or the empty string."""
+    keys = [name for name in known_keys() if name != key]
+    by_last = {name.rpartition(".")[2]: name for name in sorted(keys, key=lambda n: n.count("."), reverse=True)}
+    whole = nearest(key, keys, cutoff=0.75)
+    return did_you_mean(whole or by_last.get(nearest(key.rpartition(".")[2], list(by_last), cutoff=0.6) or ""))
 
 
 def known_keys() -> list[str]:
     """Every key of the configuration, with the group options that the command line chose where they compose."""
     from hydra import compose, initialize_config_dir
     from hydra.core.global_hydra import GlobalHydra
+    from omegaconf import OmegaConf
 
     from ganexp.config.run_config import conf_dir
 
@@ -214,20 +211,11 @@ def known_keys() -> list[str]:
         GlobalHydra.instance().clear()
         try:
             with initialize_config_dir(str(conf_dir())):
-                return _flatten(compose("config", overrides))
+                tree: Any = OmegaConf.to_container(compose("config", overrides), resolve=False)
         except Exception as error:
             last = error
+            continue
+        paths = [key.split(".") for key in dotted(tree)]
+        keys = dict.fromkeys(".".join(path[: end + 1]) for path in paths for end in range(len(path)))
+        return [key for key in keys if not key.endswith("_target_")]
     raise ConfigError(f"the configuration does not compose: {last}")
-
-
-def _flatten(node: object, prefix: str = "") -> list[str]:
-    from omegaconf import DictConfig
-
-    if not isinstance(node, DictConfig):
-        return [prefix]
-    keys = [] if not prefix else [prefix]
-    for name in node:
-        if name != "hydra" and name != "_target_":
-            child = node._get_node(name)
-            keys += _flatten(child, f"{prefix}.{name!s}" if prefix else str(name))
-    return keys

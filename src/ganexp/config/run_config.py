@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from ganexp.config.schema import ChangedCode, Config, MetricsConfig, OwnCodeRandom, Seed, SweepConfig, TrainerConfig
-from ganexp.config.target import Target, is_own, nearest, unknown_key, validate_value, validated
+from ganexp.config.target import Target, is_own, suggested, unknown_key, validate_value, validated
 from ganexp.types.errors import ConfigError
 from ganexp.types.schedule import Schedule
 
@@ -86,10 +86,6 @@ class RunConfig:
     def conditional(self) -> bool:
         """Whether the networks take labels."""
         return bool(self.model.params.get("conditional", False))
-
-    def with_epochs(self, epochs: int) -> RunConfig:
-        """The same run, ending after `epochs`."""
-        return replace(self, trainer=replace(self.trainer, epochs=epochs))
 
 
 def load(cfg: DictConfig, trust: Sequence[str] | None = None) -> RunConfig:
@@ -213,7 +209,7 @@ def _check_scheduled(schedules: Sequence[str], optimizer: Target) -> None:
         if name not in numbers:
             raise ConfigError(
                 f"optim.schedule.{name}: unknown key; expected a number among {optimizer.name}'s parameters: "
-                f"{', '.join(numbers)}.{nearest(name, numbers)}"
+                f"{', '.join(numbers)}.{suggested(name, numbers)}"
             )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -129,49 +129,3 @@ def identify(config: RunConfig) -> Identity:
     identifier = run_id(essential)
     name = run_name(config, dataset.name, identifier)
     return Identity(dataset.name, content, identifier, trajectory_id(essential), name)
-
-
-def shorter(spec: RunSpec, epochs: int) -> RunSpec:
-    """The run of the same trajectory that ends after `epochs`, in a directory beside `spec`'s."""
-    config = spec.config.with_epochs(epochs)
-    config = replace(
-        config,
-        trainer=replace(config.trainer, milestones=[]),
-        sweep=replace(config.sweep, read_off=[], run_id=None, trial=None, own_code=None),
-    )
-    identity = identify(config)
-    return replace(
-        spec,
-        config=config,
-        identity=identity,
-        texts=_shorter_texts(spec.texts, epochs),
-        directory=spec.directory.parent / identity.name,
-    )
-
-
-def _shorter_texts(texts: Texts, epochs: int) -> Texts:
-    """The same `.hydra` texts with fewer epochs, and without what only the longer run was told."""
-    from omegaconf import OmegaConf
-
-    tree = OmegaConf.create(texts.config)
-    for key, value in (
-        ("trainer.epochs", epochs),
-        ("trainer.milestones", []),
-        ("sweep.read_off", []),
-        ("sweep.run_id", None),
-        ("sweep.trial", None),
-        ("sweep.own_code", None),
-    ):
-        OmegaConf.update(tree, key, value)
-    dropped = (
-        "trainer.epochs=",
-        "trainer.milestones=",
-        "sweep.read_off=",
-        "sweep.run_id=",
-        "sweep.trial=",
-        "sweep.own_code=",
-    )
-    given: Any = OmegaConf.to_container(OmegaConf.create(texts.overrides), resolve=False)
-    kept = [str(text) for text in given if not str(text).startswith(dropped)]
-    overrides = OmegaConf.to_yaml(OmegaConf.create([*kept, f"trainer.epochs={epochs}"]))
-    return replace(texts, config=OmegaConf.to_yaml(tree), overrides=overrides)

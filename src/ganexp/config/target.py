@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import difflib
 import fnmatch
-import functools
 import importlib
 import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import UnionType
-from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
+from typing import Annotated, Any, Union, get_args, get_origin
 
+from ganexp.types.bounds import validator
 from ganexp.types.errors import ConfigError
-
-if TYPE_CHECKING:
-    from pydantic import TypeAdapter
 
 TRUSTED = {"optim": ("ganexp.optim.*", "torch.optim.*")}
 """What a group may call without being told to trust it; any other group g: `ganexp.<g>.*`."""
@@ -132,11 +129,7 @@ def validate_value(key: str, annotation: Any, value: Any) -> Any:
     if isinstance(value, bool) and _numbers_only(annotation):
         raise ConfigError(f"{key}: expected a number, got {value!r}")
     try:
-        adapter = _adapter(annotation)
-    except TypeError:
-        adapter = _adapter.__wrapped__(annotation)
-    try:
-        return adapter.validate_python(value, extra="forbid")
+        return validator(annotation).validate_python(value, extra="forbid")
     except ValidationError as error:
         problems = error.errors(include_url=False)
         raise ConfigError("\n".join(explain(key, problem, annotation) for problem in problems)) from None
@@ -149,17 +142,6 @@ def _numbers_only(annotation: Any) -> bool:
     parts = [part for part in get_args(annotation) if part is not type(None)]
     parts = parts[:1] if get_origin(annotation) is Annotated else parts
     return bool(parts) and get_origin(annotation) in (Annotated, Union, UnionType) and all(map(_numbers_only, parts))
-
-
-@functools.lru_cache(maxsize=512)
-def _adapter(annotation: Any) -> TypeAdapter[Any]:
-    """pydantic's validator of an annotation; building one takes milliseconds."""
-    from pydantic import ConfigDict, PydanticUserError, TypeAdapter
-
-    try:
-        return TypeAdapter(annotation, config=ConfigDict(arbitrary_types_allowed=True))
-    except PydanticUserError:
-        return TypeAdapter(annotation)
 
 
 def explain(prefix: str, problem: Mapping[str, Any], annotation: Any) -> str:
@@ -186,14 +168,22 @@ def unknown_key(key: str, names: Sequence[str]) -> str:
     """The refusal of a key that its section, which takes `names`, does not take."""
     section, _, last = key.rpartition(".")
     takes = f"; {section or 'the configuration'} takes {', '.join(names)}." if names else "."
-    return f"{key}: unknown key{takes}{nearest(last, names)}"
+    return f"{key}: unknown key{takes}{suggested(last, names)}"
 
 
-def nearest(key: str, known: Sequence[str]) -> str:
-    """' Did you mean ...?' for a mistyped key, or the empty string."""
-    begins = [name for name in known if name.startswith(key)]
-    found = difflib.get_close_matches(key, list(known), n=1, cutoff=0.5) or begins
-    return f" Did you mean {found[0]!r}?" if found else ""
+def nearest(word: str, words: Sequence[str], cutoff: float = 0.5) -> str | None:
+    """The one of `words` that is most like `word`; None where none is."""
+    return next(iter(difflib.get_close_matches(word, words, n=1, cutoff=cutoff)), None)
+
+
+def did_you_mean(name: str | None) -> str:
+    """The end of a message about a mistyped name; the empty string where no name is like it."""
+    return f" Did you mean {name!r}?" if name is not None else ""
+
+
+def suggested(word: str, words: Sequence[str]) -> str:
+    """`did_you_mean` with the nearest of `words`, or with one that begins with `word`."""
+    return did_you_mean(nearest(word, words) or next((name for name in words if name.startswith(word)), None))
 
 
 def _import(path: str, key: str) -> Callable[..., Any]:

@@ -8,11 +8,10 @@ import logging
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
-from ganexp.files.atomic import left_over
 from ganexp.files.data_root import may_be_written
 from ganexp.types.errors import DataError
 
@@ -92,25 +91,20 @@ def probe(folder: Path) -> None:
         pass
 
 
-@contextmanager
-def locked(folder: Path) -> Iterator[bool]:
-    """Hold the lock of a dataset's folder, as `ganexp.files.locks.held`; the kernel frees it if its holder dies."""
-    from ganexp.files.locks import held
+def locked(folder: Path, *names: str) -> AbstractContextManager[None]:
+    """The lock of a dataset's folder, held while files of these `names` are made there; see `ganexp.files.locks`."""
+    from ganexp.files.locks import alone
 
-    with held(folder / LOCK, waiting=f"waiting for another process that works on {folder}") as alone:
-        yield alone
+    return alone(folder / LOCK, names, f"waiting for another process that works on {folder}")
 
 
 def once(path: Path, write: Callable[[Path], None], *beside: str) -> None:
     """Make sure that `path` exists: of all processes that ask at once, one calls `write(path)`, the others wait.
 
-    Temporary files that a killed writer left are removed first, those of `path` and of the names `beside` it.
+    What a killed writer left of `path`, and of the names `beside` it, is removed first.
     """
     if path.exists():
         return
-    with locked(path.parent) as alone:
-        if path.exists():
-            return
-        for leftover in left_over(path.parent, lambda each: each.name in (path.name, *beside)) if alone else ():
-            leftover.unlink(missing_ok=True)
-        write(path)
+    with locked(path.parent, path.name, *beside):
+        if not path.exists():
+            write(path)

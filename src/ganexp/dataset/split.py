@@ -19,6 +19,11 @@ def permutation(count: int) -> NDArray[np.int64]:
     return np.argsort(keys, kind="stable").astype(np.int64)
 
 
+def grouped(order: NDArray[np.int64], labels: NDArray[np.int64] | None) -> NDArray[np.int64]:
+    """`order`, stably sorted by label where there are labels: every n-th of it is a stratified sample."""
+    return order if labels is None else order[np.argsort(np.asarray(labels)[order], kind="stable")]
+
+
 def held_out(count: int, fraction: float, labels: NDArray[np.int64] | None) -> NDArray[np.bool_]:
     """Which of `count` images are held out: a fixed sample, stratified by label where there are labels.
 
@@ -33,9 +38,7 @@ def held_out(count: int, fraction: float, labels: NDArray[np.int64] | None) -> N
     Returns:
         (count,) mask; True: held out.
     """
-    order = permutation(count)
-    if labels is not None:
-        order = order[np.argsort(np.asarray(labels)[order], kind="stable")]
+    order = grouped(permutation(count), labels)
     wanted = min(max(1, round(count * fraction)), count - 1)
     position = np.arange(count, dtype=np.int64)
     mask = np.zeros(count, dtype=np.bool_)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import functools
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Required
+from typing import Annotated, Any, Literal, Required
 
 from annotated_types import Ge, Gt, Le, Len, Lt, MaxLen, MinLen
 from pydantic import StringConstraints
 from typing_extensions import TypedDict
 
-if TYPE_CHECKING:
-    from pydantic import TypeAdapter
+from ganexp.types.bounds import validator
 
 Number = Annotated[float, Lt(1e300), Gt(-1e300)]
 """Sums of these are finite."""
@@ -123,11 +121,4 @@ class Looks(TypedDict):
 
 def check(kind: type[Any], value: Any) -> None:
     """ValueError where `value` is not of that kind, saying in what."""
-    _adapter(kind).validate_python(value, strict=True)  # type: ignore[arg-type]  # classes are hashable
-
-
-@functools.cache
-def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
-    from pydantic import TypeAdapter
-
-    return TypeAdapter(kind)
+    validator(kind).validate_python(value, strict=True)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import errno
 import logging
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock, Timeout
+
+from ganexp.files.atomic import left_over
 
 log = logging.getLogger("ganexp")
 NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
@@ -72,3 +74,15 @@ def held(path: Path, *, seconds: float = -1, waiting: str = "") -> Iterator[bool
         yield locked
     finally:
         lock.release()
+
+
+@contextmanager
+def alone(path: Path, names: Collection[str], waiting: str) -> Iterator[None]:
+    """Hold the lock on `path` inside, while files of these names are made in its folder.
+
+    The temporary files that killed makers of them left are removed first.
+    """
+    with held(path, waiting=waiting) as locked:
+        for leftover in left_over(path.parent, lambda file: file.name in names) if locked else ():
+            leftover.unlink(missing_ok=True)
+        yield

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import random
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from filelock import Timeout
 
@@ -18,10 +17,8 @@ from ganexp.files.foreign import LARGE, read_json, refuse_links
 from ganexp.files.locks import held
 from ganexp.files.owned import PLAN_LOCK
 from ganexp.files.state import MOST_EPOCHS
+from ganexp.types.bounds import validator
 from ganexp.types.errors import DirectoryError
-
-if TYPE_CHECKING:
-    from pydantic import TypeAdapter
 
 FORMAT = 1
 FILE = "plan.json"
@@ -255,11 +252,4 @@ def _check(run: PlannedRun) -> None:
 
 def _frozen(kind: type[Any], raw: Mapping[str, Any]) -> Any:
     known = {key: raw[key] for key in kind.__dataclass_fields__ if key in raw}
-    return _adapter(kind).validate_python(known)  # type: ignore[arg-type]  # classes are hashable
-
-
-@functools.cache
-def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
-    from pydantic import TypeAdapter
-
-    return TypeAdapter(kind)
+    return validator(kind).validate_python(known)

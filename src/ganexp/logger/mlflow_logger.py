@@ -9,7 +9,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from ganexp.logger.base import Guarded, Logger, flatten, require
+from ganexp.logger.base import Guarded, Logger, require
+from ganexp.types.nested import dotted
 
 RUN_ID_TAG = "ganexp.run_id"
 PARAMS_PER_CALL = 100  # MLflow's own limits
@@ -42,7 +43,7 @@ class _MLflow:
         run = self._client.create_run(experiment_id, tags={RUN_ID_TAG: run_id}, run_name=run_dir.name)
         self._id, self._logged_until = run.info.run_id, -1
         param = self._mlflow.entities.Param
-        params = [param(key, str(value)[:PARAM_LENGTH]) for key, value in flatten(config)]
+        params = [param(key, str(value)[:PARAM_LENGTH]) for key, value in dotted(config).items() if value != {}]
         for first in range(0, len(params), PARAMS_PER_CALL):
             self._client.log_batch(self._id, params=params[first : first + PARAMS_PER_CALL])
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ganexp.files.atomic import left_over, replacing
-from ganexp.files.locks import held
+from ganexp.files.atomic import replacing
+from ganexp.files.locks import alone
 from ganexp.metrics.numerics import each_block, exact_convolutions
 from ganexp.types.errors import DataError
 
@@ -94,18 +94,11 @@ def cached_features(extractor: Extractor, images: NDArray[np.uint8], folder: Pat
     return found
 
 
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold a lock beside `path`: one process makes it, the others wait; the kernel frees it if its holder dies.
-
-    Temporary files that a killed maker of `path` left are removed.
-    """
+def locked(path: Path) -> AbstractContextManager[None]:
+    """The lock on `path`, which one process makes while the others wait; see `ganexp.files.locks`."""
+    names = (path.name, f"{path.name}.safetensors", f"{path.name}.json")
     waiting = f"{path.name}: waiting for another process that makes it"
-    with held(path.with_name(f".{path.name}.lock"), waiting=waiting) as alone:
-        own = (path.name, f"{path.name}.safetensors", f"{path.name}.json")
-        for leftover in left_over(path.parent, lambda each: each.name in own) if alone else ():
-            leftover.unlink(missing_ok=True)
-        yield
+    return alone(path.with_name(f".{path.name}.lock"), names, waiting)
 
 
 def _read(path: Path, shape: tuple[int, int]) -> Tensor | None:

@@ -8,11 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ganexp.dataset.split import grouped, permutation
 from ganexp.types import Dataset
 from ganexp.types.errors import DataError
-
-SPLIT_SEED = 20140610
-"""Seed of every fixed permutation (the date of the first GAN paper)."""
 
 
 @dataclass(frozen=True)
@@ -55,11 +53,6 @@ def halve(dataset: Dataset, num_samples: int) -> Halves:
     return Halves(a, b, training, labels_a, labels_b)
 
 
-def permutation(count: int) -> NDArray[np.int64]:
-    """A fixed permutation of 0 .. count - 1, by sorting PCG64's raw stream, which is the same in all versions."""
-    return np.argsort(np.random.PCG64(SPLIT_SEED).random_raw(count), kind="stable").astype(np.int64)
-
-
 def digest_of(*arrays: NDArray[np.uint8]) -> str:
     """Hex SHA-256 of shapes and pixels."""
     state = hashlib.sha256()
@@ -72,9 +65,6 @@ def digest_of(*arrays: NDArray[np.uint8]) -> str:
 def half_indices(dataset: Dataset) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Positions of the two halves, each in random order; stratified by label: of each class every other image."""
     order = permutation(len(dataset.reference))
-    grouped = order
-    if dataset.reference_labels is not None:
-        grouped = order[np.argsort(np.asarray(dataset.reference_labels)[order], kind="stable")]
     in_a = np.zeros(len(order), dtype=np.bool_)
-    in_a[grouped[::2]] = True
+    in_a[grouped(order, dataset.reference_labels)[::2]] = True
     return order[in_a[order]], order[~in_a[order]]

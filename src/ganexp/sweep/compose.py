@@ -18,6 +18,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from ganexp.config.mistakes import check_presets
 from ganexp.config.run_config import plain_values
+from ganexp.types.nested import dotted
 
 PLAIN_KEY = re.compile(r"\w+(\.\w+)*", re.ASCII)
 WORD = re.compile(r"\w+")
@@ -118,7 +119,7 @@ class Composer:
         composed = self.compose(overrides)
         plain = plain_values(composed.config)
         raw: Any = OmegaConf.to_container(composed.config, resolve=False)
-        texts = {key: text for key, text in flatten(raw).items() if "${" in str(text)}
+        texts = {key: text for key, text in dotted(raw).items() if "${" in str(text)}
         self._last[choices] = _Last(overrides, composed.config, plain, _alone(overrides, plain), texts)
         return plain, composed.choices
 
@@ -176,7 +177,7 @@ def _alone(overrides: Sequence[str], plain: Mapping[str, Any]) -> frozenset[str]
     """The keys of overrides that set one value which no other override touches."""
     keys = [text.partition("=")[0] for text in overrides]
     bare = [key.lstrip("+~") for key in keys]
-    flat = flatten(plain)
+    flat = dotted(plain)
     touched = Counter(f"{key}."[: end + 1] for key in bare for end, sign in enumerate(f"{key}.") if sign == ".")
     return frozenset(
         key
@@ -217,14 +218,3 @@ def _with(tree: Mapping[str, Any], path: Sequence[str], value: Any) -> dict[str,
     """A copy of a nested mapping with one value changed; what lies beside the path is shared."""
     head, *rest = path
     return {**tree, head: _with(tree[head], rest, value) if rest else value}
-
-
-def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """A nested mapping as dotted key -> value; lists and empty mappings count as values."""
-    flat: dict[str, Any] = {}
-    for key, value in tree.items():
-        if isinstance(value, Mapping) and value:
-            flat |= flatten(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat

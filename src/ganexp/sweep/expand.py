@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from hydra.core.override_parser.types import Override, RangeSweep
 
-from ganexp.config.target import nearest
+from ganexp.config.target import suggested
 from ganexp.types.errors import ConfigError
 
 MOST_POINTS = 100_000
@@ -124,7 +124,7 @@ def _zipped(single: dict[str, Axis], keys: tuple[str, ...], number: int) -> dict
         if key not in single or len(single[key].keys) > 1 or len(single[key].steps) < 2:
             raise ConfigError(
                 f"{where}: expected keys that this command sweeps and that stand in no other pair "
-                f"({', '.join(swept) or 'it sweeps none'}), got {key!r}.{nearest(key, swept)}"
+                f"({', '.join(swept) or 'it sweeps none'}), got {key!r}.{suggested(key, swept)}"
             )
     lengths = {key: len(single[key].steps) for key in keys}
     if len(set(lengths.values())) > 1:

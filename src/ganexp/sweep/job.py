@@ -83,10 +83,10 @@ def _judge(cfg: DictConfig, hydra: Any) -> Callable[[int, float], bool] | None:
 
 def _spread(spec: RunSpec, ended: State, error: dict[str, str]) -> None:
     """Give the runs of a trajectory that were not reached the state that it ended in."""
-    from ganexp.config.run_spec import shorter
     from ganexp.files import state
     from ganexp.files.run_folder import write_record
     from ganexp.files.state import Lease, Status
+    from ganexp.trainer.trajectory import shorter
 
     for run in (*(shorter(spec, epochs) for epochs in spec.config.sweep.read_off), spec):
         if run.directory.is_symlink():

@@ -14,9 +14,10 @@ from omegaconf.errors import OmegaConfBaseException
 from ganexp.config.identity import json_values
 from ganexp.config.run_config import RunConfig, from_plain
 from ganexp.config.run_spec import identify, load_dataset
-from ganexp.sweep.compose import Composer, flatten
+from ganexp.sweep.compose import Composer
 from ganexp.trainer.compatible import check_together
 from ganexp.types.errors import ConfigError, DataError
+from ganexp.types.nested import dotted
 from ganexp.types.terminal import ticking
 
 SHOWN_ERRORS = 5
@@ -131,7 +132,7 @@ def _values(
 ) -> dict[str, Any]:
     flat = {
         key: value
-        for key, value in json_values(flatten(plain)).items()
+        for key, value in json_values(dotted(plain)).items()
         if not any(key == banned or key.startswith(f"{banned}.") for banned in NO_VALUES)
     }
     chosen = {group: option for group, option in choices.items() if group not in NO_VALUES}

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from ganexp.config.run_spec import RunSpec, shorter
+from ganexp.config.run_spec import RunSpec
 from ganexp.files import pictures, state
 from ganexp.files.checkpoint import CorruptCheckpointError
 from ganexp.files.drawing import decoration
@@ -27,7 +27,7 @@ from ganexp.trainer.observe import observe
 from ganexp.trainer.progress import Progress
 from ganexp.trainer.sampling import GeneratorSampler, sampler
 from ganexp.trainer.state import TrainState
-from ganexp.trainer.trajectory import load_generator
+from ganexp.trainer.trajectory import load_generator, shorter
 from ganexp.types import Scores
 from ganexp.types.errors import Diverged, LeaseLost, Pruned
 from ganexp.types.streams import ignore_next, restore, stop_signals

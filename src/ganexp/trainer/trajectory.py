@@ -4,18 +4,54 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from omegaconf import OmegaConf
 from torch import nn
 
-from ganexp.config.run_spec import RunSpec
+from ganexp.config.run_spec import RunSpec, identify
 from ganexp.files import checkpoint, state
 from ganexp.files.checkpoint import CorruptCheckpointError
 from ganexp.files.code_record import read_code
 from ganexp.files.record import Row, read_metrics
-from ganexp.files.run_folder import generator_checkpoint, link_samples, metrics_csv, state_checkpoints
+from ganexp.files.run_folder import Texts, generator_checkpoint, link_samples, metrics_csv, state_checkpoints
 from ganexp.trainer.state import TrainState
+
+OF_THE_LONGER: dict[str, Any] = {
+    "trainer.milestones": [],
+    "sweep.read_off": [],
+    "sweep.run_id": None,
+    "sweep.trial": None,
+    "sweep.own_code": None,
+}
+"""Keys that are about the longer run alone, and what they are in the shorter run that is read off it."""
+
+
+def shorter(spec: RunSpec, epochs: int) -> RunSpec:
+    """The run of the same trajectory that ends after `epochs`, in a directory beside `spec`'s."""
+    config = replace(
+        spec.config,
+        trainer=replace(spec.config.trainer, epochs=epochs, milestones=[]),
+        sweep=replace(spec.config.sweep, read_off=[], run_id=None, trial=None, own_code=None),
+    )
+    identity = identify(config)
+    directory = spec.directory.parent / identity.name
+    return replace(
+        spec, config=config, identity=identity, texts=_shorter_texts(spec.texts, epochs), directory=directory
+    )
+
+
+def _shorter_texts(texts: Texts, epochs: int) -> Texts:
+    changed = {**OF_THE_LONGER, "trainer.epochs": epochs}
+    tree = OmegaConf.create(texts.config)
+    for key, value in changed.items():
+        OmegaConf.update(tree, key, value)
+    recorded: Any = OmegaConf.to_container(OmegaConf.create(texts.overrides), resolve=False)
+    overrides = [text for text in map(str, recorded) if text.partition("=")[0] not in changed]
+    overrides_text = OmegaConf.to_yaml(OmegaConf.create([*overrides, f"trainer.epochs={epochs}"]))
+    return replace(texts, config=OmegaConf.to_yaml(tree), overrides=overrides_text)
 
 
 def siblings(spec: RunSpec) -> Iterator[Path]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, MutableSequence, Sequence
 from typing import Any
 
 from ganexp.config.run_config import RunConfig
-from ganexp.config.target import nearest
+from ganexp.config.target import suggested
 from ganexp.metrics import Metric
 from ganexp.sweep.search.address import Direction
 from ganexp.sweep.search.conduct import SECONDS
@@ -36,7 +36,7 @@ def objectives_of(config: RunConfig, asked: Sequence[str] | None) -> list[str]:
     for name in names:
         if name not in known:
             raise ConfigError(
-                f"hydra.sweeper.objectives: expected some of {', '.join(known)}, got {name!r}.{nearest(name, known)}"
+                f"hydra.sweeper.objectives: expected some of {', '.join(known)}, got {name!r}.{suggested(name, known)}"
             )
     if not names or len(set(names)) < len(names):
         raise ConfigError(f"hydra.sweeper.objectives: expected different names, at least one, got {names}")
