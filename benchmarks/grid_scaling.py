@@ -15,6 +15,9 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from ganexp.files.status import Status, now
+from ganexp.types.endings import State
+
 SIZES = (100, 300, 1000, 3000)
 EPOCHS = 50
 SUMMARY = (
@@ -51,13 +54,13 @@ def prepare(sweep: Path, arguments: Sequence[str]) -> None:
 
 def write_finished(folder: Path, run_id: str, trajectory_id: str) -> None:
     """The files of a finished run that readers look at."""
-    from ganexp.files import state
+    from ganexp.files import status as state
     from ganexp.files.record import write_metrics, write_result
 
     folder.mkdir(parents=True)
     rows = [row(epoch) for epoch in range(1, EPOCHS + 1)]
-    finished = state.State.COMPLETED
-    state.write(folder, state.Status(finished, EPOCHS, EPOCHS, run_id, trajectory_id, heartbeat=state.now()))
+    finished = State.COMPLETED
+    state.write(folder, Status(finished, EPOCHS, EPOCHS, run_id, trajectory_id, heartbeat=now()))
     write_metrics(folder / "metrics.csv", rows, ["cfd"])
     content = {"run_id": run_id, "trajectory_id": trajectory_id, "state": "COMPLETED", "final": rows[-1]}
     content |= {"images_seen": 898 * EPOCHS, "train_seconds": 25.0, "total_seconds": 30.0, "images_per_second": 1796.0}

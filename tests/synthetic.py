@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ganexp.files import plan, state
+from ganexp.files import plan
 from ganexp.files.plan import Plan, PlannedRun, Request
 from ganexp.files.record import write_metrics, write_result
-from ganexp.files.state import State, Status
+from ganexp.files.status import Status, now, write
+from ganexp.types.endings import State
 
 TIME = "2026-01-01T00:00:00.000+00:00"
 
@@ -53,7 +54,7 @@ def write_run(
     rows = [row(number) for number in range(1, done + 1)]
     here = {"host": socket.gethostname(), "pid": 1, "token": "0"}  # holds no lock: a RUNNING one is stale
     ids = (run.run_id, run.trajectory_id)
-    state.write(folder, Status(current, done, run.epochs, *ids, heartbeat=state.now(), error=error, holder=here))
+    write(folder / "status.json", Status(current, done, run.epochs, *ids, heartbeat=now(), error=error, holder=here))
     write_metrics(folder / "metrics.csv", rows, ["cfd"])
     if current is State.COMPLETED:
         write_result(folder / "result.json", result(run, rows[-1]))

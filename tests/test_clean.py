@@ -7,7 +7,9 @@ import typer
 from typer.testing import CliRunner
 
 from ganexp import clean
-from ganexp.files.state import Lease, State, Status
+from ganexp.files.run_folder import RunFolder
+from ganexp.files.status import Status
+from ganexp.types.endings import State
 from synthetic import planned, write_plan, write_run
 
 RUNS = {
@@ -56,7 +58,7 @@ def test_states_of_finished_trajectories_go_and_generators_stay(sweep: Path) -> 
 def test_a_run_that_is_being_worked_on_is_not_touched(sweep: Path) -> None:
     run = RUNS["running"]
     before = checkpoints(sweep, "running")
-    with Lease(sweep / run.run_dir) as lease:
+    with RunFolder(sweep / run.run_dir).lease() as lease:
         lease.begin(Status(State.RUNNING, 1, 2, run.run_id, run.trajectory_id))
         clean.clean(sweep)
     assert checkpoints(sweep, "running") == before

@@ -13,7 +13,7 @@ import pytest
 
 from ganexp.files.checkpoint import load, weights_sha256
 from ganexp.files.record import read_metrics
-from ganexp.files.run_folder import state_checkpoints
+from ganexp.files.run_folder import RunFolder
 from helpers import TINY
 
 
@@ -144,7 +144,7 @@ def test_a_signal_leaves_a_checkpoint_between_two_steps(start, ganexp, tmp_path,
     assert process.returncode == status, output
     assert "INTERRUPTED" in output
     assert json.loads((tmp_path / "here" / "status.json").read_text())["state"] == "INTERRUPTED"
-    assert state_checkpoints(tmp_path / "here")
+    assert RunFolder(tmp_path / "here").state_checkpoints()
 
 
 def test_killed_twice_ends_with_the_same_bits_as_never(start, ganexp, tmp_path):
@@ -159,7 +159,7 @@ def test_killed_twice_ends_with_the_same_bits_as_never(start, ganexp, tmp_path):
 
     def essence(run: Path) -> object:
         rows = [{k: v for k, v in r.items() if k != "train_seconds"} for r in read_metrics(run / "metrics.csv")]
-        return weights_sha256(load(state_checkpoints(run)[0])[0]), rows
+        return weights_sha256(load(RunFolder(run).state_checkpoints()[0])[0]), rows
 
     assert essence(tmp_path / "killed") == essence(tmp_path / "straight")
 

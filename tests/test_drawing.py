@@ -13,10 +13,10 @@ import pytest
 from ganexp.files import pictures
 from ganexp.files.checkpoint import load, save
 from ganexp.files.drawing import decoration, default_style, drawn
-from ganexp.files.run_folder import generator_checkpoint
-from ganexp.files.state import State
+from ganexp.files.run_folder import RunFolder
 from ganexp.report.write import write_report
 from ganexp.trainer import run
+from ganexp.types.endings import State
 from helpers import TINY, make_spec
 
 BACKENDS = ("module://matplotlib_inline.backend_inline", "nonsense")
@@ -116,9 +116,9 @@ def test_equal_content_is_equal_bytes_and_any_order_is_read(tmp_path, data_root,
     files = []
     for place in "abc":
         done = run.execute(make_spec(tmp_path / place, *TINY, "trainer.epochs=1"))
-        files.append(generator_checkpoint(done.directory, 1).read_bytes())
+        files.append(RunFolder(done.directory).generator_checkpoint(1).read_bytes())
     assert len(set(files)) == 1
-    tensors, meta = load(generator_checkpoint(done.directory, 1))
+    tensors, meta = load(RunFolder(done.directory).generator_checkpoint(1))
     for number in range(8):
         save(tmp_path / f"{number}.safetensors", tensors, {**meta, "name": 'é\x7f\n"\\\u2028'})
     assert len({path.read_bytes() for path in tmp_path.glob("?.safetensors")}) == 1

@@ -8,7 +8,7 @@ import pytest
 
 from ganexp.evaluate import evaluate
 from ganexp.files.record import is_cadence, read_metrics
-from ganexp.files.run_folder import result_json
+from ganexp.files.run_folder import RunFolder
 from ganexp.trainer import run
 from ganexp.types.errors import ConfigError, DirectoryError
 from helpers import TINY, make_spec
@@ -26,7 +26,7 @@ def test_scores_fill_the_cadence_and_the_result_has_the_last_epoch(spec):
     done = run.execute(spec("trainer.epochs=3"))
     rows = read_metrics(done.directory / "metrics.csv")
     assert [row["cfd"] is not None for row in rows] == [True, True, False]
-    result = json.loads(result_json(done.directory).read_text())
+    result = json.loads(RunFolder(done.directory).result_json.read_text())
     assert result["final"]["epoch"] == 3
     assert result["final"]["cfd"] > 0
     assert result["objective"] == {
@@ -43,7 +43,7 @@ def test_scores_fill_the_cadence_and_the_result_has_the_last_epoch(spec):
 
 def test_full_metrics_draw_closer_pictures(spec):
     done = run.execute(spec("trainer.epochs=1", "metrics=full", "metrics.num_samples=60"))
-    final = json.loads(result_json(done.directory).read_text())["final"]
+    final = json.loads(RunFolder(done.directory).result_json.read_text())["final"]
     assert {"parzen_ll", "parzen_ll_se", "memorization"} <= set(final)
     interpolation, neighbours = (
         PIL.Image.open(done.directory / "samples" / f"{name}.png") for name in ("interpolation", "neighbours")
@@ -54,20 +54,20 @@ def test_full_metrics_draw_closer_pictures(spec):
 
 def test_evaluating_again_gives_the_same_digits(spec):
     done = run.execute(spec("trainer.epochs=3", "trainer.ema_kimg=0.1"))
-    before = json.loads(result_json(done.directory).read_text())
+    before = json.loads(RunFolder(done.directory).result_json.read_text())
     scores = evaluate(done.directory)
-    after = json.loads(result_json(done.directory).read_text())
+    after = json.loads(RunFolder(done.directory).result_json.read_text())
     assert dict(scores.values) == {name: before["final"][name] for name in scores.values}
     assert after == before
 
 
 def test_metrics_can_be_added_to_a_run_that_measured_nothing(spec):
     done = run.execute(spec("metrics=none"))
-    assert "cfd" not in json.loads(result_json(done.directory).read_text())["final"]
+    assert "cfd" not in json.loads(RunFolder(done.directory).result_json.read_text())["final"]
     with pytest.raises(ConfigError, match="--metrics default"):
         evaluate(done.directory)
     evaluate(done.directory, metrics="default", num_samples=60)
-    result = json.loads(result_json(done.directory).read_text())
+    result = json.loads(RunFolder(done.directory).result_json.read_text())
     assert result["final"]["cfd"] > 0
     assert result["objective"]["name"] == "cfd"
 
@@ -100,7 +100,7 @@ def test_scores_do_not_depend_on_the_batch_size(spec):
     training.generator.load_state_dict(generator_weights(done.directory, None)[0])
     gan = training.gan
     scores = make_evaluator(asked).evaluate(sampler(training.generator, gan.latent, gan.latent_dim, training.device))
-    final = json.loads(result_json(done.directory).read_text())["final"]
+    final = json.loads(RunFolder(done.directory).result_json.read_text())["final"]
     assert dict(scores.values) == {name: final[name] for name in scores.values}
 
 

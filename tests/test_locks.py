@@ -11,11 +11,14 @@ import pytest
 from filelock import Timeout
 
 from ganexp.dataset.place import once
-from ganexp.files import plan, state
+from ganexp.files import plan
 from ganexp.files.atomic import write_text
+from ganexp.files.lease import HeldError
 from ganexp.files.locks import NO_LOCKS, held
-from ganexp.files.state import HeldError, Lease, State, Status
+from ganexp.files.run_folder import RunFolder
+from ganexp.files.status import Status
 from ganexp.metrics.extractor import locked
+from ganexp.types.endings import State
 
 BEGIN = Status(State.RUNNING, 0, 5, "r" * 32, "t" * 32)
 
@@ -52,20 +55,20 @@ def test_a_lock_opens_its_own_file_and_nothing_else(tmp_path, monkeypatch):
 
 def test_without_flock_the_heartbeat_counts_and_no_marker_outlives_its_holder(tmp_path, no_flock):
     def work_and_die():
-        Lease(tmp_path).__enter__().begin(BEGIN)
+        RunFolder(tmp_path).lease().__enter__().begin(BEGIN)
         os._exit(9)
 
     child = multiprocessing.get_context("fork").Process(target=work_and_die)
     child.start()
     child.join()
     assert child.exitcode == 9
-    with pytest.raises(HeldError), Lease(tmp_path):
+    with pytest.raises(HeldError), RunFolder(tmp_path).lease():
         pass
-    assert state.effective(tmp_path).state is State.RUNNING
+    assert RunFolder(tmp_path).current().state is State.RUNNING
     long_ago = (tmp_path / "status.json").stat().st_mtime - 65
     os.utime(tmp_path / "status.json", (long_ago, long_ago))
-    assert state.effective(tmp_path).state is State.STALE
-    with Lease(tmp_path) as lease:
+    assert RunFolder(tmp_path).current().state is State.STALE
+    with RunFolder(tmp_path).lease() as lease:
         lease.begin(BEGIN)
         assert not lease.locked
 

@@ -13,10 +13,10 @@ import torch
 from ganexp.config.own_code import sources
 from ganexp.files.code_record import NOT_REPRODUCIBLE, read_code
 from ganexp.files.record import read_metrics
-from ganexp.files.state import State
-from ganexp.files.state import read as read_status
+from ganexp.files.status import read as read_status
 from ganexp.trainer import run
 from ganexp.trainer.rehearsal import rehearse
+from ganexp.types.endings import State
 from ganexp.types.errors import ConfigError
 from helpers import TINY, make_spec
 

@@ -8,12 +8,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ganexp.files import state
 from ganexp.files.checkpoint import load, weights_sha256
 from ganexp.files.record import COLUMNS, read_metrics
-from ganexp.files.run_folder import generator_checkpoint, state_checkpoints
-from ganexp.files.state import State
+from ganexp.files.run_folder import RunFolder
+from ganexp.files.status import write as write_status
 from ganexp.trainer import run
+from ganexp.types.endings import State
 from ganexp.types.errors import ConfigError, DataError, DirectoryError
 from helpers import TINY, make_spec
 
@@ -32,7 +32,7 @@ def spec(tmp_path, data_root, monkeypatch):
 
 def fingerprint(spec):
     """What must be the same bits: the newest full checkpoint, and metrics.csv but for seconds."""
-    tensors, _ = load(state_checkpoints(spec.directory)[0])
+    tensors, _ = load(RunFolder(spec.directory).state_checkpoints()[0])
     rows = [
         {k: v for k, v in row.items() if k != "train_seconds"} for row in read_metrics(spec.directory / "metrics.csv")
     ]
@@ -115,10 +115,10 @@ def test_a_shorter_run_is_read_off_a_longer_one_that_kept_its_generator(spec):
     result = json.loads((alone.directory / "result.json").read_text())
     assert result["read_off"].startswith("digits-mlp-")
     rows = read_metrics(alone.directory / "metrics.csv")
-    read_off = load(generator_checkpoint(alone.directory, 2))[0]
+    read_off = load(RunFolder(alone.directory).generator_checkpoint(2))[0]
     shutil.rmtree(alone.directory.parent)
     run.execute(alone)
-    assert weights_sha256(load(generator_checkpoint(alone.directory, 2))[0]) == weights_sha256(read_off)
+    assert weights_sha256(load(RunFolder(alone.directory).generator_checkpoint(2))[0]) == weights_sha256(read_off)
     strip = lambda rows: [{k: v for k, v in r.items() if k != "train_seconds"} for r in rows]  # noqa: E731
     assert strip(read_metrics(alone.directory / "metrics.csv")) == strip(rows)
 
@@ -128,7 +128,7 @@ def test_a_trajectory_writes_its_shorter_runs_as_it_passes_them(spec):
     run.execute(long)
     for epochs in (1, 3):
         short = spec(f"trainer.epochs={epochs}")
-        status = state.read(short.directory)
+        status = RunFolder(short.directory).status()
         assert (status.state, status.epoch, status.run_id) == (State.COMPLETED, epochs, short.identity.run_id)
         assert len(read_metrics(short.directory / "metrics.csv")) == epochs
         assert len(list((short.directory / "samples").iterdir())) == epochs + 1
@@ -140,7 +140,7 @@ def test_a_damaged_newest_checkpoint_falls_back_to_the_one_before(spec):
     straight = spec()
     run.execute(straight)
     wanted = fingerprint(straight)
-    newest, older = state_checkpoints(straight.directory)
+    newest, older = RunFolder(straight.directory).state_checkpoints()
     unfinish(straight)
     newest.write_bytes(newest.read_bytes()[:-7] + b"garbage")
     assert count_steps(run.execute, straight) == 3
@@ -154,8 +154,8 @@ def test_a_damaged_newest_checkpoint_falls_back_to_the_one_before(spec):
 
 def unfinish(spec):
     """Make a finished run look like one whose process died."""
-    status = state.read(spec.directory)
-    state.write(spec.directory, replace(status, state=State.RUNNING))
+    status = RunFolder(spec.directory).status()
+    write_status(spec.directory / "status.json", replace(status, state=State.RUNNING))
     (spec.directory / "result.json").unlink()
 
 
@@ -211,7 +211,7 @@ def test_interrupted_runs_end_with_the_same_bits_for_every_option(spec, override
         patch.setattr(loop, "train_step", failing)
         with pytest.raises(RuntimeError, match="power"):
             run.execute(straight)
-    assert state.read(straight.directory).state is State.FAILED
+    assert RunFolder(straight.directory).status().state is State.FAILED
     run.execute(spec(*overrides, "sweep.retry=failed"))
     assert fingerprint(straight) == wanted
 
@@ -236,7 +236,7 @@ def test_a_failed_run_is_tried_again_only_when_asked(spec, monkeypatch):
 def test_divergence_is_a_state_of_its_own_and_keeps_the_last_good_checkpoint(spec):
     outcome = run.execute(spec("optim=sgd", "optim.lr=1e30"))
     assert outcome.state is State.DIVERGED
-    status = state.read(outcome.directory)
+    status = RunFolder(outcome.directory).status()
     assert status.state is State.DIVERGED
     assert "epoch 1" in status.error["message"]
     assert not (outcome.directory / "result.json").exists()

@@ -10,10 +10,12 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from ganexp import status
-from ganexp.files import plan, state
+from ganexp.files import plan
 from ganexp.files.plan import PlannedRun, Request
-from ganexp.files.state import Lease, State, Status
+from ganexp.files.run_folder import RunFolder
+from ganexp.files.status import Status
 from ganexp.status import Look, look, render, seconds_left, show
+from ganexp.types.endings import State
 from ganexp.types.errors import DirectoryError
 from synthetic import planned, write_plan, write_run
 
@@ -58,7 +60,7 @@ def test_every_run_that_was_asked_for_in_the_order_of_need(sweep: Path) -> None:
 def test_a_run_that_is_held_is_running(sweep: Path) -> None:
     run = planned(3, epochs=3, trajectory="3")
     folder = sweep / run.run_dir
-    with Lease(folder) as lease:
+    with RunFolder(folder).lease() as lease:
         progress = {"images_per_second": 1234.5, "seconds_left": 300.0}
         lease.begin(Status(State.RUNNING, 1, 3, run.run_id, "3", progress=progress))
         shown = text_of(sweep)
@@ -132,9 +134,9 @@ def app() -> object:
 
 
 def test_a_stale_run_tells_how_long_it_has_been_silent(sweep: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(status, "heartbeat_age", lambda folder: 7200.0)
+    monkeypatch.setattr(RunFolder, "heartbeat_age", lambda folder: 7200.0)
     assert "2.0 h" in next(line for line in text_of(sweep).splitlines() if "STALE" in line)
-    assert state.State.STALE.value == "STALE"
+    assert State.STALE.value == "STALE"
 
 
 def test_a_plan_of_many_runs_is_shown_at_once(tmp_path, capsys):

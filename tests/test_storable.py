@@ -9,10 +9,10 @@ from torch import nn
 
 from ganexp.config.run_config import load
 from ganexp.files import checkpoint
-from ganexp.files.state import State
 from ganexp.trainer.compatible import check_together
 from ganexp.trainer.run import execute
 from ganexp.types import GAN
+from ganexp.types.endings import State
 from ganexp.types.errors import ConfigError
 from helpers import TINY, compose_config, make_spec
 

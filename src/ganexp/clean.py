@@ -11,9 +11,9 @@ import typer
 
 from ganexp.cli import reporting, start
 from ganexp.files import owned
-from ganexp.files.run_folder import left_over_files, state_checkpoints
-from ganexp.files.state import State
+from ganexp.files.run_folder import RunFolder
 from ganexp.status import look
+from ganexp.types.endings import State
 from ganexp.types.terminal import plain
 
 
@@ -53,9 +53,9 @@ def plan_cleaning(directory: Path) -> Cleaning:
         folder = directory if single else directory / run.name
         if run.state is State.RUNNING or folder.is_symlink():
             continue
-        files |= _sizes(left_over_files(folder))
+        files |= _sizes(RunFolder(folder).left_over_files())
         if run.state is State.COMPLETED:
-            states = _sizes(state_checkpoints(folder))
+            states = _sizes(RunFolder(folder).state_checkpoints())
             if run.trajectory_id not in unfinished:
                 files |= states
             elif states:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import re
 import sys
@@ -12,17 +11,13 @@ from contextlib import contextmanager
 from typing import NoReturn
 
 from ganexp.config.mistakes import composition_message
-from ganexp.types.errors import Diverged, Refused, lack_of_memory
+from ganexp.types.endings import FAILED, INTERRUPTED, REFUSED, ending
+from ganexp.types.errors import Diverged, Refused
 from ganexp.types.streams import keep_working, speak_utf8
 from ganexp.types.terminal import plain
 
-FAILED, REFUSED, INTERRUPTED = 1, 2, 130
-
 LONGEST_WORD = 500
 """Characters of a word in a message that are shown."""
-
-NO_SUCH_PLACE = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ELOOP, errno.ENAMETOOLONG, errno.EINVAL)
-"""What a file system says of a name that was mistyped."""
 
 
 def start(command: Callable[..., None]) -> None:
@@ -36,34 +31,20 @@ def start(command: Callable[..., None]) -> None:
 
 @contextmanager
 def reporting() -> Iterator[None]:
-    """Inside, what is refused ends the process with status 2 and one message; NaN, or a full disk, with status 1."""
+    """Inside, what is refused, NaN, and a lack of disk or memory end the process with one message; see `ending`."""
     try:
         yield
-    except Refused as error:
-        refuse(str(error))
-    except OSError as error:
-        if error.errno in NO_SUCH_PLACE:
-            refuse(os_message(error))
-        fail(os_message(error))
-    except Diverged as error:
-        fail(str(error))
-    except (MemoryError, RuntimeError) as error:
-        lacking = lack_of_memory(error)
-        if lacking is None:
+    except (Refused, Diverged, OSError, MemoryError, RuntimeError) as error:
+        end = ending(error)
+        if end.mistake:
             raise
-        fail(lacking)
+        stop(end.message, end.exit_status)
 
 
-def refuse(message: str) -> NoReturn:
-    """Say why nothing is done, and end with status 2."""
+def stop(message: str, status: int = REFUSED) -> NoReturn:
+    """End the process with one message on standard error."""
     sys.stderr.write(f"ganexp: {_shortened(plain(message))}\n")
-    raise SystemExit(REFUSED)
-
-
-def fail(message: str) -> NoReturn:
-    """Say what went wrong at work, and end with status 1."""
-    sys.stderr.write(f"ganexp: {_shortened(plain(message))}\n")
-    raise SystemExit(FAILED)
+    raise SystemExit(status)
 
 
 def _shortened(message: str) -> str:
@@ -90,11 +71,11 @@ def run_reported(program: Callable[[], None], wants_traceback: bool) -> None:
         if wants_traceback:
             raise
         if refusal is not None:
-            refuse(str(refusal))
+            stop(str(refusal))
         if isinstance(error, HydraException | OmegaConfBaseException) or _by_hydra_alone(error):
-            refuse(composition_message(error))
+            stop(composition_message(error))
         if isinstance(error, OSError):
-            refuse(os_message(error))
+            stop(ending(error).message)
         traceback.print_exception(error)
         raise SystemExit(FAILED) from None
 
@@ -106,13 +87,6 @@ def _refusal(error: BaseException | None) -> Refused | None:
             return error
         error = error.__cause__ or error.__context__
     return None
-
-
-def os_message(error: OSError) -> str:
-    """One message for a file that cannot be read or written."""
-    if error.filename is None or error.strerror is None:
-        return str(error)
-    return f"{error.filename}: {error.strerror}"
 
 
 def _by_hydra_alone(error: BaseException) -> bool:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ganexp.cli import reporting, start
+from ganexp.files.lease import HeldError
+from ganexp.files.run_folder import RunFolder
 from ganexp.types.errors import ConfigError, DirectoryError
 from ganexp.types.terminal import plain
 
@@ -89,12 +91,11 @@ def evaluate(
     from ganexp.files.code_record import read_code, write_code
     from ganexp.trainer.build import build_state, derived, make_evaluator
     from ganexp.trainer.compatible import check_together
-    from ganexp.trainer.finish import finished_result
     from ganexp.trainer.sampling import sampler
 
     spec = open_run(run, trust)
     check_together(spec.config)
-    content = finished_result(run)
+    content = RunFolder(run).finished_result()
     if content is None and epoch is None:
         return None
     apart = content is None or epoch not in (None, content.get("epoch"))
@@ -170,18 +171,13 @@ def _compose_metrics(option: str) -> Any:
 
 def _update_result(run: Path, scores: Scores, objective: str | None, directions: Mapping[str, str]) -> None:
     """Lay new scores over those of result.json as it is now: others may have added theirs in the meantime."""
-    from ganexp.files import state
-    from ganexp.files.record import write_result
-    from ganexp.files.run_folder import result_json
-    from ganexp.trainer.finish import finished_result
-
     try:
-        with state.Lease(run):
-            content = finished_result(run)
+        with RunFolder(run).lease():
+            content = RunFolder(run).finished_result()
             if content is None:
                 raise DirectoryError(f"{run}: expected a finished run, got one that is finished no more")
-            write_result(result_json(run), _with_scores(content, scores, objective, directions))
-    except state.HeldError as error:
+            RunFolder(run).write_result(_with_scores(content, scores, objective, directions))
+    except HeldError as error:
         raise DirectoryError(f"{run}: being worked on by {error}") from None
 
 

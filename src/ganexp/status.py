@@ -16,9 +16,12 @@ from rich.table import Table
 from rich.text import Text
 
 from ganexp.cli import reporting, start
-from ganexp.files import plan, state
+from ganexp.files import plan
+from ganexp.files.lease import STALE_SECONDS
 from ganexp.files.plan import PlannedRun
-from ganexp.files.state import STALE_SECONDS, State, Status, heartbeat_age
+from ganexp.files.run_folder import RunFolder
+from ganexp.files.status import Status
+from ganexp.types.endings import State
 from ganexp.types.errors import DirectoryError
 from ganexp.types.streams import reader_gone
 from ganexp.types.terminal import LONG_TABLE, columns, console, duration, last_line, plain, say
@@ -183,9 +186,9 @@ def _watch(screen: Console, directory: Path) -> None:
 
 
 def _look(folder: Path, planned: PlannedRun | None = None, setting: str = "") -> Look:
-    status = None if planned is not None and folder.is_symlink() else state.effective(folder)
+    status = None if planned is not None and folder.is_symlink() else RunFolder(folder).current()
     current = State.PENDING if status is None else status.state
-    age = heartbeat_age(folder) if current in (State.RUNNING, State.STALE) else 0.0
+    age = RunFolder(folder).heartbeat_age() if current in (State.RUNNING, State.STALE) else 0.0
     if planned is not None:
         return Look(planned.run_dir, setting, planned.trajectory_id, planned.epochs, current, status, age)
     epochs, trajectory = (status.epochs, status.trajectory_id) if status is not None else (0, "")

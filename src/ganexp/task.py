@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import logging
-import signal
 import sys
 import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
@@ -16,14 +14,13 @@ from omegaconf import DictConfig, OmegaConf
 
 from ganexp.cli import reporting
 from ganexp.config.mistakes import check_hydra
-from ganexp.types.errors import LeaseLost, Refused, in_words, lack_of_memory
+from ganexp.types.endings import FAILED, ending
+from ganexp.types.errors import Refused, in_words, lack_of_memory
 from ganexp.types.streams import keep_working
 from ganexp.types.terminal import plain
 
 if TYPE_CHECKING:
     from ganexp.config.run_spec import RunSpec
-
-log = logging.getLogger("ganexp")
 
 
 def run_dir(root: DictConfig) -> str:
@@ -68,7 +65,7 @@ def make_spec(cfg: DictConfig, hydra: Any) -> RunSpec:
     """The RunSpec of a composed configuration."""
     from ganexp.config.run_config import load
     from ganexp.config.run_spec import RunSpec, identify, load_dataset
-    from ganexp.files.run_folder import Texts
+    from ganexp.files.hydra_folder import Texts
 
     config = load(cfg)
     identity = identify(config)
@@ -82,19 +79,30 @@ def make_spec(cfg: DictConfig, hydra: Any) -> RunSpec:
 
 
 def run_single(spec: RunSpec) -> float | None:
-    """Work on a single run and tell how it ended."""
-    from ganexp.files.state import State
+    """Work on a single run and say how it ended.
+
+    Raises:
+        Refused: before any work.
+        SystemExit: it did not complete.
+    """
     from ganexp.trainer.run import execute
 
     try:
         outcome = execute(spec)
+    except Refused:
+        _drop_if_empty(spec.directory)
+        raise
     except Exception as error:
-        _failed(spec, error)
+        end = ending(error)
+        if end.mistake:
+            sys.stderr.write(plain("".join(traceback.format_exception(error))))
+        kind = "" if lack_of_memory(error) else f"{type(error).__name__}: "
+        said = end.message if end.state is None else f"{end.state}: {spec.directory}: {kind}{in_words(error)}"
+        print(plain(said), flush=True)
+        raise SystemExit(FAILED) from None
     print(plain(f"{outcome.state}: {spec.directory}: {outcome.message}"), flush=True)
-    if outcome.state is State.INTERRUPTED:
-        raise SystemExit(128 + (outcome.signal or signal.SIGINT))
-    if outcome.state is not State.COMPLETED:
-        raise SystemExit(1)
+    if outcome.exit_status:
+        raise SystemExit(outcome.exit_status)
     return outcome.objective
 
 
@@ -102,18 +110,3 @@ def _drop_if_empty(directory: Path) -> None:
     """Remove the directory that Hydra made for a run that is refused."""
     with contextlib.suppress(OSError):
         directory.rmdir()
-
-
-def _failed(spec: RunSpec, error: Exception) -> NoReturn:
-    if isinstance(error, Refused):
-        _drop_if_empty(spec.directory)
-        raise error
-    if isinstance(error, LeaseLost):
-        print(f"stopped: {error}", flush=True)
-    elif (lacking := lack_of_memory(error)) is not None:
-        print(f"FAILED: {spec.directory}: {lacking}", flush=True)
-    else:
-        if not isinstance(error, OSError):  # a full disk is no mistake of the program's
-            sys.stderr.write(plain("".join(traceback.format_exception(error))))
-        print(plain(f"FAILED: {spec.directory}: {type(error).__name__}: {in_words(error)}"), flush=True)
-    raise SystemExit(1)

@@ -15,13 +15,14 @@ from rounds import ROUNDS
 from undisturbed import undisturbed_sweep
 
 from ganexp.config.run_spec import RunSpec
-from ganexp.files import checkpoint, state
+from ganexp.files import checkpoint
 from ganexp.files.record import read_metrics
-from ganexp.files.run_folder import generator_checkpoint, state_checkpoints
-from ganexp.files.state import State
+from ganexp.files.run_folder import RunFolder
+from ganexp.files.status import write
 from ganexp.report.write import write_report
 from ganexp.sample import sample
 from ganexp.trainer.run import execute
+from ganexp.types.endings import State
 from ganexp.types.errors import DirectoryError
 from helpers import TINY, make_spec
 from synthetic import planned, write_plan, write_run
@@ -43,13 +44,13 @@ def flip(path: Path, chance: random.Random) -> None:
 
 def unfinish(spec: RunSpec) -> None:
     """Make a finished run look like one whose process died."""
-    status = state.read(spec.directory)
+    status = RunFolder(spec.directory).status()
     assert status is not None
-    state.write(spec.directory, replace(status, state=State.RUNNING))
+    write(spec.directory / "status.json", replace(status, state=State.RUNNING))
 
 
 def weights(spec: RunSpec) -> tuple[str, object]:
-    tensors, meta = checkpoint.load(state_checkpoints(spec.directory)[0])
+    tensors, meta = checkpoint.load(RunFolder(spec.directory).state_checkpoints()[0])
     rows = [{k: v for k, v in row.items() if k != "train_seconds"} for row in meta["history"]]
     return checkpoint.weights_sha256(tensors), rows
 
@@ -87,7 +88,7 @@ def test_where_all_checkpoints_are_damaged_what_is_trained_anew_is_kept(
     execute(spec)
     wanted, chance = weights(spec), random.Random(6)
     unfinish(spec)
-    for path in state_checkpoints(spec.directory):
+    for path in RunFolder(spec.directory).state_checkpoints():
         flip(path, chance)
     steps, train_step = [], loop.train_step
 
@@ -110,10 +111,10 @@ def test_where_all_checkpoints_are_damaged_what_is_trained_anew_is_kept(
 def test_another_epoch_never_stands_in_for_a_damaged_generator(spec: RunSpec) -> None:
     execute(spec)
     wanted = sample(spec.directory, 4)
-    damaged = generator_checkpoint(spec.directory, 4)
+    damaged = RunFolder(spec.directory).generator_checkpoint(4)
     damaged.write_bytes(damaged.read_bytes()[:-1])
     assert (sample(spec.directory, 4) == wanted).all(), "the full checkpoint of the same epoch has it too"
-    for path in state_checkpoints(spec.directory):
+    for path in RunFolder(spec.directory).state_checkpoints():
         path.unlink()
     with pytest.raises(DirectoryError, match=r"generator of epoch 4.*\[2, 4\](.|\n)*generator_0004.*not a readable"):
         sample(spec.directory, 4)
@@ -122,7 +123,7 @@ def test_another_epoch_never_stands_in_for_a_damaged_generator(spec: RunSpec) ->
 
 def test_a_full_checkpoint_of_another_epoch_never_stands_in_for_a_damaged_generator(spec: RunSpec) -> None:
     execute(spec)
-    flip(generator_checkpoint(spec.directory, 2), random.Random(9))
+    flip(RunFolder(spec.directory).generator_checkpoint(2), random.Random(9))
     with pytest.raises(DirectoryError, match=r"generator of epoch 2.*\[2, 4\](.|\n)*generator_0002"):
         sample(spec.directory, 4, checkpoint="epoch=2")
 
@@ -130,7 +131,7 @@ def test_a_full_checkpoint_of_another_epoch_never_stands_in_for_a_damaged_genera
 def test_a_damaged_milestone_costs_the_shorter_run_alone(spec: RunSpec, tmp_path: Path) -> None:
     execute(spec)
     unfinish(spec)
-    flip(generator_checkpoint(spec.directory, 2), random.Random(7))
+    flip(RunFolder(spec.directory).generator_checkpoint(2), random.Random(7))
     reading_off = make_spec(tmp_path, *TINY, "trainer.milestones=[2]", "sweep.read_off=[2]")
     assert execute(reading_off).state is State.COMPLETED
     short = make_spec(tmp_path, *TINY, "trainer.epochs=2")

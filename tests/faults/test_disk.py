@@ -16,8 +16,8 @@ from rounds import ROUNDS
 from undisturbed import Undisturbed, undisturbed_sweep
 
 from ganexp import load_summary
-from ganexp.files import state
-from ganexp.files.state import State
+from ganexp.files.run_folder import RunFolder
+from ganexp.types.endings import State
 
 Mount = Callable[[str], None]
 
@@ -60,7 +60,7 @@ def test_a_run_that_does_not_fit_says_so_and_goes_on_once_there_is_room(
     told = run(disk, data_root, *asked, status=1)
     assert NO_SPACE in told and "FAILED: " in told
     assert "Traceback" not in told
-    status = state.read(disk / "run")
+    status = RunFolder(disk / "run").status()
     assert status is not None and status.state is State.FAILED
     assert status.error is not None and NO_SPACE in status.error["message"]
     remount(disk, "size=8m")

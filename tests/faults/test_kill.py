@@ -19,9 +19,8 @@ from reader import Reader
 from rounds import ROUNDS
 from undisturbed import Undisturbed, undisturbed_sweep
 
-from ganexp.files import state
-from ganexp.files.run_folder import link_samples
-from ganexp.files.state import State
+from ganexp.files.run_folder import RunFolder
+from ganexp.types.endings import State
 
 KILLS = 5 * ROUNDS
 """Of each of the two kinds."""
@@ -34,7 +33,7 @@ def undisturbed(data_root: Path) -> Undisturbed:
 
 def phase(sweep: Path) -> str:
     """What a process that is gone was about to do, by its files."""
-    statuses = [found for path in sweep.glob("*/status.json") if (found := state.read(path.parent)) is not None]
+    statuses = [found for path in sweep.glob("*/status.json") if (found := RunFolder(path.parent).status()) is not None]
     if not statuses:
         return "starting"
     if running := [status for status in statuses if status.state is State.RUNNING]:
@@ -114,7 +113,7 @@ def test_where_links_are_not_possible_pictures_are_copied_whole(
 
     monkeypatch.setattr(os, "link", no_links)
     monkeypatch.setattr(shutil, "copyfile", noting)
-    link_samples(run_dir, tmp_path, 2)
+    RunFolder(tmp_path).link_samples(RunFolder(run_dir), 2)
     assert sorted(path.name for path in (tmp_path / "samples").iterdir()) == [
         "epoch_0001.png",
         "epoch_0002.png",

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from children import ASKED, SMALL
 
-from ganexp.files import state
-from ganexp.files.state import State
+from ganexp.files.run_folder import RunFolder
+from ganexp.types.endings import State
 
 Shell = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -40,7 +40,7 @@ def shell(tmp_path: Path, data_root: Path) -> Shell:
 def test_a_run(shell: Shell, tmp_path: Path, place: str) -> None:
     told = shell("ganexp", *SMALL, "trainer.epochs=3", "metrics=none", "hydra.run.dir=run", place=place)
     assert told.returncode == 0, told.stdout + told.stderr
-    assert state.effective(tmp_path / "run").state is State.COMPLETED
+    assert RunFolder(tmp_path / "run").current().state is State.COMPLETED
 
 
 @pytest.mark.parametrize("launcher", ["basic", "joblib"])
@@ -49,7 +49,7 @@ def test_a_sweep(shell: Shell, tmp_path: Path, place: str, launcher: str) -> Non
     asked = ("--multirun", *SMALL, "trainer.epochs=1,2", "seed=0,1", "metrics=none", "hydra.sweep.dir=sweep")
     told = shell("ganexp", *asked, f"hydra/launcher={launcher}", place=place)
     assert told.returncode == 0, told.stdout + told.stderr
-    done = [state.effective(path.parent).state for path in (tmp_path / "sweep").glob("*/status.json")]
+    done = [RunFolder(path.parent).current().state for path in (tmp_path / "sweep").glob("*/status.json")]
     assert done == [State.COMPLETED] * 4
     assert (tmp_path / "sweep" / "report.html").exists()
 
@@ -91,5 +91,5 @@ def test_a_terminal_that_closes(
         os.killpg(process.pid, signal.SIGHUP)
     process.communicate(timeout=200)
     assert process.returncode == status
-    states = {state.effective(path.parent).state for path in tmp_path.glob("**/status.json")}
+    states = {RunFolder(path.parent).current().state for path in tmp_path.glob("**/status.json")}
     assert states == {State.INTERRUPTED if status else State.COMPLETED}

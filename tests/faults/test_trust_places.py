@@ -16,8 +16,8 @@ from strangers import canary, command, edit, every_command, honest, only, sweep
 from ganexp.config.reopen import open_to_work
 from ganexp.dataset import digits
 from ganexp.files import plan
-from ganexp.files.state import State
 from ganexp.sweep.search.trials import LAUNCHER, LAUNCHERS, Trials
+from ganexp.types.endings import State
 from ganexp.types.errors import DataError, DirectoryError
 from helpers import TINY
 from synthetic import planned, write_plan, write_run

@@ -18,9 +18,9 @@ from PIL import Image
 from strangers import command
 
 from ganexp.files.plan import PlannedRun, Request, record
-from ganexp.files.state import State
 from ganexp.report import write_report
 from ganexp.report.strips import whole
+from ganexp.types.endings import State
 from synthetic import planned, write_run
 
 PAYLOADS = (

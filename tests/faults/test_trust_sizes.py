@@ -18,9 +18,10 @@ from rounds import ROUNDS
 from strangers import canary, command, edit, every_command, honest, only, sweep
 
 from ganexp.config.recorded import configuration
-from ganexp.files import checkpoint, plan, state
+from ganexp.files import checkpoint, plan
 from ganexp.files.checkpoint import CorruptCheckpointError
 from ganexp.files.record import read_metrics, read_result
+from ganexp.files.run_folder import RunFolder
 from ganexp.report.search import pareto
 from ganexp.types.errors import Refused
 
@@ -256,7 +257,7 @@ def test_readers_give_what_they_promise_or_nothing(sweep: Path, only: Path) -> N
     for _ in range(500 * ROUNDS):
         for path, value in whole.items():
             path.write_text(json.dumps(spoiled(value, chance)))
-        status, result = state.effective(only), read_result(only / "result.json")
+        status, result = RunFolder(only).current(), read_result(only / "result.json")
         if status is not None:
             known += 1
             assert 0 <= status.epoch < 2**53 and isinstance(status.run_id, str)

@@ -19,9 +19,11 @@ from children import CONTEXT, SMALL, SWEEP, Child, note_writes, run
 from compare import content, of_run
 from reader import Reader
 
-from ganexp.files import state
-from ganexp.files.state import HeldError, Lease, State, Status
+from ganexp.files.lease import HeldError
+from ganexp.files.run_folder import RunFolder
+from ganexp.files.status import Status
 from ganexp.report import write_report
+from ganexp.types.endings import State
 from ganexp.types.errors import DirectoryError
 from synthetic import planned, write_plan, write_run
 
@@ -40,7 +42,7 @@ def wait_for(condition: Callable[[], Any], seconds: float = 240.0) -> Any:
 
 def holder(folder: Path, least_epoch: int = 0) -> int | None:
     """The process that works on a run and has done so many epochs."""
-    status = state.read(folder)
+    status = RunFolder(folder).status()
     if status is None or status.state is not State.RUNNING or status.epoch < least_epoch or status.holder is None:
         return None
     return int(status.holder["pid"])
@@ -145,7 +147,7 @@ def test_readers_never_keep_a_run_from_its_next_holder(tmp_path: Path) -> None:
 
     def look() -> None:
         while not stop.is_set():
-            found = state.effective(tmp_path)
+            found = RunFolder(tmp_path).current()
             seen[found.state.value if found else "nothing"] += 1
 
     readers = [threading.Thread(target=look) for _ in range(4)]
@@ -153,7 +155,7 @@ def test_readers_never_keep_a_run_from_its_next_holder(tmp_path: Path) -> None:
         reader.start()
     try:
         for _ in range(40):
-            with Lease(tmp_path):
+            with RunFolder(tmp_path).lease():
                 pass
     except HeldError as error:
         pytest.fail(f"held by a reader, and taken for {error}")
@@ -165,7 +167,7 @@ def test_readers_never_keep_a_run_from_its_next_holder(tmp_path: Path) -> None:
 
 
 def _hold_and_die(folder: Path, status: Status) -> None:
-    with Lease(folder) as lease:
+    with RunFolder(folder).lease() as lease:
         lease.begin(status)
         os.kill(os.getpid(), signal.SIGKILL)
 
@@ -190,7 +192,7 @@ def test_two_evaluations_of_one_run_keep_each_others_scores(
     evaluate.evaluate(tmp_path / "run")
     assert json.loads(result.read_text())["final"]["parzen_ll"] == 225.0
     monkeypatch.setattr(evaluate, "_update_result", write)
-    with Lease(tmp_path / "run"), pytest.raises(DirectoryError, match="being worked on by process"):
+    with RunFolder(tmp_path / "run").lease(), pytest.raises(DirectoryError, match="being worked on by process"):
         evaluate.evaluate(tmp_path / "run")
 
 

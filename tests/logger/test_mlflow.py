@@ -116,7 +116,7 @@ def test_rows_params_pictures_and_state_arrive(server, tmp_path):
     assert server.addresses == ["sqlite:///x.db"]
     assert run.info.experiment_id == server.experiments["digits"]
     assert (run.info.run_name, run.info.status) == (tmp_path.name, "FINISHED")
-    assert run.tags == {"ganexp.run_id": "deadbeef", "ganexp.files.state": "COMPLETED"}
+    assert run.tags == {"ganexp.run_id": "deadbeef", "ganexp.files.status": "COMPLETED"}
     assert history(run) == [(10, 0.1), (20, 0.2)]
     assert {metric.key for metric in run.metrics} == {"epoch", "d_loss"}
     assert run.params["optim.lr"] == "0.0001"

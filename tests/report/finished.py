@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from ganexp.files import plan, state
+from ganexp.files import plan
 from ganexp.files.plan import PlannedRun, Request
 from ganexp.files.record import is_cadence, write_metrics, write_result
-from ganexp.files.state import State, Status
+from ganexp.files.status import Status, write
+from ganexp.types.endings import State
 
 TIME = "2026-01-01T00:00:00.000+00:00"
 FLOORS = {"cfd": 1.4, "precision": 0.91, "recall": 0.9, "density": 1.0, "coverage": 0.98}
@@ -114,8 +115,8 @@ def _write(folder: Path, number: int, run: PlannedRun, recipe: Recipe) -> None:
     place.mkdir(parents=True)
     done = run.epochs if ended is State.COMPLETED else max(1, run.epochs // 2)
     error = recipe.errors.get(number)
-    state.write(
-        place,
+    write(
+        place / "status.json",
         Status(ended, done, run.epochs, run.run_id, run.trajectory_id, TIME, error, {"host": "h", "pid": 1}),
     )
     os.utime(place / "status.json", (0, 0))  # whoever worked on it on host h is long gone

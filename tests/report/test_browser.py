@@ -10,8 +10,8 @@ import pytest
 from finished import EFFECTS, Recipe, build
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from ganexp.files.state import State
 from ganexp.report import write_report
+from ganexp.types.endings import State
 
 ARGUMENTS = (
     *("--no-sandbox", "--headless", "--disable-gpu", "--disable-quic", "--no-first-run"),

@@ -15,10 +15,10 @@ from typer.testing import CliRunner
 
 from ganexp import clean
 from ganexp.files import atomic, checkpoint, owned, plan
-from ganexp.files.run_folder import check_unclaimed, left_over_files, prune_states, state_checkpoints
-from ganexp.files.state import State
+from ganexp.files.run_folder import RunFolder
 from ganexp.report import try_report, write_report
 from ganexp.report.__main__ import main as report
+from ganexp.types.endings import State
 from ganexp.types.errors import DirectoryError
 from synthetic import planned, write_plan, write_run
 
@@ -216,11 +216,11 @@ def test_a_run_refuses_to_begin_over_a_users_file_alone(tmp_path: Path, name: st
     for each in ("samples/photo.png", "checkpoints/state_best.safetensors"):
         (tmp_path / each).parent.mkdir(exist_ok=True)
         (tmp_path / each).write_text("mine")
-    check_unclaimed(tmp_path, "run", {})
+    RunFolder(tmp_path).claim("run", {})
     (tmp_path / name).parent.mkdir(exist_ok=True)
     (tmp_path / name).write_text("mine")
     with pytest.raises(DirectoryError, match=name):
-        check_unclaimed(tmp_path, "run", {})
+        RunFolder(tmp_path).claim("run", {})
 
 
 def test_temporary_files_are_told_by_the_names_that_they_become(tmp_path: Path) -> None:
@@ -235,9 +235,9 @@ def test_temporary_files_are_told_by_the_names_that_they_become(tmp_path: Path) 
     for name in (*theirs, *ours):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("x")
-    assert {*left_over_files(folder)} == {tmp_path / name for name in ours[3:]}
-    assert not state_checkpoints(folder)
-    prune_states(folder, 1, 5)
+    assert {*RunFolder(folder).left_over_files()} == {tmp_path / name for name in ours[3:]}
+    assert not RunFolder(folder).state_checkpoints()
+    RunFolder(folder).prune_states(1, 5)
     done = clean.clean(tmp_path)
     assert {*done.files} == {tmp_path / name for name in ours}
     assert all((tmp_path / name).exists() for name in theirs)

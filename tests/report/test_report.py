@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from finished import EFFECTS, Recipe, build
 
-from ganexp.files.state import State
 from ganexp.report import try_report, write_report
 from ganexp.report.collect import collect
 from ganexp.report.findings import rankings
 from ganexp.report.verify import differences
 from ganexp.report.write import make
+from ganexp.types.endings import State
 
 SMALL = {"trainer.batch_size": (16, 64), "optim.lr": (1e-4, 1e-5)}
 TWO = {"optim.lr": (1e-4, 1e-5)}

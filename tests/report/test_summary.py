@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ganexp.files.state import State
 from ganexp.report.summary import FIRST, load_metrics, load_summary, write_summary
+from ganexp.types.endings import State
 from ganexp.types.errors import DirectoryError
 from synthetic import planned, write_identity, write_plan, write_run
 

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from finished import Recipe, build
 
-from ganexp.files.state import State
 from ganexp.report import write_report
 from ganexp.report.collect import Study, collect
 from ganexp.report.confirmed import Confirmed
@@ -22,6 +21,7 @@ from ganexp.report.statistics import Estimate
 from ganexp.report.together import together
 from ganexp.report.verdict import luck, spoken, verdict
 from ganexp.report.verify import differences
+from ganexp.types.endings import State
 from ganexp.types.errors import ConfigError
 
 TWO = {"optim.lr": (1e-4, 1e-5)}

@@ -8,12 +8,14 @@ from pathlib import Path
 import pytest
 from hydra.core.utils import JobReturn, JobStatus
 
-from ganexp.files import state
 from ganexp.files.record import write_result
-from ganexp.files.state import Lease, State, Status
+from ganexp.files.run_folder import RunFolder
+from ganexp.files.status import Status, now
+from ganexp.files.status import write as write_status
 from ganexp.sweep import conduct
 from ganexp.sweep.conduct import ATTEMPTS, Conductor
 from ganexp.sweep.points import Point
+from ganexp.types.endings import State
 
 Make = Callable[..., list[Point]]
 
@@ -25,8 +27,8 @@ def write(folder: Path, point: Point, current: State, **more: object) -> None:
         write_result(
             folder / point.name / "result.json", {"final": {}, "train_seconds": 1.0, "images_per_second": None}
         )
-    status = Status(current, 1, point.epochs, point.run_id, point.trajectory_id, heartbeat=state.now(), **more)  # type: ignore[arg-type]
-    state.write(folder / point.name, status)
+    status = Status(current, 1, point.epochs, point.run_id, point.trajectory_id, heartbeat=now(), **more)  # type: ignore[arg-type]
+    write_status(folder / point.name / "status.json", status)
 
 
 class FakeLauncher:
@@ -100,7 +102,7 @@ def test_batches(sweep: Sweep) -> None:
 
 @pytest.mark.parametrize("current", [State.INTERRUPTED, State.RUNNING])
 def test_half_done_runs_are_launched_again(sweep: Sweep, current: State, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(state, "STALE_SECONDS", -1.0)
+    monkeypatch.setattr("ganexp.files.lease.STALE_SECONDS", -1.0)
     write(sweep.folder, sweep.points[0], current, holder={"host": "gone", "pid": 1, "token": "x"})
     sweep.conductor().conduct()
     assert len(sweep.launcher.batches[0]) == 3
@@ -133,7 +135,9 @@ def test_a_job_that_is_interrupted_again_and_again_is_given_up(sweep: Sweep) -> 
 
 
 def test_a_run_whose_process_died_without_a_word_failed(sweep: Sweep, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(state, "STALE_SECONDS", -1.0)  # a status without a holder is judged by its heartbeat
+    monkeypatch.setattr(
+        "ganexp.files.lease.STALE_SECONDS", -1.0
+    )  # a status without a holder is judged by its heartbeat
 
     def die(points: list[Point]) -> JobReturn:
         longest = max(points, key=lambda point: point.epochs)
@@ -145,7 +149,7 @@ def test_a_run_whose_process_died_without_a_word_failed(sweep: Sweep, monkeypatc
     told: list[list[State]] = []
     conductor.told = lambda job, states: told.append(sorted(states.values()))
     conductor.conduct()
-    statuses = [state.read(sweep.folder / point.name) for point in sweep.of(2)]
+    statuses = [RunFolder(sweep.folder / point.name).status() for point in sweep.of(2)]
     assert [status.state for status in statuses if status] == [State.FAILED] * 2
     assert all(s is not None and s.error == {"type": "RuntimeError", "message": "killed by SIGKILL"} for s in statuses)
     assert [State.FAILED, State.FAILED] in told
@@ -183,7 +187,7 @@ def test_runs_that_another_process_holds_are_waited_for(sweep: Sweep, monkeypatc
     folder = sweep.folder / long.name
     (folder / ".hydra").mkdir(parents=True)
     (folder / ".hydra" / "config.yaml").write_text("sweep:\n  read_off: [1]\n")
-    lease = Lease(folder)
+    lease = RunFolder(folder).lease()
     lease.__enter__()
     lease.begin(Status(State.RUNNING, 0, 2, long.run_id, long.trajectory_id))
     naps: list[float] = []

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from ganexp.files.state import State
 from ganexp.sweep import estimate
 from ganexp.sweep.jobs import SweepJob
 from ganexp.sweep.points import Point
+from ganexp.types.endings import State
 from synthetic import planned, write_identity, write_run
 
 Make = Callable[..., list[Point]]

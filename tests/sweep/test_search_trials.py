@@ -11,11 +11,11 @@ from optuna.storages import BaseStorage
 from optuna.trial import Trial, TrialState
 from sqlalchemy.exc import IntegrityError
 
-from ganexp.files import state
-from ganexp.files.state import State
+from ganexp.files.run_folder import RunFolder
 from ganexp.sweep.search.address import Address, address_of, hidden, make_pruner, make_sampler, open_storage, open_study
 from ganexp.sweep.search.judge import Judge
 from ganexp.sweep.search.trials import LAUNCHER, LAUNCHERS, Trials, counted
+from ganexp.types.endings import State
 from ganexp.types.errors import ConfigError
 
 
@@ -59,7 +59,7 @@ def test_trials_of_a_launcher_that_is_gone_go_on_under_their_own_number(tmp_path
         kept = (tmp_path / LAUNCHERS / gone.name / "status.json").read_text()
     (tmp_path / LAUNCHERS / gone.name).mkdir()
     (tmp_path / LAUNCHERS / gone.name / "status.json").write_text(kept)
-    assert state.effective(tmp_path / LAUNCHERS / gone.name).state is State.STALE  # type: ignore[union-attr]
+    assert RunFolder(tmp_path / LAUNCHERS / gone.name).current().state is State.STALE  # type: ignore[union-attr]
 
     mine = trials(tmp_path, 2)
     with mine.held():

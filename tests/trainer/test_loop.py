@@ -5,9 +5,9 @@ import torch
 from ganexp.loss import non_saturating
 from ganexp.model import mlp
 from ganexp.optim import adam, sgd
-from ganexp.trainer import Batches, Game, Interrupted, TrainState, train
+from ganexp.trainer import Batches, Game, TrainState, train
 from ganexp.trainer.loop import Limits
-from ganexp.types.errors import Diverged
+from ganexp.types.errors import Diverged, Interrupted
 
 SHAPE = (1, 4, 4)
 

@@ -17,10 +17,11 @@ from ganexp.config import recorded
 from ganexp.config.run_config import RunConfig, load
 from ganexp.config.run_spec import RunSpec, identify, load_dataset
 from ganexp.config.target import is_trusted
-from ganexp.files import checkpoint, plan, state
+from ganexp.files import checkpoint, plan
 from ganexp.files.data_root import only_own_root
 from ganexp.files.foreign import SMALL, read_text
-from ganexp.files.run_folder import Texts, generator_checkpoints, refuse_linked, state_checkpoints
+from ganexp.files.hydra_folder import Texts
+from ganexp.files.run_folder import RunFolder
 from ganexp.types.errors import ConfigError, DirectoryError
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def open_config(run: Path, trust: Sequence[str]) -> tuple[RunConfig, Texts]:
         DirectoryError: this is no run directory, it holds links, or its configuration cannot be read.
         ConfigError: its configuration is not valid, or calls something that is not trusted.
     """
-    refuse_linked(run)
+    RunFolder(run).refuse_links()
     files = [run / ".hydra" / name for name in ("config.yaml", "overrides.yaml", "hydra.yaml")]
     texts = Texts(*map(_text, files))
     cfg = recorded.configuration(texts.config, files[0], trust)
@@ -88,7 +89,7 @@ def run_dirs(folder: Path) -> list[Path]:
     Raises:
         DirectoryError: there are none.
     """
-    if state.read(folder) is not None:
+    if RunFolder(folder).status() is not None:
         return [folder]
     found = sorted(p.parent for p in folder.glob("*/status.json") if not p.parent.is_symlink())
     if not found:
@@ -119,10 +120,12 @@ def generator_weights(run: Path, epoch: int | None) -> tuple[dict[str, Tensor], 
     Raises:
         DirectoryError: there is none, naming the epochs that there are, and what is damaged.
     """
-    kept = {int(n): p for p in generator_checkpoints(run) if (n := p.stem.removeprefix("generator_")).isdigit()}
+    kept = {
+        int(n): p for p in RunFolder(run).generator_checkpoints() if (n := p.stem.removeprefix("generator_")).isdigit()
+    }
     wanted = max(kept, default=None) if epoch is None else epoch
     damaged: list[str] = []
-    for path in [*([kept[wanted]] if wanted in kept else []), *state_checkpoints(run)]:
+    for path in [*([kept[wanted]] if wanted in kept else []), *RunFolder(run).state_checkpoints()]:
         try:
             tensors, meta = checkpoint.load(path)
         except checkpoint.CorruptCheckpointError as error:

@@ -13,7 +13,8 @@ from ganexp.config.identity import canonical, run_id, run_name, trajectory_id
 from ganexp.config.run_config import RunConfig
 from ganexp.config.target import Target, is_own
 from ganexp.files.code_record import CodeRecord
-from ganexp.files.run_folder import Texts
+from ganexp.files.hydra_folder import Texts
+from ganexp.files.run_folder import RunFolder
 from ganexp.types.errors import DataError
 
 if TYPE_CHECKING:
@@ -68,6 +69,11 @@ class RunSpec:
     in_sweep: bool
     judge: Callable[[int, float], bool] | None = None
     code: CodeRecord | None = None
+
+    @property
+    def folder(self) -> RunFolder:
+        """Its run directory, as an object."""
+        return RunFolder(self.directory)
 
     @property
     def note(self) -> str:

@@ -16,7 +16,7 @@ from ganexp.files.atomic import write_text
 from ganexp.files.foreign import LARGE, read_json, refuse_links
 from ganexp.files.locks import held
 from ganexp.files.owned import PLAN_LOCK
-from ganexp.files.state import MOST_EPOCHS
+from ganexp.files.status import MOST_EPOCHS
 from ganexp.types.bounds import validator
 from ganexp.types.errors import DirectoryError
 

@@ -1,22 +1,27 @@
-"""The files of a run directory, and what may be done with one that is already there."""
+"""The directory of one run as an object: the names of its files, reading them, and writing them."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ganexp.files import state
-from ganexp.files.atomic import copy, left_over, write_json, write_text
+from ganexp.files import atomic, hydra_folder, status
 from ganexp.files.code_record import CodeRecord, write_code
-from ganexp.files.foreign import SMALL, folder_below, read_json, refuse_links
+from ganexp.files.foreign import folder_below, refuse_links
+from ganexp.files.hydra_folder import Texts
+from ganexp.files.lease import STATUS, HeldError, Lease, heartbeat_age, holder_gone
+from ganexp.files.record import Row, read_metrics, read_result, write_metrics
+from ganexp.files.status import Status
+from ganexp.types.endings import State
 from ganexp.types.errors import DirectoryError
 
-FOLDERS = ("", ".hydra", "checkpoints", "samples")
+FOLDERS = ("", ".hydra", "checkpoints", "samples", "evaluations")
 OWN = re.compile(
     r"(status|result)\.json|metrics\.csv|losses\.png|\.hydra/((config|overrides|hydra)\.yaml|(identity|own_code)\.json)"
     r"|samples/(real|interpolation|neighbours|epoch_([0-9]{4}|[1-9][0-9]{4,}))\.png"
@@ -27,155 +32,230 @@ OWN = re.compile(
 
 
 @dataclass(frozen=True)
-class Texts:
-    """What `.hydra/` holds, as YAML."""
+class RunFolder:
+    """The directory of one run; making the object touches no file.
 
-    config: str
-    overrides: str
-    hydra: str
+        folder = RunFolder(Path("outputs/digits-mlp-non_saturating-1a2b3c4d"))
+        folder.state  # State.COMPLETED
+        folder.rows()[-1]["d_loss"]
+        folder.result()["final"]["cfd"]
+        folder.generator_checkpoints()[0]  # the newest
+        with folder.lease() as lease:  # the right to write in it
+            ...
 
-
-def metrics_csv(run: Path) -> Path:
-    """metrics.csv of a run directory."""
-    return run / "metrics.csv"
-
-
-def result_json(run: Path) -> Path:
-    """result.json of a run directory."""
-    return run / "result.json"
-
-
-def state_checkpoint(run: Path, step: int) -> Path:
-    """The full checkpoint after `step` generator steps."""
-    return run / "checkpoints" / f"state_{step:08d}.safetensors"
-
-
-def generator_checkpoint(run: Path, epoch: int) -> Path:
-    """The sampling generator after `epoch`."""
-    return run / "checkpoints" / f"generator_{epoch:04d}.safetensors"
-
-
-def samples_png(run: Path, epoch: int) -> Path:
-    """The sample grid after `epoch`."""
-    return run / "samples" / f"epoch_{epoch:04d}.png"
-
-
-def state_checkpoints(run: Path) -> list[Path]:
-    """All full checkpoints, newest first."""
-    return _checkpoints(run, "state_*")
-
-
-def generator_checkpoints(run: Path) -> list[Path]:
-    """All generators, newest first."""
-    return _checkpoints(run, "generator_*")
-
-
-def _checkpoints(run: Path, pattern: str) -> list[Path]:
-    """Those of a run itself: nothing that a link leads to, or that has another name than a run gives."""
-    return sorted((path for path in _own_files(run, "checkpoints") if path.match(pattern)), reverse=True)
-
-
-def _own_files(run: Path, place: str) -> list[Path]:
-    """The files in a folder of a run directory that have names of its own."""
-    folder = run / place
-    paths = [] if folder.is_symlink() or not folder.is_dir() else folder.iterdir()
-    return [path for path in paths if _is_own(run, path) and path.is_file() and not path.is_symlink()]
-
-
-def _is_own(run: Path, path: Path) -> bool:
-    return OWN.fullmatch(path.relative_to(run).as_posix()) is not None
-
-
-def refuse_linked(run: Path, *, itself: bool = False) -> None:
-    """Refuse to work in a run directory that holds links: what is written, read or removed there lies elsewhere.
-
-    Args:
-        run: run directory; it need not exist.
-        itself: refuse it also where it is a link itself; a directory that the user names may be one.
-
-    Raises:
-        DirectoryError: naming the link.
+    Attributes:
+        path: the directory; it need not exist.
     """
-    if itself:
-        refuse_links(run)
-    if run.is_dir():
-        refuse_links(*sorted(run.iterdir()))
 
+    path: Path
 
-def read_identity(run: Path) -> dict[str, Any] | None:
-    """What the run's numbers depend on, as recorded, or None."""
-    try:
-        value = read_json(run / ".hydra" / "identity.json", SMALL)
-    except (OSError, ValueError):
-        return None
-    return value if isinstance(value, dict) else None
+    @property
+    def metrics_csv(self) -> Path:
+        """metrics.csv, a row for each epoch."""
+        return self.path / "metrics.csv"
 
+    @property
+    def result_json(self) -> Path:
+        """result.json, which a finished run has."""
+        return self.path / "result.json"
 
-def check_unclaimed(run: Path, run_id: str, identity: Mapping[str, Any]) -> None:
-    """Refuse a directory that holds another run, or files that no run of ours wrote.
+    def state_checkpoint(self, step: int) -> Path:
+        """The full checkpoint after `step` generator steps."""
+        return self.path / "checkpoints" / f"state_{step:08d}.safetensors"
 
-    Raises:
-        DirectoryError: with the difference between the two configurations.
-    """
-    status = state.read(run)
-    if status is None:
-        foreign = [str(path.relative_to(run)) for place in FOLDERS for path in _own_files(run, place)]
-        recorded = read_identity(run)
-        if recorded is None and foreign:
-            raise DirectoryError(
-                f"{run}: expected an empty or a run directory, got one that holds {', '.join(foreign)} but no "
-                "readable status.json"
-            )
-        if recorded is None or recorded == json.loads(json.dumps(identity)):
+    def generator_checkpoint(self, epoch: int) -> Path:
+        """The sampling generator after `epoch`."""
+        return self.path / "checkpoints" / f"generator_{epoch:04d}.safetensors"
+
+    def picture(self, name: str) -> Path:
+        """A picture in samples/, by its name without the suffix."""
+        return self.path / "samples" / f"{name}.png"
+
+    def samples_png(self, epoch: int) -> Path:
+        """The sample grid after `epoch`."""
+        return self.picture(f"epoch_{epoch:04d}")
+
+    def newest_picture(self) -> Path:
+        """The newest sample grid, or the folder of pictures where there is none."""
+        return max((self.path / "samples").glob("epoch_*.png"), default=self.path / "samples")
+
+    def state_checkpoints(self) -> list[Path]:
+        """All full checkpoints, newest first."""
+        return sorted(self._own_files("checkpoints", "state_*"), reverse=True)
+
+    def generator_checkpoints(self) -> list[Path]:
+        """All generators, newest first."""
+        return sorted(self._own_files("checkpoints", "generator_*"), reverse=True)
+
+    def status(self) -> Status | None:
+        """status.json as written, or None where there is none or it is unreadable."""
+        return status.read(self.path / STATUS)
+
+    def current(self) -> Status | None:
+        """The status with STALE for a RUNNING whose holder is gone, and INTERRUPTED for a COMPLETED without result.
+
+        A result.json that is gone or damaged is made again by the same command, from the run's checkpoints.
+        """
+        written = self.status()
+        if written is None:
+            return None
+        if written.state is State.COMPLETED and self.result() is None:
+            error = {"type": "NoResult", "message": "result.json is gone or damaged; the same command makes it again"}
+            return replace(written, state=State.INTERRUPTED, error=error)
+        gone = written.state is State.RUNNING and holder_gone(self.path, written)
+        return replace(written, state=State.STALE) if gone else written
+
+    @property
+    def state(self) -> State:
+        """The current state; PENDING where nothing has begun."""
+        current = self.current()
+        return current.state if current is not None else State.PENDING
+
+    def heartbeat_age(self) -> float:
+        """Seconds since status.json was written, by the filesystem's clock; infinite without one."""
+        return heartbeat_age(self.path)
+
+    def rows(self) -> list[Row]:
+        """The rows of metrics.csv.
+
+        Raises:
+            OSError, ValueError: as `ganexp.files.record.read_metrics`.
+        """
+        return read_metrics(self.metrics_csv)
+
+    def result(self) -> dict[str, Any] | None:
+        """result.json, or None where there is none, or one that no run wrote."""
+        return read_result(self.result_json)
+
+    def finished_result(self) -> dict[str, Any] | None:
+        """result.json of a completed run, or None."""
+        written = self.status()
+        return self.result() if written is not None and written.state is State.COMPLETED else None
+
+    def identity(self) -> dict[str, Any] | None:
+        """What the run's numbers depend on, as recorded, or None."""
+        return hydra_folder.read_identity(self.path)
+
+    def lease(self) -> Lease:
+        """The right to work on the run; the directory must exist."""
+        return Lease(self.path)
+
+    def refuse_links(self, *, itself: bool = False) -> None:
+        """Refuse to work in a directory that holds links: what is written, read or removed there lies elsewhere.
+
+        Args:
+            itself: refuse it also where it is a link itself; a directory that the user names may be one.
+
+        Raises:
+            DirectoryError: naming the link.
+        """
+        if itself:
+            refuse_links(self.path)
+        if self.path.is_dir():
+            refuse_links(*sorted(self.path.iterdir()))
+
+    def claim(self, run_id: str, identity: Mapping[str, Any], *, itself: bool = True) -> None:
+        """Refuse a directory that holds links, another run, or files that no run of ganexp's wrote.
+
+        Args:
+            run_id: of the run that is to be there.
+            identity: what its numbers depend on.
+            itself: as in `refuse_links`.
+
+        Raises:
+            DirectoryError: with the difference between the two configurations.
+        """
+        self.refuse_links(itself=itself)
+        written, recorded, requested = self.status(), self.identity(), json.loads(json.dumps(identity))
+        if written is None:
+            others = [str(path.relative_to(self.path)) for place in FOLDERS[:4] for path in self._own_files(place)]
+            if recorded is None and others:
+                raise DirectoryError(
+                    f"{self.path}: expected an empty or a run directory, got one that holds {', '.join(others)} but "
+                    "no readable status.json"
+                )
+            if recorded is None or recorded == requested:
+                return
+        elif written.run_id == run_id:
             return
-    elif status.run_id == run_id:
-        return
-    lines = _difference(read_identity(run) or {}, json.loads(json.dumps(identity)))
-    message = f"{run}: holds a run of another configuration; choose another hydra.run.dir"
-    raise DirectoryError("\n  ".join([message, *lines]))
+        message = f"{self.path}: holds a run of another configuration; choose another hydra.run.dir"
+        raise DirectoryError("\n  ".join([message, *hydra_folder.difference(recorded or {}, requested)]))
 
+    def write_record(self, texts: Texts, identity: Mapping[str, Any], code: CodeRecord | None = None) -> None:
+        """Write `.hydra/`: the configuration as composed, what the run's identity is made from, and own code if any."""
+        hydra_folder.write(self.path, texts, identity)
+        if code is not None:
+            write_code(self.path, code)
 
-def write_record(run: Path, texts: Texts, identity: Mapping[str, Any], code: CodeRecord | None = None) -> None:
-    """Write `.hydra/`: the configuration as composed, what the run's identity is made from, and own code if any."""
-    folder = folder_below(run, ".hydra")
-    write_json(folder / "identity.json", identity)  # first: it tells that the others are ganexp's own
-    write_text(folder / "config.yaml", texts.config)
-    write_text(folder / "overrides.yaml", texts.overrides)
-    write_text(folder / "hydra.yaml", texts.hydra)
-    if code is not None:
-        write_code(run, code)
+    def write_rows(self, rows: Sequence[Row], scores: Sequence[str]) -> None:
+        """Write metrics.csv; see `ganexp.files.record.write_metrics`."""
+        write_metrics(self.metrics_csv, rows, scores)
 
+    def write_result(self, result: Mapping[str, Any]) -> None:
+        """Write result.json."""
+        atomic.write_json(self.result_json, result)
 
-def prune_states(run: Path, keep: int, step: int) -> None:
-    """Remove all full checkpoints but the newest `keep` up to `step`, which was just written.
+    def write_ending(
+        self, ending: Status, texts: Texts | None = None, identity: Mapping[str, Any] | None = None
+    ) -> None:
+        """Write the state, and the record, of a run that nobody could work on; the epochs that it has done stay.
 
-    Those of later steps go too: a run that is back at `step` was started from an earlier one because they are damaged.
-    """
-    kept = [path for path in state_checkpoints(run) if path <= state_checkpoint(run, step)][:keep]
-    for path in state_checkpoints(run):
-        if path not in kept:
+        Nothing is written over a finished run, over one that another process holds, or behind a link.
+        """
+        if self.path.is_symlink():
+            return
+        self.path.mkdir(parents=True, exist_ok=True)
+        written = self.status()
+        if written is not None and written.state.final:
+            return
+        with contextlib.suppress(HeldError, DirectoryError), self.lease() as lease:
+            lease.begin(replace(ending, epoch=written.epoch if written is not None else 0))
+            if texts is not None and identity is not None:
+                self.write_record(texts, identity)
+
+    def prune_states(self, count: int, step: int) -> None:
+        """Remove all full checkpoints but the newest `count` up to `step`, which was just written.
+
+        Those of later steps go too: a run that is back at `step` was started from an earlier one because they are
+        damaged.
+        """
+        paths = self.state_checkpoints()
+        newest = [path for path in paths if path <= self.state_checkpoint(step)][:count]
+        for path in paths:
+            if path not in newest:
+                path.unlink(missing_ok=True)
+
+    def left_over_files(self) -> list[Path]:
+        """Temporary files of processes that were killed, if nobody works on the run now."""
+        return [path for place in FOLDERS for path in atomic.left_over(self.path / place, self._is_own)]
+
+    def drop_left_over(self) -> None:
+        """Remove what killed processes left half-written; for whoever holds the run, before writing anything."""
+        for path in self.left_over_files():
             path.unlink(missing_ok=True)
 
+    def link_samples(self, source: RunFolder, last_epoch: int) -> None:
+        """Take the sample pictures of another run up to `last_epoch`: hard links, or copies where those fail."""
+        folder = folder_below(self.path, "samples")
+        for picture in sorted(source._own_files("samples")):
+            number = picture.stem.removeprefix("epoch_")
+            if picture.stem == "real" or (number.isdigit() and int(number) <= last_epoch):
+                _link(picture, folder / picture.name)
 
-def left_over_files(run: Path) -> list[Path]:
-    """Temporary files in a run directory: of processes that were killed, if nobody works on the run now."""
-    places = (*FOLDERS, "evaluations")
-    return [path for place in places for path in left_over(run / place, lambda path: _is_own(run, path))]
+    def _own_files(self, place: str, pattern: str = "*") -> list[Path]:
+        """The run's own files in a folder of its directory: no links, and no names that a run does not give."""
+        folder = self.path / place
+        paths = [] if folder.is_symlink() or not folder.is_dir() else folder.glob(pattern)
+        return [path for path in paths if self._is_own(path) and path.is_file() and not path.is_symlink()]
+
+    def _is_own(self, path: Path) -> bool:
+        return OWN.fullmatch(path.relative_to(self.path).as_posix()) is not None
 
 
-def drop_left_over(run: Path) -> None:
-    """Remove what killed processes left half-written; for whoever holds the run, before writing anything."""
-    for path in left_over_files(run):
-        path.unlink(missing_ok=True)
-
-
-def link_samples(source: Path, target: Path, last_epoch: int) -> None:
-    """Give `target` the sample pictures of `source` up to `last_epoch`: hard links, or copies where those fail."""
-    folder = folder_below(target, "samples")
-    for picture in sorted(_own_files(source, "samples")):
-        number = picture.stem.removeprefix("epoch_")
-        if picture.stem == "real" or (number.isdigit() and int(number) <= last_epoch):
-            _link(picture, folder / picture.name)
+def run_folders(directory: Path) -> list[RunFolder]:
+    """The run directories in a folder, sorted by name; links are left out."""
+    paths = sorted(path.parent for path in directory.glob(f"*/{STATUS}"))
+    return [RunFolder(path) for path in paths if not path.is_symlink()]
 
 
 def _link(source: Path, target: Path) -> None:
@@ -184,16 +264,4 @@ def _link(source: Path, target: Path) -> None:
     try:
         os.link(source, target)
     except OSError:
-        copy(source, target)
-
-
-def _difference(there: Mapping[str, Any], asked: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """One line per value that differs: 'optim.generator.lr: there 0.0001, asked 0.001'."""
-    lines: list[str] = []
-    for key in sorted({*there, *asked}):
-        old, new = there.get(key), asked.get(key)
-        if isinstance(old, Mapping) and isinstance(new, Mapping):
-            lines += _difference(old, new, f"{prefix}{key}.")
-        elif old != new:
-            lines.append(f"{prefix}{key}: there {old!r}, asked {new!r}")
-    return lines
+        atomic.copy(source, target)

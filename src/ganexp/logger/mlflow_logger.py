@@ -68,7 +68,7 @@ class _MLflow:
         self._client.log_artifact(self._id, str(path), name)  # the same file name again replaces it
 
     def finish(self, state: str) -> None:
-        self._client.set_tag(self._id, "ganexp.files.state", state)
+        self._client.set_tag(self._id, "ganexp.files.status", state)
         self._client.set_terminated(self._id, status=STATUS.get(state, "FAILED"))
 
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ganexp.cli import FAILED, reporting, start
+from ganexp.cli import reporting, start
+from ganexp.types.endings import FAILED
 from ganexp.types.errors import DirectoryError
 from ganexp.types.terminal import plain
 

@@ -13,15 +13,15 @@ from typing import Any
 
 import pandas as pd
 
-from ganexp.files import plan, state
+from ganexp.files import plan
 from ganexp.files.code_record import read_code
 from ganexp.files.contents import OneLook
 from ganexp.files.plan import PlannedRun, Request
-from ganexp.files.record import read_metrics, read_result
-from ganexp.files.run_folder import metrics_csv, result_json
-from ganexp.files.state import State
+from ganexp.files.record import read_metrics
+from ganexp.files.run_folder import RunFolder
 from ganexp.report.noted import read_looks
 from ganexp.report.runs import planned_runs
+from ganexp.types.endings import State
 
 log = logging.getLogger("ganexp")
 
@@ -261,7 +261,7 @@ def _sweep(directory: Path, runs: Sequence[PlannedRun], keys: Sequence[str]) -> 
 
 def _run(directory: Path, run: PlannedRun, keys: Sequence[str]) -> Run:
     folder = directory / run.run_dir
-    status = None if folder.is_symlink() else state.effective(folder)
+    status = None if folder.is_symlink() else RunFolder(folder).current()
     current = State.PENDING if status is None else status.state
     error = dict(status.error) if status is not None and status.error and current is not State.COMPLETED else {}
     values = {**run.values, "trainer.epochs": run.epochs}
@@ -280,8 +280,8 @@ def _run(directory: Path, run: PlannedRun, keys: Sequence[str]) -> Run:
         values=values,
         overrides=run.overrides,
         error=f"{error.get('type')}: {error.get('message')}" if error else "",
-        rows=_rows(metrics_csv(folder)) if status is not None else pd.DataFrame(),
-        result=(read_result(result_json(folder)) or {}) if current is State.COMPLETED else {},
+        rows=_rows(RunFolder(folder).metrics_csv) if status is not None else pd.DataFrame(),
+        result=(RunFolder(folder).result() or {}) if current is State.COMPLETED else {},
         note=code.note if code is not None else "",
     )
 

@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ganexp.files.contents import OneLook
-from ganexp.files.state import State
 from ganexp.report.collect import Run, Setting, Study, label
 from ganexp.report.noted import digest
 from ganexp.report.options import Options, matching
 from ganexp.report.statistics import MIN_SEEDS, Comparison, Estimate, compare
+from ganexp.types.endings import State
 from ganexp.types.errors import ConfigError
 
 NOTHING = Options()

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ganexp.files.state import State
 from ganexp.report.collect import Run
+from ganexp.types.endings import State
 
 COLLAPSE = 0.25
 """Recall under this share of its floor."""

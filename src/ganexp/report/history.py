@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from ganexp.files.state import State
 from ganexp.report.collect import Run, Study
 from ganexp.report.findings import Ranking
 from ganexp.report.sentence import Part, Sentence
 from ganexp.report.wording import in_words, plural
+from ganexp.types.endings import State
 
 MOST = 40
 """Requests and looks that are told one by one."""

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ganexp.files.plan import Request
-from ganexp.files.state import State
 from ganexp.report.collect import Run, Study, text_of
 from ganexp.report.draw import level_order
+from ganexp.types.endings import State
 
 ORDER = tuple(State)
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from ganexp.config.target import is_own
-from ganexp.files import plan, state
+from ganexp.files import plan
 from ganexp.files.code_record import read_code
 from ganexp.files.plan import PlannedRun
-from ganexp.files.run_folder import read_identity
+from ganexp.files.run_folder import RunFolder
 from ganexp.types.errors import DirectoryError
 
 
@@ -49,7 +49,7 @@ def _run_folders(directory: Path) -> Iterator[Path]:
 
 def _from_record(folder: Path) -> PlannedRun | None:
     """A run that no plan names, by its own record."""
-    status, identity = state.read(folder), read_identity(folder)
+    status, identity = RunFolder(folder).status(), RunFolder(folder).identity()
     if status is None or identity is None:
         return None
     try:

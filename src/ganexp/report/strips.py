@@ -14,7 +14,7 @@ from PIL import Image
 from ganexp.files.foreign import MEDIUM, open_file
 from ganexp.files.pictures import READABLE_PIXELS
 from ganexp.files.raster import open_raster
-from ganexp.files.run_folder import samples_png
+from ganexp.files.run_folder import RunFolder
 from ganexp.report.collect import Run
 from ganexp.report.findings import Ranking, Standing
 
@@ -79,10 +79,10 @@ def strips(ranking: Ranking, name: str) -> list[Strip]:
     """Pictures of the best settings, best first; the first finished seed of each, whatever it looks like."""
     found = []
     for number, each in enumerate(ranking.standings[:SETTINGS]):
-        run = each.lead
-        epochs = tuple(epoch for epoch in moments(run) if samples_png(run.folder, epoch).exists())
+        run, files = each.lead, RunFolder(each.lead.folder)
+        epochs = tuple(epoch for epoch in moments(run) if files.samples_png(epoch).exists())
         cells = [
-            _cut(samples_png(run.folder, e), run, f"{name}-{number}-{e}", f"{each.name}: samples after epoch {e}")
+            _cut(files.samples_png(e), run, f"{name}-{number}-{e}", f"{each.name}: samples after epoch {e}")
             for e in epochs
         ]
         real = _cut(run.folder / "samples" / "real.png", run, f"{name}-{number}-real", f"real images of {run.dataset}")

@@ -13,15 +13,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ganexp.files import owned, plan, state
+from ganexp.files import owned, plan
 from ganexp.files.code_record import read_code
 from ganexp.files.plan import PlannedRun
 from ganexp.files.record import COLUMNS as ROW_COLUMNS
 from ganexp.files.record import WHOLE as ROWS_WHOLE
-from ganexp.files.record import read_metrics, read_result
-from ganexp.files.run_folder import metrics_csv, result_json
-from ganexp.files.state import MOST_EPOCHS, State
+from ganexp.files.run_folder import RunFolder
+from ganexp.files.status import MOST_EPOCHS
 from ganexp.report.runs import planned_runs
+from ganexp.types.endings import State
 from ganexp.types.errors import DirectoryError
 
 log = logging.getLogger("ganexp")
@@ -169,7 +169,7 @@ def _read(path: Path) -> pd.DataFrame:
 
 def _row(sweep_dir: Path, run: PlannedRun, extra: Sequence[str]) -> dict[str, Any]:
     folder = sweep_dir / run.run_dir
-    status = None if folder.is_symlink() else state.effective(folder)
+    status = None if folder.is_symlink() else RunFolder(folder).current()
     values = run.values
     row = {name: _fitting(name, values.get(KEY_OF.get(name, name))) for name in FIRST if name not in SCORES}
     row |= {"run_id": run.run_id, "trajectory_id": run.trajectory_id, "epochs": run.epochs, "run_dir": run.run_dir}
@@ -181,7 +181,7 @@ def _row(sweep_dir: Path, run: PlannedRun, extra: Sequence[str]) -> dict[str, An
         row |= {"own_code": str(values["own_code"]), "own_code_note": (code.note or None) if code is not None else None}
     if status is not None and status.error and status.state is not State.COMPLETED:
         row["error"] = f"{status.error.get('type')}: {status.error.get('message')}"
-    result = read_result(result_json(folder)) if current is State.COMPLETED else None
+    result = RunFolder(folder).result() if current is State.COMPLETED else None
     return row | (_finished(result) if result is not None else _unfinished(folder, current))
 
 
@@ -219,7 +219,7 @@ def _unfinished(folder: Path, current: State) -> dict[str, Any]:
 
 def _rows(folder: Path) -> list[dict[str, Any]]:
     try:
-        return read_metrics(metrics_csv(folder))
+        return RunFolder(folder).rows()
     except FileNotFoundError:
         return []
     except (OSError, ValueError) as error:

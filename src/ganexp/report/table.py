@@ -14,9 +14,9 @@ from pathlib import Path
 import pandas as pd
 
 from ganexp.files.foreign import LARGE, read_text
-from ganexp.files.state import State
 from ganexp.report.collect import Run, Study, Sweep, label, text_of
 from ganexp.report.noted import read_looks
+from ganexp.types.endings import State
 from ganexp.types.errors import DataError
 
 LONGEST = 300

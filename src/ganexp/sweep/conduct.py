@@ -18,14 +18,16 @@ from omegaconf.errors import OmegaConfBaseException
 
 from ganexp.config import recorded
 from ganexp.config.identity import NUMERICS_VERSION
-from ganexp.files import owned, plan, state
+from ganexp.files import owned, plan
 from ganexp.files.foreign import SMALL, read_text
 from ganexp.files.provenance import git_revision
-from ganexp.files.state import Lease, State, Status
+from ganexp.files.run_folder import RunFolder
+from ganexp.files.status import Status, now
 from ganexp.sweep import placed
 from ganexp.sweep.jobs import SweepJob, jobs_for
 from ganexp.sweep.launchers.workers import WorkerDied
 from ganexp.sweep.points import Point
+from ganexp.types.endings import State
 from ganexp.types.errors import DirectoryError, Refused
 
 log = logging.getLogger("ganexp")
@@ -76,7 +78,7 @@ class Conductor:
 
     def state_of(self, point: Point) -> State:
         """What has become of a run so far, by its files."""
-        status = state.effective(self.directory / point.name)
+        status = RunFolder(self.directory / point.name).current()
         return State.PENDING if status is None else status.state
 
     def states(self) -> dict[str, State]:
@@ -95,10 +97,10 @@ class Conductor:
         Raises:
             DirectoryError: the directory belongs to something else, or cannot be written.
         """
-        now, typed = state.now(), config.hydra.overrides
+        time, typed = now(), config.hydra.overrides
         command = [*typed.task, *(text for text in typed.hydra if not text.startswith("hydra.mode="))]
         request = plan.Request(
-            tuple(command), now, now, tuple(point.run_id for point in self.points), tuple(keys), git_revision()
+            tuple(command), time, time, tuple(point.run_id for point in self.points), tuple(keys), git_revision()
         )
         runs = [
             plan.PlannedRun(p.run_id, p.trajectory_id, p.name, p.epochs, p.overrides, p.values) for p in self.points
@@ -202,22 +204,11 @@ def mark_failed(directory: Path, point: Point, error: Exception) -> None:
         point: the run.
         error: what its launcher knows.
     """
-    folder = directory / point.name
-    there = state.effective(folder)
-    if there is not None and (there.state.final or there.state is State.RUNNING):
-        return
-    if folder.is_symlink():
-        return
-    folder.mkdir(parents=True, exist_ok=True)
     composing = isinstance(error, HydraException | OmegaConfBaseException)  # whose last line says nothing
-    told = {"type": type(error).__name__, "message": " ".join(str(error).split()) if composing else str(error)}
-    epoch = there.epoch if there is not None else 0
-    status = Status(State.FAILED, epoch, point.epochs, point.run_id, point.trajectory_id, error=told)
-    try:
-        with Lease(folder) as lease:
-            lease.begin(status)
-    except state.HeldError:
-        return
+    message = " ".join(str(error).split()) if composing else str(error)
+    reason = {"type": type(error).__name__, "message": message}
+    status = Status(State.FAILED, 0, point.epochs, point.run_id, point.trajectory_id, error=reason)
+    RunFolder(directory / point.name).write_ending(status)
 
 
 def _being_read_off(run_dir: Path) -> set[int]:

@@ -6,14 +6,14 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 
-from ganexp.files import state
 from ganexp.files.plan import short
-from ganexp.files.state import State
+from ganexp.files.run_folder import RunFolder
 from ganexp.sweep import estimate
 from ganexp.sweep.conduct import Conductor
 from ganexp.sweep.jobs import by_trajectory
 from ganexp.sweep.launchers.launcher import WorkersLauncher
 from ganexp.sweep.points import Point, telling
+from ganexp.types.endings import State
 from ganexp.types.terminal import count, duration, print_table, say
 
 UNTOUCHED = {
@@ -68,7 +68,7 @@ def crew(conductor: Conductor, jobs: int) -> tuple[int, int]:
 def _start(conductor: Conductor, longest: Point, trajectory: Sequence[Point]) -> int:
     """The epoch that a job can go on from: the furthest that its trajectory has got to."""
     runs = [point for point in trajectory if point.epochs <= longest.epochs]
-    statuses = (state.read(conductor.directory / point.name) for point in runs)
+    statuses = (RunFolder(conductor.directory / point.name).status() for point in runs)
     return max((status.epoch for status in statuses if status is not None), default=0)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ganexp.files.record import read_result
-from ganexp.files.run_folder import read_identity
+from ganexp.files.run_folder import RunFolder
 from ganexp.sweep.jobs import SweepJob
 
 MOST_READ = 200
@@ -59,7 +59,7 @@ def total_seconds(durations: Sequence[float], workers: int) -> float:
 
 
 def _speed(folder: Path, threads: int) -> Speed | None:
-    content, identity = read_result(folder / "result.json"), read_identity(folder)
+    content, identity = read_result(folder / "result.json"), RunFolder(folder).identity()
     try:
         assert content is not None and identity is not None
         if content["read_off"] is not None or content["provenance"]["threads"] != threads:

@@ -9,14 +9,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ganexp.types.errors import ConfigError, DirectoryError, LeaseLost, in_words
+from ganexp.types.endings import State, ending
+from ganexp.types.errors import ConfigError, LeaseLost, in_words
 from ganexp.types.terminal import plain
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
     from ganexp.config.run_spec import RunSpec
-    from ganexp.files.state import State
 
 log = logging.getLogger("ganexp")
 
@@ -33,7 +33,6 @@ def run_job(spec: RunSpec, cfg: DictConfig, hydra: Any) -> float | None:
         ConfigError: the configuration, the data or own code changed since the sweep was planned.
         SystemExit: 128 + n where signal n told this process to stop.
     """
-    from ganexp.files.state import State
     from ganexp.trainer.hooks import REQUEUEING
     from ganexp.trainer.run import execute
 
@@ -45,8 +44,9 @@ def run_job(spec: RunSpec, cfg: DictConfig, hydra: Any) -> float | None:
         log.warning("%s", error)
         return None
     except Exception as error:
+        end = ending(error)
         log.error("%s failed: %s: %s", spec.directory, type(error).__name__, plain(in_words(error)))
-        _spread(spec, State.FAILED, {"type": type(error).__name__, "message": in_words(error)})
+        _spread(spec, State.FAILED, end.reason)
         return None
     if outcome.state is State.INTERRUPTED and outcome.signal is not None:
         if outcome.signal in REQUEUEING:
@@ -81,25 +81,12 @@ def _judge(cfg: DictConfig, hydra: Any) -> Callable[[int, float], bool] | None:
     return Judge(address, int(cfg.sweep.trial), make_pruner(hydra.sweeper.pruner))
 
 
-def _spread(spec: RunSpec, ended: State, error: dict[str, str]) -> None:
+def _spread(spec: RunSpec, state: State, error: dict[str, str] | None) -> None:
     """Give the runs of a trajectory that were not reached the state that it ended in."""
-    from ganexp.files import state
-    from ganexp.files.run_folder import write_record
-    from ganexp.files.state import Lease, Status
+    from ganexp.files.status import Status
     from ganexp.trainer.trajectory import shorter
 
     for run in (*(shorter(spec, epochs) for epochs in spec.config.sweep.read_off), spec):
-        if run.directory.is_symlink():
-            continue
-        run.directory.mkdir(parents=True, exist_ok=True)
-        status = state.read(run.directory)
-        if status is not None and status.state.final:
-            continue
-        epoch = status.epoch if status is not None else 0
-        try:
-            with Lease(run.directory) as lease:
-                epochs = run.config.trainer.epochs
-                lease.begin(Status(ended, epoch, epochs, run.identity.run_id, run.identity.trajectory_id, error=error))
-                write_record(run.directory, run.texts, run.identity.content)
-        except (state.HeldError, DirectoryError):
-            continue
+        identity = run.identity
+        status = Status(state, 0, run.config.trainer.epochs, identity.run_id, identity.trajectory_id, error=error)
+        run.folder.write_ending(status, run.texts, identity.content)

@@ -12,8 +12,8 @@ from ganexp.config.run_spec import RunSpec, identify, load_dataset
 from ganexp.config.target import is_own
 from ganexp.files import plan
 from ganexp.files.code_record import CodeRecord, as_text
+from ganexp.files.hydra_folder import Texts
 from ganexp.files.plan import short
-from ganexp.files.run_folder import Texts
 from ganexp.sweep.points import Point, telling
 from ganexp.types.errors import ConfigError, Refused
 

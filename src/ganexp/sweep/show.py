@@ -10,12 +10,12 @@ from pathlib import Path
 import pandas as pd
 
 from ganexp.files.plan import short
-from ganexp.files.state import State
 from ganexp.report import try_report
 from ganexp.report.summary import FILE, summarise, write_summary
 from ganexp.sweep.conduct import BADLY_ENDED, Conductor
 from ganexp.sweep.jobs import SweepJob
 from ganexp.sweep.points import Point, telling
+from ganexp.types.endings import State
 from ganexp.types.terminal import count, duration, last_line, print_table, say
 
 log = logging.getLogger("ganexp")

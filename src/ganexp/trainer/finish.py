@@ -12,25 +12,19 @@ import numpy as np
 
 from ganexp.config.identity import NUMERICS_VERSION
 from ganexp.config.run_spec import RunSpec
-from ganexp.files import state
 from ganexp.files.atomic import copy
 from ganexp.files.code_record import CodeRecord
 from ganexp.files.drawing import decoration, default_style
 from ganexp.files.foreign import folder_below
+from ganexp.files.lease import HeldError
 from ganexp.files.provenance import git_revision, versions
-from ganexp.files.record import Row, best_row, read_result, write_metrics, write_result
+from ganexp.files.record import Row, best_row
 from ganexp.files.run_folder import (
-    check_unclaimed,
-    drop_left_over,
-    generator_checkpoint,
-    link_samples,
-    metrics_csv,
-    refuse_linked,
-    result_json,
-    write_record,
+    RunFolder,
 )
-from ganexp.files.state import State, Status
+from ganexp.files.status import Status
 from ganexp.types import Scores
+from ganexp.types.endings import State
 from ganexp.types.errors import DataError
 
 if TYPE_CHECKING:
@@ -123,28 +117,28 @@ def write_read_off(short: RunSpec, source: Path, rows: Sequence[Row], content: M
     """
     epoch = short.config.trainer.epochs
     short.directory.mkdir(parents=True, exist_ok=True)
-    refuse_linked(short.directory, itself=True)
-    check_unclaimed(short.directory, short.identity.run_id, short.identity.content)
+    short.folder.refuse_links(itself=True)
+    short.folder.claim(short.identity.run_id, short.identity.content)
     try:
-        with state.Lease(short.directory) as lease:
-            there = state.read(short.directory)
+        with short.folder.lease() as lease:
+            there = short.folder.status()
             if there is not None and there.state is State.COMPLETED:
                 return
             if lease.locked:
-                drop_left_over(short.directory)
+                short.folder.drop_left_over()
             identity = short.identity
             lease.begin(Status(State.RUNNING, epoch, epoch, identity.run_id, identity.trajectory_id, note=short.note))
-            write_record(short.directory, short.texts, identity.content, short.code)
-            write_metrics(metrics_csv(short.directory), rows, list(short.config.scores))
+            short.folder.write_record(short.texts, identity.content, short.code)
+            short.folder.write_rows(rows, list(short.config.scores))
             with decoration(short.directory / "samples"):
-                link_samples(source, short.directory, epoch)
-            target = generator_checkpoint(short.directory, epoch)
+                short.folder.link_samples(RunFolder(source), epoch)
+            target = short.folder.generator_checkpoint(epoch)
             folder_below(short.directory, "checkpoints")
-            copy(generator_checkpoint(source, epoch), target)
-            write_result(result_json(short.directory), {**content, "read_off": source.name})
+            copy(RunFolder(source).generator_checkpoint(epoch), target)
+            short.folder.write_result({**content, "read_off": source.name})
             draw_losses(short, rows)
             lease.update(state=State.COMPLETED)
-    except state.HeldError:
+    except HeldError:
         return
 
 
@@ -182,10 +176,10 @@ def draw_closer(spec: RunSpec, evaluator: Evaluator, sample: GeneratorSampler) -
 
 def finished_result(directory: Path) -> dict[str, Any] | None:
     """result.json of a completed run, or None."""
-    status = state.read(directory)
+    status = RunFolder(directory).status()
     if status is None or status.state is not State.COMPLETED:
         return None
-    return read_result(result_json(directory))
+    return RunFolder(directory).result()
 
 
 def _objective(name: str | None, final: Mapping[str, Any], directions: Mapping[str, str]) -> dict[str, Any] | None:

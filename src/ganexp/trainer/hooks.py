@@ -14,15 +14,18 @@ import numpy as np
 import torch
 
 from ganexp.config.run_spec import RunSpec
-from ganexp.files import pictures, state
+from ganexp.files import pictures
 from ganexp.files.checkpoint import CorruptCheckpointError
 from ganexp.files.drawing import decoration
 from ganexp.files.foreign import folder_below
-from ganexp.files.record import PROBABILITY_COLUMNS, Row, is_cadence, write_metrics
-from ganexp.files.run_folder import generator_checkpoint, metrics_csv, prune_states, samples_png, state_checkpoint
+from ganexp.files.lease import Lease
+from ganexp.files.record import PROBABILITY_COLUMNS, Row, is_cadence
+from ganexp.files.run_folder import (
+    RunFolder,
+)
 from ganexp.trainer.batches import Batches, to_float
 from ganexp.trainer.build import derived
-from ganexp.trainer.finish import finished_result, plain, result, write_read_off
+from ganexp.trainer.finish import plain, result, write_read_off
 from ganexp.trainer.observe import observe
 from ganexp.trainer.progress import Progress
 from ganexp.trainer.sampling import GeneratorSampler, sampler
@@ -98,7 +101,7 @@ class Session:
         training: TrainState,
         batches: Batches,
         evaluator: Evaluator | None,
-        lease: state.Lease,
+        lease: Lease,
         signals: Signals,
         progress: Progress,
         logger: Any,
@@ -179,21 +182,21 @@ class Session:
         """metrics.csv, then the full checkpoint that it belongs to; older checkpoints go."""
         run = self.spec.directory
         self.lease.check()
-        write_metrics(metrics_csv(run), self.training.history, list(self.spec.config.scores))
+        RunFolder(run).write_rows(self.training.history, list(self.spec.config.scores))
         meta = {"epoch": len(self.training.history), "machine": self.machine, **self._ids()}
         meta["elapsed"] = round(self.elapsed(), 3)
-        self.training.save(state_checkpoint(run, self.training.step), meta)
-        prune_states(run, self.spec.config.trainer.keep_checkpoints, self.training.step)
+        self.training.save(RunFolder(run).state_checkpoint(self.training.step), meta)
+        RunFolder(run).prune_states(self.spec.config.trainer.keep_checkpoints, self.training.step)
 
     def save_generator(self, epoch: int) -> None:
         """Keep the sampling generator of an epoch."""
-        self.training.save_generator(generator_checkpoint(self.spec.directory, epoch), {"epoch": epoch, **self._ids()})
+        self.training.save_generator(self.spec.folder.generator_checkpoint(epoch), {"epoch": epoch, **self._ids()})
 
     def draw_samples(self, epoch: int) -> None:
         """The sample grid of an epoch: the same z every time."""
         derived(self.spec.config, self.training.device, "samples", epoch)
         images = pictures.to_uint8(self.sample(self.spec.config.trainer.sample_images))
-        path = samples_png(self.spec.directory, epoch)
+        path = self.spec.folder.samples_png(epoch)
         folder_below(self.spec.directory, "samples")
         with decoration(path):
             pictures.save_grid(path, images)
@@ -205,10 +208,10 @@ class Session:
         Where that run is held or finished already, or its generator was never kept or is damaged, nothing happens: that
         run is trained by itself.
         """
-        kept = generator_checkpoint(self.spec.directory, epoch)
+        kept = self.spec.folder.generator_checkpoint(epoch)
         short = shorter(self.spec, epoch)
         rows = self.training.history[:epoch]
-        if not kept.exists() or finished_result(short.directory) is not None:
+        if not kept.exists() or short.folder.finished_result() is not None:
             return
         if len(self.training.history) == epoch:
             scores = self.scores(epoch)

@@ -14,15 +14,11 @@ from ganexp.files.record import Row
 from ganexp.trainer.batches import Batches
 from ganexp.trainer.state import SUMS, TrainState
 from ganexp.trainer.step import Game, train_step
-from ganexp.types.errors import Diverged
+from ganexp.types.errors import Diverged, Interrupted
 from ganexp.types.rng import derive, reseed
 
 CHECK_EVERY = 50
 """Steps between two looks at whether the losses are still finite."""
-
-
-class Interrupted(Exception):
-    """Training was asked to stop, and did, between two steps."""
 
 
 class Hooks(Protocol):

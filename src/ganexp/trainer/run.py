@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
+from signal import SIGINT
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -20,36 +21,29 @@ from ganexp.config.own_code import accept, own_code
 from ganexp.config.own_code import check as check_code
 from ganexp.config.run_config import plain_values
 from ganexp.config.run_spec import RunSpec
-from ganexp.files import pictures, state
+from ganexp.files import pictures
 from ganexp.files.code_record import NOT_REPRODUCIBLE, joined
 from ganexp.files.drawing import decoration
 from ganexp.files.foreign import folder_below
+from ganexp.files.lease import HeldError, Lease
 from ganexp.files.provenance import machine
-from ganexp.files.record import write_metrics, write_result
 from ganexp.files.run_folder import (
-    check_unclaimed,
-    drop_left_over,
-    generator_checkpoint,
-    link_samples,
-    metrics_csv,
-    refuse_linked,
-    result_json,
-    samples_png,
-    write_record,
+    RunFolder,
 )
-from ganexp.files.state import Lease, State, Status
+from ganexp.files.status import Status
 from ganexp.logger import Logger
-from ganexp.trainer import Batches, Game, Interrupted, TrainState, train
+from ganexp.trainer import Batches, Game, TrainState, train
 from ganexp.trainer.build import build_batches, build_game, build_state, derived, make_evaluator, settings
 from ganexp.trainer.compatible import check_together
-from ganexp.trainer.finish import draw_closer, draw_losses, finished_result, objective_value
+from ganexp.trainer.finish import draw_closer, draw_losses, objective_value
 from ganexp.trainer.hooks import Session, Signals
 from ganexp.trainer.loop import Limits
 from ganexp.trainer.progress import Progress, estimate_line
 from ganexp.trainer.rehearsal import refuse, rehearse
 from ganexp.trainer.step import train_step
 from ganexp.trainer.trajectory import load_generator, longer_with_generator, restore_newest, siblings
-from ganexp.types.errors import DirectoryError, Diverged, LeaseLost, Pruned, in_words
+from ganexp.types.endings import FAILED, State
+from ganexp.types.errors import DirectoryError, Diverged, Interrupted, LeaseLost, Pruned, in_words
 
 if TYPE_CHECKING:
     from ganexp.metrics import Evaluator
@@ -81,6 +75,13 @@ class Outcome:
     message: str
     signal: int | None = None
 
+    @property
+    def exit_status(self) -> int:
+        """Of a command that was asked for this run alone: 128 + n where signal n interrupted it."""
+        if self.state is State.INTERRUPTED:
+            return 128 + (self.signal or SIGINT)
+        return 0 if self.state is State.COMPLETED else FAILED
+
 
 def execute(spec: RunSpec) -> Outcome:
     """Do what is missing of a run.
@@ -90,9 +91,9 @@ def execute(spec: RunSpec) -> Outcome:
         Exception: whatever made the run fail, after its state was written.
     """
     check_together(spec.config)
-    refuse_linked(spec.directory, itself=spec.in_sweep)
+    spec.folder.refuse_links(itself=spec.in_sweep)
     spec = replace(spec, code=check_code(spec.directory, own_code(spec.config), spec.config))
-    check_unclaimed(spec.directory, spec.identity.run_id, spec.identity.content)
+    spec.folder.claim(spec.identity.run_id, spec.identity.content)
     done = _already(spec)
     if done is not None:
         accept(spec.directory, spec.code)
@@ -106,7 +107,7 @@ def execute(spec: RunSpec) -> Outcome:
             with Signals().caught() as signals, ExitStack() as stack:
                 lease = _enter(stack, spec.directory)
                 return _already(spec) or _hold(spec, lease, signals, evaluator, logger, seconds)
-        except state.HeldError as held:
+        except HeldError as held:
             if spec.in_sweep:
                 return Outcome(State.RUNNING, None, spec.directory, f"left to {held}")
             log.warning("%s is being worked on by %s; waiting", spec.directory, held)
@@ -145,18 +146,18 @@ def _enter(stack: ExitStack, directory: Path) -> Lease:
     """
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        return stack.enter_context(Lease(directory))
+        return stack.enter_context(RunFolder(directory).lease())
     except OSError as error:
         raise DirectoryError(f"{directory}: cannot be written ({error.strerror or error})") from None
 
 
 def _already(spec: RunSpec) -> Outcome | None:
     """The outcome of a run that needs no work: finished, or ended badly and not to be retried."""
-    status = state.read(spec.directory)
+    status = spec.folder.status()
     if status is None:
         return None
     if status.state is State.COMPLETED:
-        content = finished_result(spec.directory)
+        content = spec.folder.finished_result()
         if content is not None:
             message = f"already done; {spec.note}" if spec.note else "already done"
             return Outcome(State.COMPLETED, objective_value(content), spec.directory, message)
@@ -172,10 +173,10 @@ def _hold(
 ) -> Outcome:
     """Work on a run that is ours now, and write what became of it; `seconds` of a step, where they are known."""
     if lease.locked:
-        drop_left_over(spec.directory)
+        spec.folder.drop_left_over()
     epochs, identity = spec.config.trainer.epochs, spec.identity
     lease.begin(Status(State.RUNNING, 0, epochs, identity.run_id, identity.trajectory_id, note=spec.note))
-    write_record(spec.directory, spec.texts, identity.content, spec.code)
+    spec.folder.write_record(spec.texts, identity.content, spec.code)
     try:
         content = _work(spec, lease, signals, evaluator, logger, seconds)
     except Interrupted:
@@ -288,13 +289,13 @@ def _read_off(session: Session) -> dict[str, Any] | None:
     folder, rows = found
     session.progress.note(f"read off {folder.name}, without training")
     training.generator.load_state_dict(
-        load_generator(training.generator, generator_checkpoint(folder, epoch)).state_dict()
+        load_generator(training.generator, RunFolder(folder).generator_checkpoint(epoch)).state_dict()
     )
     training.average, training.history, training.step = None, rows, int(rows[-1]["step"] or 0)
     training.train_seconds = float(rows[-1]["train_seconds"] or 0.0)
     with decoration(spec.directory / "samples"):
-        link_samples(folder, spec.directory, epoch)
-    write_metrics(metrics_csv(spec.directory), rows, list(spec.config.scores))
+        spec.folder.link_samples(RunFolder(folder), epoch)
+    spec.folder.write_rows(rows, list(spec.config.scores))
     return _finish(session, folder.name)
 
 
@@ -357,8 +358,8 @@ def _finish(session: Session, read_off: str | None = None) -> dict[str, Any]:
     with session.naming(epoch):
         scores = session.scores(epoch)
         content = {**session.result(spec, rows, scores), "read_off": read_off}
-        write_result(result_json(spec.directory), content)
-        if not samples_png(spec.directory, epoch).exists():
+        spec.folder.write_result(content)
+        if not spec.folder.samples_png(epoch).exists():
             session.draw_samples(epoch)
     draw_losses(spec, rows)
     if spec.config.metrics.pictures and session.evaluator is not None:

@@ -12,11 +12,12 @@ from omegaconf import OmegaConf
 from torch import nn
 
 from ganexp.config.run_spec import RunSpec, identify
-from ganexp.files import checkpoint, state
+from ganexp.files import checkpoint
 from ganexp.files.checkpoint import CorruptCheckpointError
 from ganexp.files.code_record import read_code
-from ganexp.files.record import Row, read_metrics
-from ganexp.files.run_folder import Texts, generator_checkpoint, link_samples, metrics_csv, state_checkpoints
+from ganexp.files.hydra_folder import Texts
+from ganexp.files.record import Row
+from ganexp.files.run_folder import RunFolder
 from ganexp.trainer.state import TrainState
 
 OF_THE_LONGER: dict[str, Any] = {
@@ -65,7 +66,7 @@ def siblings(spec: RunSpec) -> Iterator[Path]:
             continue
         if spec.code is not None and (spec.code.problems or _cannot_be_repeated(folder)):
             continue
-        status = state.read(folder)
+        status = RunFolder(folder).status()
         if status is not None and status.trajectory_id == spec.identity.trajectory_id:
             yield folder
 
@@ -88,7 +89,7 @@ def restore_newest(
         The checkpoint's metadata with "folder" added, or None where training starts from scratch.
     """
     folders = [spec.directory, *siblings(spec)]
-    paths = [path for folder in folders for path in state_checkpoints(folder)]
+    paths = [path for folder in folders for path in RunFolder(folder).state_checkpoints()]
     for path in sorted(paths, key=_step, reverse=True):
         if _step(path) > total_steps:
             continue
@@ -99,7 +100,7 @@ def restore_newest(
             continue
         folder = path.parent.parent
         if folder != spec.directory:
-            link_samples(folder, spec.directory, int(meta["epoch"]))
+            spec.folder.link_samples(RunFolder(folder), int(meta["epoch"]))
         return {**meta, "folder": folder}
     return None
 
@@ -107,12 +108,12 @@ def restore_newest(
 def longer_with_generator(spec: RunSpec, epoch: int) -> tuple[Path, list[Row]] | None:
     """A sibling that kept the generator of `epoch`, with its metrics cut to there; None where there is none."""
     for folder in siblings(spec):
-        path = generator_checkpoint(folder, epoch)
+        path = RunFolder(folder).generator_checkpoint(epoch)
         if not path.exists():
             continue
         try:
             checkpoint.load(path)
-            rows = [row for row in read_metrics(metrics_csv(folder)) if int(row["epoch"] or 0) <= epoch]
+            rows = [row for row in RunFolder(folder).rows() if int(row["epoch"] or 0) <= epoch]
         except (CorruptCheckpointError, OSError, ValueError, KeyError):
             continue
         if [row["epoch"] for row in rows] == list(range(1, epoch + 1)):

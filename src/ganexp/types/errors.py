@@ -28,6 +28,10 @@ class Diverged(Exception):
     """A loss or a weight became NaN or infinite (state DIVERGED, exit status 1)."""
 
 
+class Interrupted(Exception):
+    """Training was asked to stop, and did, between two steps (state INTERRUPTED)."""
+
+
 class Pruned(Exception):
     """A search stopped this run, which does not promise (state PRUNED)."""
 

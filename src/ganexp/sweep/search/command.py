@@ -15,8 +15,9 @@ from optuna.study import Study
 from optuna.trial import Trial
 
 from ganexp.config.identity import NUMERICS_VERSION
-from ganexp.files import owned, plan, state
+from ganexp.files import owned, plan
 from ganexp.files.provenance import git_revision
+from ganexp.files.status import now
 from ganexp.sweep import own, preflight
 from ganexp.sweep.compose import Composer
 from ganexp.sweep.points import Point, all_points
@@ -179,9 +180,9 @@ def _identify(composer: Composer, space: Space, directory: Path, overrides: tupl
 
 def _record(directory: Path, config: Any, overrides: Sequence[Override], address: Address, *points: Point) -> None:
     """Add runs to plan.json."""
-    now, typed = state.now(), config.hydra.overrides
+    time, typed = now(), config.hydra.overrides
     command = (*typed.task, *(text for text in typed.hydra if not text.startswith("hydra.mode=")))
     keys = tuple(dict.fromkeys(override.key_or_group for override in overrides))
-    request = plan.Request(tuple(command), now, now, (), keys, git_revision())
+    request = plan.Request(tuple(command), time, time, (), keys, git_revision())
     runs = [plan.PlannedRun(p.run_id, p.trajectory_id, p.name, p.epochs, p.overrides, p.values) for p in points]
     plan.record(directory, request, runs, numerics_version=NUMERICS_VERSION, study=address.name, storage=address.shown)

@@ -16,15 +16,13 @@ from hydra.core.utils import JobReturn, JobStatus
 from hydra.plugins.launcher import Launcher
 from optuna.trial import Trial
 
-from ganexp.files import state
-from ganexp.files.record import read_metrics, read_result
-from ganexp.files.run_folder import metrics_csv, result_json
-from ganexp.files.state import State
+from ganexp.files.run_folder import RunFolder
 from ganexp.sweep import placed
 from ganexp.sweep.conduct import ATTEMPTS, BADLY_ENDED, WAIT_SECONDS, mark_failed
 from ganexp.sweep.launchers.workers import LATER, WorkerDied
 from ganexp.sweep.points import Point
 from ganexp.sweep.search.trials import RUN_DIR, RUN_ID, Trials
+from ganexp.types.endings import State
 from ganexp.types.errors import ConfigError, DataError
 
 BATCH = 2
@@ -178,7 +176,7 @@ class Search:
         return "retry_of" in asked.trial.user_attrs
 
     def _state(self, point: Point) -> State:
-        status = state.effective(self.directory / point.name)
+        status = RunFolder(self.directory / point.name).current()
         return State.PENDING if status is None else status.state
 
     def _overrides(self, asked: Asked) -> list[str]:
@@ -212,7 +210,7 @@ class Search:
         """Tell the study how a trial's run ended."""
         folder = self.directory / asked.point.name
         if ended is State.COMPLETED:
-            values = values_of(read_result(result_json(folder)) or {}, self.objectives)
+            values = values_of(RunFolder(folder).result() or {}, self.objectives)
             if None in values:
                 missing = [name for name, value in zip(self.objectives, values, strict=True) if value is None]
                 self._tell(asked.trial, State.FAILED, reason=f"{', '.join(missing)}: no finite value")
@@ -223,7 +221,7 @@ class Search:
             self._copy_reports(asked, folder)
             self._tell(asked.trial, ended)
             return
-        status = state.read(folder)
+        status = RunFolder(folder).status()
         error = (status.error if status is not None else None) or {}
         self._tell(asked.trial, ended, reason=f"{error.get('type')}: {error.get('message')}")
 
@@ -232,7 +230,7 @@ class Search:
         there = self.trials.study._storage.get_trial(asked.trial._trial_id)
         if there.intermediate_values or there.state.is_finished():
             return
-        for row in read_metrics(metrics_csv(folder)):
+        for row in RunFolder(folder).rows():
             value = row.get(f"{self.objectives[0]}_half_a", row.get(self.objectives[0]))
             if value is not None:
                 asked.trial.report(float(value), int(row["epoch"] or 0))

@@ -13,7 +13,6 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from ganexp.files import owned
 from ganexp.files.plan import short
-from ganexp.files.state import State
 from ganexp.report.summary import FILE, write_summary
 from ganexp.sweep.search import journal
 from ganexp.sweep.search.address import Address
@@ -21,6 +20,7 @@ from ganexp.sweep.search.conduct import Search
 from ganexp.sweep.search.space import Space
 from ganexp.sweep.search.trials import REASON, RUN_DIR
 from ganexp.sweep.show import FAILURES, TABLE_ROWS, refresh_report
+from ganexp.types.endings import State
 from ganexp.types.terminal import count, duration, last_line, print_table, say
 
 

@@ -17,10 +17,12 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from ganexp.files import state
 from ganexp.files.foreign import folder_below
+from ganexp.files.lease import Lease
 from ganexp.files.locks import held
-from ganexp.files.state import Lease, State, Status
+from ganexp.files.run_folder import RunFolder
+from ganexp.files.status import Status
+from ganexp.types.endings import State
 from ganexp.types.errors import DirectoryError
 
 LAUNCHER, RUN_ID, RUN_DIR, REASON, RETRY_OF = "launcher", "run_id", "run_dir", "reason", "retry_of"
@@ -54,7 +56,7 @@ class Trials:
         """Inside, this launcher is known to be at work; what it leaves undone when it is gone, others take over."""
         folder = folder_below(self.directory, LAUNCHERS, f"{socket.gethostname()}-{secrets.token_hex(8)}")
         try:
-            with Lease(folder) as lease:
+            with RunFolder(folder).lease() as lease:
                 lease.begin(Status(State.RUNNING, 0, 0, "", ""))
                 self._lease, self.name = lease, folder.name
                 yield
@@ -127,7 +129,7 @@ class Trials:
             return False
         if not isinstance(launcher, str) or not LAUNCHER_NAME.fullmatch(launcher):
             return True  # nobody, or none of ours: the name leads nowhere but into the folder of launchers
-        status = state.effective(self.directory / LAUNCHERS / launcher)
+        status = RunFolder(self.directory / LAUNCHERS / launcher).current()
         gone = status is None or status.state is not State.RUNNING
         if gone:
             shutil.rmtree(self.directory / LAUNCHERS / launcher, ignore_errors=True)
