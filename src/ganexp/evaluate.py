@@ -150,11 +150,11 @@ def with_metrics(config: RunConfig, option: str | None, num_samples: int | None,
 
 def _compose_metrics(option: str) -> Any:
     from hydra import compose, initialize_config_dir
-    from hydra.core.global_hydra import GlobalHydra
     from hydra.errors import HydraException
     from omegaconf import OmegaConf
 
     from ganexp.__main__ import register
+    from ganexp.config.hydra_private import GlobalHydra
     from ganexp.config.run_config import conf_dir
 
     register()

@@ -239,7 +239,7 @@ def test_pickles_that_lie_in_a_sweep_directory_are_no_answers_of_jobs(tmp_path: 
         launcher._folder()
 
 
-UNPICKLING = {"src/ganexp/sweep/workers.py", "src/ganexp/sweep/search/unpickle.py"}
+UNPICKLING = {"src/ganexp/sweep/launchers/workers.py", "src/ganexp/sweep/search/optuna_private.py"}
 """Between processes of our own; and CMA-ES, by a list of what may be in it."""
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.study import StudyDirection
 
+from ganexp.config.hydra_private import apply_overrides
 from ganexp.sweep import placed
 from ganexp.sweep.compose import Composer
 from ganexp.sweep.search.address import address_of, open_storage
@@ -122,5 +122,5 @@ def test_a_sweep_directory_of_any_name_holds_a_study_and_is_read_back(tmp_path: 
     assert (folder / "study.db").stat().st_size > 0
     override = OverridesParser.create().parse_override(placed(folder))
     cfg = OmegaConf.create({"hydra": {"sweep": {"dir": None}}})
-    ConfigLoaderImpl._apply_overrides_to_config([override], cfg)
+    apply_overrides([override], cfg)
     assert cfg.hydra.sweep.dir == str(folder)

@@ -139,13 +139,15 @@ def check_hydra(node: DictConfig, where: str = "hydra") -> None:
     """
     from omegaconf import DictConfig, OmegaConf
 
+    from ganexp.config.hydra_private import has_keys, node_at
+
     if where == "hydra":
         check_presets(f"{group}={option}" for group, option in node.runtime.choices.items())
     names = list(getattr(OmegaConf.get_type(node), "__dataclass_fields__", ()))
-    for key in map(str, node) if not (node._is_none() or node._is_missing() or node._is_interpolation()) else ():
+    for key in map(str, node) if has_keys(node) else ():
         if names and key not in names and where != "hydra.sweeper.sampler" and f"{where}.{key}" != "hydra.env":
             raise ConfigError(unknown_key(f"{where}.{key}", names))
-        if isinstance(child := node._get_node(key), DictConfig):
+        if isinstance(child := node_at(node, key), DictConfig):
             check_hydra(child, f"{where}.{key}")
 
 
@@ -201,9 +203,9 @@ def suggestion(key: str) -> str:
 def known_keys() -> list[str]:
     """Every key of the configuration, with the group options that the command line chose where they compose."""
     from hydra import compose, initialize_config_dir
-    from hydra.core.global_hydra import GlobalHydra
     from omegaconf import OmegaConf
 
+    from ganexp.config.hydra_private import GlobalHydra
     from ganexp.config.run_config import conf_dir
 
     choices = [a for a in sys.argv[1:] if re.fullmatch(r"[a-z_/]+=[A-Za-z0-9_-]+", a)]

@@ -150,11 +150,13 @@ def plain_values(cfg: DictConfig) -> dict[str, Any]:
     Raises:
         ConfigError: a mandatory value is missing or an interpolation fails.
     """
+    from ganexp.config.hydra_private import detach
+
     try:
         job = cfg
         if "hydra" in cfg:
             job = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
-            job._set_parent(None)
+            detach(job)
         values = OmegaConf.to_container(job, resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
         raise ConfigError(_in_one_line(error, job)) from None

@@ -18,7 +18,7 @@ from ganexp.report.wording import command, readable
 from ganexp.types.errors import DirectoryError
 
 if TYPE_CHECKING:
-    from hydra.core.override_parser.types import Override
+    from ganexp.config.hydra_private import Override
 
 FOLDER = "best"
 """Folder of a sweep directory that presets are written into; usable with --config-dir."""
@@ -95,16 +95,15 @@ def repeatable(run: Run, *, root: bool = True) -> tuple[str, ...]:
 
 def _checked(text: str) -> Override:
     """An override of a plan, which nobody may have typed on this machine."""
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-    from hydra.core.override_parser.types import QuotedString
     from hydra.errors import HydraException
+
+    from ganexp.config.hydra_private import OverridesParser, unquoted_value
 
     try:
         found = OverridesParser.create().parse_override(text)
     except HydraException as error:
         raise DirectoryError(f"plan.json: expected overrides, got {text!r} ({error})") from None
-    value = found._value
-    option = value.text if isinstance(value, QuotedString) else value
+    value = unquoted_value(found)
     group = found.key_or_group in GROUPS or "/" in found.key_or_group or found.key_or_group == "experiment"
     if (
         not found.key_or_group
@@ -112,7 +111,7 @@ def _checked(text: str) -> Override:
         or _about(found.package or "", NOT_REPEATED)
         or found.is_sweep_override()
         or (isinstance(value, dict) and found.key_or_group == "dataset" and "root" in map(str, value))
-        or (group and not (isinstance(option, dict | None) or OPTION.fullmatch(str(option))))
+        or (group and not (isinstance(value, dict | None) or OPTION.fullmatch(str(value))))
     ):
         raise DirectoryError(f"plan.json: expected overrides that choose one value or option, got {text!r}")
     check_text(found.key_or_group, text, ())
@@ -172,17 +171,9 @@ def _put(tree: dict[str, Any], path: Sequence[str], value: Any) -> None:
 
 def _parsed(text: str) -> Any:
     """A value as Hydra's override grammar reads it."""
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-    from hydra.core.override_parser.types import QuotedString
+    from ganexp.config.hydra_private import OverridesParser, unquoted_value
 
-    def plain(value: Any) -> Any:
-        if isinstance(value, QuotedString):
-            return value.text
-        if isinstance(value, dict):
-            return {str(plain(key)): plain(each) for key, each in value.items()}
-        return [plain(each) for each in value] if isinstance(value, list) else value
-
-    return plain(OverridesParser.create().parse_override(f"x={text}")._value)
+    return unquoted_value(OverridesParser.create().parse_override(f"x={text}"))
 
 
 def _is_about(override: Override, keys: Sequence[str]) -> bool:

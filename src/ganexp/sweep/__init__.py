@@ -10,8 +10,7 @@ from typing import Any
 
 def register() -> None:
     """Tell Hydra of the sweepers and of the launcher with worker processes. Imports neither torch nor Optuna."""
-    from hydra.core.plugins import Plugins
-
+    from ganexp.config.hydra_private import Plugins
     from ganexp.sweep import conf
     from ganexp.sweep.launchers.launcher import WorkersLauncher
     from ganexp.sweep.search.sweeper import SearchSweeper
@@ -50,18 +49,17 @@ def sweep_dir(root: Any) -> str:
 
 def placed(directory: Path) -> str:
     """The override that names a sweep directory, as Hydra reads it back whatever characters the name has."""
-    from hydra.core.override_parser.types import Quote, QuotedString
-
+    from ganexp.config.hydra_private import quoted
     from ganexp.config.recorded import literal
 
-    return f"hydra.sweep.dir={QuotedString(literal(str(directory.resolve())), Quote.single).with_quotes()}"
+    return f"hydra.sweep.dir={quoted(literal(str(directory.resolve())))}"
 
 
 def _dataset_names(root: Any) -> Iterable[str]:
     """The datasets that a sweep asks for: by a sweep over them, over experiments that choose one, or as composed."""
-    from hydra.core.global_hydra import GlobalHydra
-    from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.types import RunMode
+
+    from ganexp.config.hydra_private import GlobalHydra, OverridesParser
 
     task = [str(text) for text in root.hydra.overrides.task]
     params = [f"{key}={value}" for key, value in (root.hydra.sweeper.get("params") or {}).items()]

@@ -10,12 +10,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from hydra._internal.config_loader_impl import ConfigLoaderImpl
-from hydra.core.config_loader import ConfigLoader
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf, open_dict
 
+from ganexp.config.hydra_private import ConfigLoader, Override, OverridesParser, apply_overrides
 from ganexp.config.mistakes import check_presets
 from ganexp.config.run_config import plain_values
 from ganexp.types.nested import dotted
@@ -93,7 +90,7 @@ class Composer:
         values = [override for override, is_value in parsed if is_value]
         base = self._base(self._choices(overrides))
         config = copy.deepcopy(base.config)
-        ConfigLoaderImpl._apply_overrides_to_config(values, config)
+        apply_overrides(values, config)
         return Composed(config, base.choices)
 
     def plain(self, overrides: tuple[str, ...]) -> tuple[dict[str, Any], Mapping[str, str | None]]:
@@ -110,9 +107,7 @@ class Composer:
         changed = self._changed(last, overrides)
         if last is not None and changed is not None:
             with suppress(Exception):  # told better from scratch
-                ConfigLoaderImpl._apply_overrides_to_config(
-                    [self._parse(text)[0] for text in changed.values()], last.config
-                )
+                apply_overrides([self._parse(text)[0] for text in changed.values()], last.config)
                 last.plain = _renewed(last, changed)
                 last.overrides, self._last[choices] = overrides, last
                 return last.plain, self._base(choices).choices

@@ -9,14 +9,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from hydra._internal.core_plugins.basic_launcher import BasicLauncher
-from hydra.core.utils import JobReturn, JobStatus
 from hydra.errors import HydraException
 from hydra.plugins.launcher import Launcher
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from ganexp.config import recorded
+from ganexp.config.hydra_private import BasicLauncher, JobReturn, error_of
 from ganexp.config.identity import NUMERICS_VERSION
 from ganexp.files import owned, plan
 from ganexp.files.foreign import SMALL, read_text
@@ -181,7 +180,7 @@ class Conductor:
 
     def _ended(self, job: SweepJob, done: JobReturn) -> None:
         """After a job: where it could not say itself how it ended, say it, then tell the user."""
-        error = done._return_value if done.status is JobStatus.FAILED else None
+        error = error_of(done)
         lost = isinstance(error, WorkerDied) and getattr(self.launcher, "relaunches", False)
         for point in job.points:
             if isinstance(error, Exception) and not (lost and self._attempts[point.run_id] < ATTEMPTS):

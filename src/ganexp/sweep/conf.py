@@ -6,10 +6,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field, make_dataclass
 from typing import Any
 
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeperConf
 from hydra_plugins.hydra_joblib_launcher.config import JobLibLauncherConf
 from hydra_plugins.hydra_optuna_sweeper.config import OptunaSweeperConf
 from omegaconf import MISSING
+
+from ganexp.config.hydra_private import BasicSweeperConf
 
 
 @dataclass
@@ -121,10 +122,10 @@ def cluster_launchers() -> dict[str, Any]:
             keys = (("_target_", str, f"ganexp.sweep.launchers.slurm.{kind}"), ("runs_per_job", int, 1))
             found[name] = make_dataclass(f"{kind}Conf", keys, bases=(base,))
     with suppress(ImportError):
-        from hydra_plugins.hydra_ray_launcher._config import RayLauncherConf
+        from ganexp.config.hydra_private import ray_conf
 
         target = ("_target_", str, "ganexp.sweep.launchers.ray_cluster.RayStream")
-        found["ray"] = make_dataclass("RayStreamConf", [target], bases=(RayLauncherConf,))
+        found["ray"] = make_dataclass("RayStreamConf", [target], bases=(ray_conf(),))
     return found
 
 

@@ -7,8 +7,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from hydra.core.override_parser.types import Override, RangeSweep
-
+from ganexp.config.hydra_private import Override, RangeSweep
 from ganexp.config.target import suggested
 from ganexp.types.errors import ConfigError
 

@@ -7,13 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
-from hydra.core.config_loader import ConfigLoader
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
+from ganexp.config.hydra_private import BasicSweeper, ConfigLoader, Override, OverridesParser
 from ganexp.config.mistakes import check_hydra, known_launcher
 from ganexp.types.errors import ConfigError
 from ganexp.types.terminal import LONG_TABLE, say

@@ -8,10 +8,16 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from hydra.core.singleton import Singleton
-from hydra.core.utils import JobReturn, JobStatus, configure_log, setup_globals
 from hydra_plugins.hydra_joblib_launcher.joblib_launcher import JoblibLauncher
 
+from ganexp.config.hydra_private import (
+    JobReturn,
+    JobStatus,
+    Singleton,
+    configure_log,
+    execute_joblib_job,
+    setup_globals,
+)
 from ganexp.sweep.conf import WorkersConf
 from ganexp.sweep.launchers.workers import LATER, Workers
 from ganexp.types.errors import ConfigError
@@ -127,11 +133,9 @@ class _Call:
         self.shared = shared
 
     def __call__(self, index: int, overrides: Sequence[str]) -> JobReturn:
-        from hydra_plugins.hydra_joblib_launcher._core import execute_job
-
         context, config, task_function, singletons = self.shared
         try:
-            done: JobReturn = execute_job(
+            done: JobReturn = execute_joblib_job(
                 idx=index,
                 overrides=overrides,
                 hydra_context=context,

@@ -7,11 +7,10 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hydra.core.singleton import Singleton
-from hydra.core.utils import JobReturn, configure_log, setup_globals
 from hydra_plugins.hydra_ray_launcher.ray_launcher import RayLauncher
 from omegaconf import OmegaConf, open_dict
 
+from ganexp.config.hydra_private import JobReturn, Singleton, configure_log, run_ray_job, setup_globals, start_ray
 from ganexp.sweep.launchers.launcher import as_return, collected, cores
 from ganexp.sweep.launchers.workers import LATER_SECONDS, Feed, WorkerDied
 
@@ -81,7 +80,6 @@ class RayStream(RayLauncher):  # type: ignore[misc]
     def _connect(self) -> Any:
         """Ray's handle of what a task does."""
         import ray
-        from hydra_plugins.hydra_ray_launcher._launcher_util import start_ray
 
         assert self.config is not None and self.hydra_context is not None
         setup_globals()
@@ -107,11 +105,9 @@ class RayStream(RayLauncher):  # type: ignore[misc]
 
 def _run_there(place: str, variables: Mapping[str, str], *job: Any) -> JobReturn:
     """On a node: one run, where the launcher was started."""
-    from hydra_plugins.hydra_ray_launcher._launcher_util import _run_job
-
     os.chdir(place)
     os.environ.update(variables)
-    done: JobReturn = _run_job(*job)
+    done: JobReturn = run_ray_job(*job)
     return done
 
 

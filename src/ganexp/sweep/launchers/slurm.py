@@ -18,10 +18,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from hydra.core.singleton import Singleton
-from hydra.core.utils import JobReturn, setup_globals
 from hydra_plugins.hydra_submitit_launcher.submitit_launcher import BaseSubmititLauncher, LocalLauncher, SlurmLauncher
 
+from ganexp.config.hydra_private import JobReturn, Singleton, setup_globals
 from ganexp.files.foreign import refuse_links
 from ganexp.sweep.launchers.launcher import as_return, cores, environments
 from ganexp.sweep.launchers.workers import Feed, WorkerDied, Workers

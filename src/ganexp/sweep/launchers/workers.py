@@ -17,8 +17,8 @@ from multiprocessing.context import SpawnProcess
 from typing import Any, Final
 
 import cloudpickle
-from hydra.core.utils import env_override
 
+from ganexp.config.hydra_private import env_override
 from ganexp.types.streams import keep_working
 
 GRACE_SECONDS = 60.0

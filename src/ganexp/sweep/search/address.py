@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ganexp.files.foreign import refuse_links
-from ganexp.sweep.search.unpickle import guarded
+from ganexp.sweep.search.optuna_private import guarded
 from ganexp.types.errors import ConfigError
 
 if TYPE_CHECKING:

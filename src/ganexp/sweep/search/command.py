@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import optuna
-from hydra.core.override_parser.types import Override
-from hydra_plugins.hydra_optuna_sweeper._impl import OptunaSweeperImpl
 from omegaconf import OmegaConf
 from optuna.study import Study
 from optuna.trial import Trial
 
+from ganexp.config.hydra_private import Override
 from ganexp.config.identity import NUMERICS_VERSION
 from ganexp.files import owned, plan
 from ganexp.files.provenance import git_revision
@@ -34,6 +33,7 @@ from ganexp.sweep.search.address import (
 )
 from ganexp.sweep.search.conduct import Search
 from ganexp.sweep.search.objectives import directions_of, objectives_of
+from ganexp.sweep.search.optuna_private import Drawing, grid_size, grid_values
 from ganexp.sweep.search.space import Space, check, space_of
 from ganexp.sweep.search.trials import Trials
 from ganexp.sweep.stopping import until_stopped
@@ -84,7 +84,7 @@ def run(sweeper: SearchSweeper, overrides: Sequence[Override]) -> list[Any]:
         trials.retry()
     search = Search(
         trials,
-        functools.partial(_suggest, _plugin(options, config), space),
+        functools.partial(_suggest, Drawing(config, options.custom_search_space), space),
         functools.partial(_identify, composer, space, directory),
         functools.partial(_record, directory, config, overrides, address),
         sweeper.launcher,
@@ -133,7 +133,7 @@ def _open(
 
 def _grid(space: Space) -> dict[str, list[Any]]:
     try:
-        return {key: OptunaSweeperImpl._to_grid_sampler_choices(d) for key, d in space.distributions.items()}
+        return {key: grid_values(d) for key, d in space.distributions.items()}
     except ValueError as error:
         raise ConfigError(
             f"hydra/sweeper/sampler=grid: expected choices and ranges only, got an interval ({error})"
@@ -142,36 +142,17 @@ def _grid(space: Space) -> dict[str, list[Any]]:
 
 def _total(options: Any, study: Study) -> int:
     """Trials of the study in all: no more than a grid has points."""
-    if not isinstance(study.sampler, optuna.samplers.GridSampler):
-        return int(options.n_trials)
-    return min(int(options.n_trials), len(study.sampler._all_grids))
+    return int(min(options.n_trials, grid_size(study)))
 
 
-def _plugin(options: Any, config: Any) -> OptunaSweeperImpl:
-    """The Optuna sweeper's own implementation, for what it does with one trial."""
-    plugin = OptunaSweeperImpl(
-        sampler=None,
-        direction=None,
-        storage=None,
-        study_name=None,
-        n_trials=options.n_trials,
-        n_jobs=1,
-        max_failure_rate=options.max_failure_rate,
-        custom_search_space=options.custom_search_space,
-        params=None,
-    )
-    plugin.config = config
-    return plugin
-
-
-def _suggest(plugin: OptunaSweeperImpl, space: Space, trial: Trial) -> tuple[str, ...]:
+def _suggest(drawing: Drawing, space: Space, trial: Trial) -> tuple[str, ...]:
     """The overrides of a trial's run."""
-    found = plugin._configure_trials([trial], dict(space.distributions), dict(space.fixed), list(space.deletions))
+    overrides = drawing.overrides(trial, space.distributions, space.fixed, space.deletions)
     last = trial.params.get("trainer.epochs", 0)
     milestones = [epoch for epoch in space.milestones() if epoch <= int(last)]
     if milestones and "trainer.milestones" not in space.fixed:
-        return (*found[0], f"trainer.milestones=[{','.join(map(str, milestones))}]")
-    return tuple(found[0])
+        return (*overrides, f"trainer.milestones=[{','.join(map(str, milestones))}]")
+    return overrides
 
 
 def _identify(composer: Composer, space: Space, directory: Path, overrides: tuple[str, ...]) -> Point:

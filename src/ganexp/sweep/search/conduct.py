@@ -11,16 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hydra._internal.core_plugins.basic_launcher import BasicLauncher
-from hydra.core.utils import JobReturn, JobStatus
 from hydra.plugins.launcher import Launcher
 from optuna.trial import Trial
 
+from ganexp.config.hydra_private import BasicLauncher, JobReturn, error_of
 from ganexp.files.run_folder import RunFolder
 from ganexp.sweep import placed
 from ganexp.sweep.conduct import ATTEMPTS, BADLY_ENDED, WAIT_SECONDS, mark_failed
 from ganexp.sweep.launchers.workers import LATER, WorkerDied
 from ganexp.sweep.points import Point
+from ganexp.sweep.search.optuna_private import stored
 from ganexp.sweep.search.trials import RUN_DIR, RUN_ID, Trials
 from ganexp.types.endings import State
 from ganexp.types.errors import ConfigError, DataError
@@ -196,7 +196,7 @@ class Search:
         if current.final:
             self._close(asked, current)
             return
-        error = done._return_value if done.status is JobStatus.FAILED else None
+        error = error_of(done)
         lasting = isinstance(error, Exception) and not isinstance(error, WorkerDied)
         if not lasting and self._attempts[asked.trial.number] < ATTEMPTS:
             self._ready.append(asked)
@@ -227,7 +227,7 @@ class Search:
 
     def _copy_reports(self, asked: Asked, folder: Path) -> None:
         """Give a trial whose run was pruned under another trial what that one reported."""
-        there = self.trials.study._storage.get_trial(asked.trial._trial_id)
+        there = stored(asked.trial)
         if there.intermediate_values or there.state.is_finished():
             return
         for row in RunFolder(folder).rows():

@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from ganexp.sweep.search.address import Address, open_storage
+from ganexp.sweep.search.optuna_private import stored, trial_numbered
 
 if TYPE_CHECKING:
     from optuna.pruners import BasePruner
@@ -39,7 +40,7 @@ class Judge:
         """
         try:
             trial = self._trial or self._open()
-            if epoch not in trial.study._storage.get_trial(trial._trial_id).intermediate_values:
+            if epoch not in stored(trial).intermediate_values:
                 trial.report(value, epoch)
             return trial.should_prune()
         except Exception as error:
@@ -57,6 +58,5 @@ class Judge:
             sampler=RandomSampler(),
             pruner=self.pruner,
         )
-        found = study._storage.get_trial_id_from_study_id_trial_number(study._study_id, self.number)
-        self._trial = optuna.Trial(study, found)
+        self._trial = trial_numbered(study, self.number)
         return self._trial

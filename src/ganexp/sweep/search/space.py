@@ -6,8 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from hydra.core.override_parser.types import Override
-
+from ganexp.config.hydra_private import Override
 from ganexp.config.run_config import from_plain
 from ganexp.sweep.compose import Composer
 from ganexp.sweep.points import Point, all_points
@@ -63,8 +62,9 @@ def space_of(overrides: Iterable[Override]) -> Space:
     Raises:
         ConfigError: a sweep that Optuna cannot draw from.
     """
-    from hydra_plugins.hydra_optuna_sweeper._impl import create_optuna_distribution_from_override
     from optuna.distributions import BaseDistribution
+
+    from ganexp.sweep.search.optuna_private import distribution_of
 
     found: dict[str, Any] = {}
     deletions: list[str] = []
@@ -74,7 +74,7 @@ def space_of(overrides: Iterable[Override]) -> Space:
             continue
         key = override.get_key_element()
         try:
-            found[key] = create_optuna_distribution_from_override(override)
+            found[key] = distribution_of(override)
         except (ValueError, AssertionError, NotImplementedError) as error:
             raise ConfigError(
                 f"{key}: expected choices, a range or an interval, got {override.input_line!r}: {error}"

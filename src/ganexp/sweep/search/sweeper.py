@@ -49,7 +49,7 @@ class SearchSweeper(OptunaSweeper):  # type: ignore[misc]
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """As Hydra calls it: makes the launcher, once every key of its own node is known."""
-        from hydra.core.plugins import Plugins
+        from ganexp.config.hydra_private import Plugins
 
         check_hydra(config.hydra)
         self.config, self.hydra_context = config, hydra_context

@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import optuna
 from filelock import Timeout
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.study import Study
@@ -22,6 +21,7 @@ from ganexp.files.lease import Lease
 from ganexp.files.locks import held
 from ganexp.files.run_folder import RunFolder
 from ganexp.files.status import Status
+from ganexp.sweep.search.optuna_private import trial_numbered
 from ganexp.types.endings import State
 from ganexp.types.errors import DirectoryError
 
@@ -80,7 +80,7 @@ class Trials:
             left = next((trial for trial in there if self._is_left(trial)), None)
             if left is None and len(counted(there)) >= self.total:
                 return None
-            trial = self.study.ask() if left is None else optuna.Trial(self.study, left._trial_id)
+            trial = self.study.ask() if left is None else trial_numbered(self.study, left.number)
             trial.set_user_attr(LAUNCHER, self.name)
             return trial, suggest(trial)
 
