@@ -17,7 +17,7 @@ from ganexp.files.lease import HeldError
 from ganexp.files.locks import NO_LOCKS, held
 from ganexp.files.run_folder import RunFolder
 from ganexp.files.status import Status
-from ganexp.metrics.extractor import locked
+from ganexp.metrics.extractor import made_once
 from ganexp.types.endings import State
 
 BEGIN = Status(State.RUNNING, 0, 5, "r" * 32, "t" * 32)
@@ -78,8 +78,7 @@ def test_without_flock_plans_data_and_classifiers_are_made_all_the_same(tmp_path
         warnings.simplefilter("error")
         plan.record(tmp_path, plan.Request((), "", "", (), ()), [], numerics_version=1)
         once(tmp_path / "train_images.npy", lambda path: write_text(path, "images"))
-        with locked(tmp_path / "classifier"):
-            pass
+        assert made_once(tmp_path / "classifier", lambda: None, lambda: "trained") == "trained"
     assert (tmp_path / plan.FILE).exists()
     assert (tmp_path / "train_images.npy").exists()
 
@@ -88,6 +87,5 @@ def test_without_flock_the_half_written_files_of_others_stay(tmp_path, no_flock)
     (tmp_path / ".train_images.0123abcd.tmp.npy").touch()
     (tmp_path / ".classifier.0123abcd.tmp.json").touch()
     once(tmp_path / "train_images.npy", lambda path: write_text(path, "images"))
-    with locked(tmp_path / "classifier.json"):
-        pass
+    made_once(tmp_path / "classifier.json", lambda: None, lambda: "trained")
     assert {".train_images.0123abcd.tmp.npy", ".classifier.0123abcd.tmp.json"} < names(tmp_path)

@@ -9,7 +9,7 @@ from hydra.core.global_hydra import GlobalHydra
 
 from ganexp.config.mistakes import check_hydra, composition_message
 from ganexp.config.run_config import load
-from ganexp.metrics.manifold import squared_radii
+from ganexp.metrics.precision_recall import squared_radii
 from ganexp.types.errors import ConfigError, in_words
 from helpers import compose_config
 

@@ -15,8 +15,8 @@ import pandas as pd
 import torch
 
 from ganexp.config.reopen import open_run
+from ganexp.metrics.cfd_fid import fit, frechet_distance
 from ganexp.metrics.classifiers import classifier
-from ganexp.metrics.frechet import fit, frechet_distance
 from ganexp.metrics.reference import halve
 from ganexp.sample import sample
 

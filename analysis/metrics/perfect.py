@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ganexp import dataset as datasets
+from ganexp.metrics.cfd_fid import fit, frechet_distance
 from ganexp.metrics.classifiers import classifier
-from ganexp.metrics.frechet import fit, frechet_distance
 from ganexp.metrics.reference import halve
 from ganexp.trainer.sampling import draw_labels
 from ganexp.types import Dataset

@@ -16,7 +16,7 @@ from attempt import Ended, check_refused, command, launch
 
 from ganexp import load_summary
 from ganexp.files.record import read_metrics
-from ganexp.metrics.frechet import fit, frechet_distance
+from ganexp.metrics.cfd_fid import fit, frechet_distance
 from ganexp.types.errors import Diverged
 from helpers import TINY
 

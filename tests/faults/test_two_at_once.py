@@ -97,7 +97,7 @@ def trapped(notes: str) -> None:
     """Whoever is first to prepare the data, or to train the classifier, does not get on, and waits to be killed."""
     from ganexp.dataset import prepared
     from ganexp.metrics import classifiers
-    from ganexp.metrics.training import Recipe
+    from ganexp.metrics.classifier_network import Recipe
 
     def trap(name: str, work: Callable[..., Any]) -> Callable[..., Any]:
         def waiting(*arguments: Any) -> Any:

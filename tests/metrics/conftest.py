@@ -9,7 +9,7 @@ from squares import MakeDataset, squares
 
 from ganexp.dataset import digits as digits_dataset
 from ganexp.metrics import classifiers
-from ganexp.metrics.training import Recipe
+from ganexp.metrics.classifier_network import Recipe
 from ganexp.types import Dataset
 
 

@@ -12,10 +12,9 @@ import torch
 from squares import MakeDataset
 
 from ganexp.metrics import classifiers
+from ganexp.metrics.classifier_network import ClassifierNetwork, Recipe, accuracy, train
 from ganexp.metrics.classifiers import PACKAGED, classifier, read
-from ganexp.metrics.network import ClassifierNetwork
 from ganexp.metrics.train_classifier import GATES, Named
-from ganexp.metrics.training import Recipe, accuracy, train
 from ganexp.types import Dataset
 from ganexp.types.errors import DataError
 

@@ -22,8 +22,8 @@ from ganexp.metrics import (
     recall,
     same_protocol,
 )
+from ganexp.metrics.classifier_network import Recipe
 from ganexp.metrics.reference import halve
-from ganexp.metrics.training import Recipe
 from ganexp.types import Dataset
 from ganexp.types.errors import ConfigError, DataError, Diverged
 

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from ganexp.metrics import train_classifier
+from ganexp.metrics.classifier_network import Recipe
 from ganexp.metrics.train_classifier import Named
-from ganexp.metrics.training import Recipe
 from ganexp.types import Dataset
 
 

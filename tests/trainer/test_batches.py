@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
+from ganexp.files.pictures import to_training_float
 from ganexp.trainer import Batches
-from ganexp.trainer.batches import to_float
 
 CPU = torch.device("cpu")
 
@@ -20,7 +20,9 @@ def numbers(batch):
 
 
 def test_pixels_end_up_between_minus_one_and_one():
-    torch.testing.assert_close(to_float(torch.tensor([0, 255, 51], dtype=torch.uint8)), torch.tensor([-1.0, 1.0, -0.6]))
+    torch.testing.assert_close(
+        to_training_float(torch.tensor([0, 255, 51], dtype=torch.uint8)), torch.tensor([-1.0, 1.0, -0.6])
+    )
 
 
 def test_an_epoch_shows_each_image_once_and_keeps_the_last_partial_batch():

@@ -37,6 +37,16 @@ DEGENERATE_SINE = 1e-6
 BLUE, VERMILLION, GREEN, PURPLE, GREY = "#0072B2", "#D55E00", "#009E73", "#AA4499", "#555555"
 
 
+def to_float(images: Tensor) -> Tensor:
+    """uint8 of any shape -> float32 in [-1, 1], as feature extractors take them."""
+    return images.float() / 127.5 - 1.0
+
+
+def to_training_float(images: Tensor) -> Tensor:
+    """uint8 of any shape -> float32 in [-1, 1], as networks are trained on them: other last bits than `to_float`."""
+    return images.float().sub_(127.5).div_(127.5)
+
+
 def to_uint8(images: Tensor) -> NDArray[np.uint8]:
     """Quantise images to 8 bits: `clamp(round((x + 1) * 127.5), 0, 255)`, halves rounded to even.
 

@@ -13,26 +13,45 @@ annotated with their ranges, and returns a `Metric`; nothing is loaded or comput
     _target_: mylab.metrics.mean_brightness
     power: 1.0
 
-`ScoringContext` says what a metric gets to see; one in the classifier's features declares `extractor=classifier` and
-asks for `context.features(context.generated)` and `context.features(context.reference)`.
+One in the classifier's features declares `extractor=classifier` and asks for `context.features(context.generated)`.
 
-`Evaluator` takes column -> Metric, prepares all that may be refused, trained or downloaded before training, and scores
-a sampler. See `ganexp.metrics.protocol` for what makes two values comparable.
+metric: what a metric is, and what it sees. evaluator: prepares metrics before training, and scores samplers.
+protocol: what makes two values comparable. reference: the halves of the held-out images. extractor, classifiers,
+classifier_network, train_classifier, inception: networks whose features are compared. numerics: digits that do not
+depend on the number of threads. The others hold the metrics that they are named after.
 """
 
+from ganexp.metrics.cfd_fid import cfd, fid
 from ganexp.metrics.classifiers import classifier
-from ganexp.metrics.copies import memorization
+from ganexp.metrics.conditional import label_accuracy, precision_by_class, recall_by_class
 from ganexp.metrics.evaluator import Evaluator, check_objective
-from ganexp.metrics.frechet import cfd, fid
-from ganexp.metrics.inception import Inception, inception_score, kid
-from ganexp.metrics.labels import label_accuracy, precision_by_class, recall_by_class
-from ganexp.metrics.manifold import coverage, density, precision, recall
+from ganexp.metrics.inception import Inception
+from ganexp.metrics.kid_inception_score import inception_score, kid
+from ganexp.metrics.memorization import memorization, nearest_neighbours
 from ganexp.metrics.metric import ByClass, Estimate, ImageSet, Metric, ScoringContext
-from ganexp.metrics.neighbours import nearest_neighbours
 from ganexp.metrics.parzen import parzen_ll
+from ganexp.metrics.precision_recall import coverage, density, precision, recall
 from ganexp.metrics.protocol import same_protocol
 
+OPTIONS = (
+    cfd,
+    coverage,
+    density,
+    fid,
+    inception_score,
+    kid,
+    label_accuracy,
+    memorization,
+    parzen_ll,
+    precision,
+    precision_by_class,
+    recall,
+    recall_by_class,
+)
+"""What `_target_` may name in conf/metrics/score."""
+
 __all__ = [
+    "OPTIONS",
     "ByClass",
     "Estimate",
     "Evaluator",

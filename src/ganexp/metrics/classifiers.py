@@ -15,9 +15,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 
 from ganexp.files.atomic import write_bytes, write_json
-from ganexp.metrics.extractor import Extractor, locked
-from ganexp.metrics.network import ARCHITECTURE, ClassifierNetwork
-from ganexp.metrics.training import Recipe, accuracy, train
+from ganexp.metrics.classifier_network import ARCHITECTURE, ClassifierNetwork, Recipe, accuracy, train
+from ganexp.metrics.extractor import Extractor, made_once
 from ganexp.types import Dataset
 from ganexp.types.errors import DataError
 
@@ -37,17 +36,12 @@ def classifier(dataset: Dataset, device: torch.device) -> Extractor:
         DataError: there are no packaged weights for it, and no labels (or only one class) to train with.
     """
     network, card, details = _ready(dataset, device)
-    return Extractor(
-        "classifier", card["sha256"], network.features, network.feature_dim, device=device, details=details
-    )
+    dim = network.feature_dim
+    return Extractor("classifier", card["sha256"], network.features, dim, device=device, details=details)
 
 
 def class_logits(dataset: Dataset, device: torch.device) -> Extractor:
-    """The same classifier as an extractor of its logits, one for each label.
-
-    Raises:
-        DataError: as `classifier`.
-    """
+    """The same classifier as an extractor of its logits, one for each label; raises as `classifier` does."""
     network, card, details = _ready(dataset, device)
     digest = hashlib.sha256(f"logits of {card['sha256']}".encode()).hexdigest()
     return Extractor("logits", digest, network, int(card["classes"]), device=device, details=details)
@@ -78,7 +72,7 @@ def read(folder: Path, stem: str) -> tuple[ClassifierNetwork, dict[str, Any]] | 
     return network.eval(), card
 
 
-def describe(network: ClassifierNetwork, dataset: Dataset, recipe: Recipe, origin: str) -> dict[str, Any]:
+def card_of(network: ClassifierNetwork, dataset: Dataset, recipe: Recipe, origin: str) -> dict[str, Any]:
     """The card of a classifier: what it is for, how it was trained, how accurate it is on the held-out images."""
     assert dataset.reference_labels is not None and dataset.num_classes is not None
     return {
@@ -107,11 +101,12 @@ def _packaged(dataset: Dataset) -> tuple[ClassifierNetwork, dict[str, Any]] | No
     """The packaged classifier, where it is meant for these images and has seen none of the reference."""
     if not (PACKAGED / f"{dataset.name}.json").exists():
         return None
-    found = read(PACKAGED, dataset.name)
-    if found is None:
+    packaged = read(PACKAGED, dataset.name)
+    if packaged is None:
         raise DataError(f"{PACKAGED / dataset.name}.safetensors: expected the hash in the .json beside it, got another")
-    unseen = dataset.reference_origin in (found[1]["held_out"], "test split")
-    return found if unseen and tuple(found[1]["image_shape"]) == dataset.image_shape else None
+    card = packaged[1]
+    unseen = dataset.reference_origin in (card["held_out"], "test split")
+    return packaged if unseen and tuple(card["image_shape"]) == dataset.image_shape else None
 
 
 def _own(dataset: Dataset) -> tuple[ClassifierNetwork, dict[str, Any]]:
@@ -119,21 +114,17 @@ def _own(dataset: Dataset) -> tuple[ClassifierNetwork, dict[str, Any]]:
     _check_labels(dataset)
     recipe = hashlib.sha256(json.dumps([ARCHITECTURE, asdict(OWN_RECIPE)]).encode()).hexdigest()
     stem = f"classifier_{dataset.fingerprint[:16]}_{recipe[:8]}"
-    found = read(dataset.cache_dir, stem)
-    if found is not None:
-        return found
-    with locked(dataset.cache_dir / stem):
-        found = read(dataset.cache_dir, stem)
-        return found if found is not None else _train_own(dataset, stem)
+    folder = dataset.cache_dir
+    return made_once(folder / stem, lambda: read(folder, stem), lambda: _train_own(dataset, folder, stem))
 
 
-def _train_own(dataset: Dataset, stem: str) -> tuple[ClassifierNetwork, dict[str, Any]]:
+def _train_own(dataset: Dataset, folder: Path, stem: str) -> tuple[ClassifierNetwork, dict[str, Any]]:
     assert dataset.train_labels is not None and dataset.num_classes is not None
     log.info("cfd: training the classifier of %s once, %d steps", dataset.name, OWN_RECIPE.steps)
     network = train(dataset.train, dataset.train_labels, dataset.num_classes, OWN_RECIPE)
-    card = describe(network, dataset, OWN_RECIPE, "trained on first use")
+    card = card_of(network, dataset, OWN_RECIPE, "trained on first use")
     log.info("cfd: classifier of %s: accuracy %.3f on held-out images", dataset.name, card["test_accuracy"])
-    return network, write(network, card, dataset.cache_dir, stem)
+    return network, write(network, card, folder, stem)
 
 
 def _check_labels(dataset: Dataset) -> None:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ganexp.files.pictures import to_uint8
+from ganexp.files.pictures import to_float, to_uint8
 from ganexp.metrics.extractor import Extractor, cached_features
 from ganexp.metrics.metric import ExtractorSource, ImageSet, Metric, ScoringContext, columns_of, value_of
 from ganexp.metrics.protocol import describe
@@ -20,14 +21,6 @@ from ganexp.types import Dataset, ImageShape, LabelledSampler, Sampler, Scores
 from ganexp.types.errors import ConfigError
 
 log = logging.getLogger("ganexp")
-
-
-class _Real(NamedTuple):
-    """The real images: reported by half b, chosen by half a; and a part of the training images."""
-
-    a: ImageSet
-    b: ImageSet
-    training: ImageSet
 
 
 class Evaluator:
@@ -76,7 +69,7 @@ class Evaluator:
         self.provenance: dict[str, Any] = {}
         self._num_samples = num_samples
         self._extractors: dict[ExtractorSource, Extractor] = {}
-        self._real: _Real | None = None
+        self._real: ScoringContext | None = None  # half A in the generator's place, against half B
 
     @property
     def columns(self) -> list[str]:
@@ -98,8 +91,15 @@ class Evaluator:
             for metric in self.metrics.values():
                 self._extractor_of(metric)
             a, b = self._cached(halves.a, halves.labels_a), self._cached(halves.b, halves.labels_b)
-            self._real = _Real(a, b, self._cached(halves.training))
-            self.floors = self._floors(self._real)
+            training = self._cached(halves.training)
+
+            def real_samples(count: int) -> Tensor:
+                return to_float(torch.from_numpy(a.images[:count]))
+
+            self._real = ScoringContext(a, b, a, training, self.dataset, real_samples)
+            for name, metric in self.metrics.items():
+                floor = metric.floor or metric.compute
+                self.floors |= columns_of(name, floor(self._in_space(metric, self._real)))
         self.provenance = self._describe()
 
     def evaluate(self, sample: Sampler) -> Scores:
@@ -108,26 +108,25 @@ class Evaluator:
         Args:
             sample: n -> float32 (n, C, H, W) in [-1, 1]; deterministic and prefix-stable.
 
-        Returns:
-            Values on half B, and `<objective>_half_a`; floors; provenance.
-
         Raises:
+            DataError: see `prepare`.
             Diverged: an image or a value is not finite.
         """
         self.prepare()
         if self._real is None:
             return Scores({}, {}, self.provenance)
-        a, b, _ = self._real
         unquantised = _Remembered(sample, self.dataset.image_shape)
-        asked = sample.labels(len(b)) if isinstance(sample, LabelledSampler) else None
-        generated = ImageSet(to_uint8(unquantised(len(b))), labels=asked)
+        count = len(self._real.reference)
+        labels = sample.labels(count) if isinstance(sample, LabelledSampler) else None
+        generated = ImageSet(to_uint8(unquantised(count)), labels=labels)
+        on_b = replace(self._real, generated=generated, unquantised=unquantised)
         values: dict[str, float] = {}
         for name, metric in self.metrics.items():
-            values |= columns_of(name, metric.compute(self._context(metric, generated, b, a, unquantised)))
+            values |= columns_of(name, metric.compute(self._in_space(metric, on_b)))
         if self.objective is not None:
-            metric = self.metrics[self.objective]
-            chosen_by = metric.compute(self._context(metric, generated, a, b, unquantised))
-            values |= {f"{self.objective}_half_a": value_of(self.objective, chosen_by)}
+            metric, on_a = self.metrics[self.objective], replace(on_b, reference=on_b.other, other=on_b.reference)
+            value = metric.compute(self._in_space(metric, on_a))
+            values[f"{self.objective}_half_a"] = value_of(self.objective, value)
         return Scores(values, dict(self.floors), self.provenance)
 
     def extractor(self, source: ExtractorSource) -> Extractor:
@@ -139,16 +138,11 @@ class Evaluator:
     def _extractor_of(self, metric: Metric) -> Extractor | None:
         return None if metric.extractor is None else self.extractor(metric.extractor)
 
-    def _floors(self, real: _Real) -> dict[str, float]:
-        """Each metric between half B and the equally many real images of half A."""
-        floors: dict[str, float] = {}
-        for name, metric in self.metrics.items():
-            context = self._context(metric, real.a, real.b, real.a, lambda count: _as_generated(real.a, count))
-            floors |= columns_of(name, (metric.floor or metric.compute)(context))
-        return floors
+    def _in_space(self, metric: Metric, context: ScoringContext) -> ScoringContext:
+        return replace(context, extractor=self._extractor_of(metric))
 
     def _describe(self) -> dict[str, Any]:
-        a, b, _ = self._real or (None, None, None)
+        a, b = (self._real.other, self._real.reference) if self._real else (None, None)
         count, digest = (0, "") if a is None or b is None else (len(b), digest_of(a.images, b.images))
         pairs = {name: (metric, self._extractor_of(metric)) for name, metric in self.metrics.items()}
         labelled = self.dataset.reference_labels is not None
@@ -167,23 +161,11 @@ class Evaluator:
             **describe(pairs, self.objective, count, digest),
         }
 
-    def _context(
-        self,
-        metric: Metric,
-        generated: ImageSet,
-        reference: ImageSet,
-        other: ImageSet,
-        unquantised: Callable[[int], Tensor],
-    ) -> ScoringContext:
-        assert self._real is not None
-        training, extractor = self._real.training, self._extractor_of(metric)
-        return ScoringContext(generated, reference, other, training, self.dataset, unquantised, extractor)
-
     def _cached(self, images: NDArray[np.uint8], labels: NDArray[np.int64] | None = None) -> ImageSet:
         """Real images whose features are kept in the dataset's cache."""
         key, folder = digest_of(images), self.dataset.cache_dir
-        known = None if labels is None else torch.from_numpy(labels)
-        return ImageSet(images, lambda extractor, pixels: cached_features(extractor, pixels, folder, key), known)
+        label_tensor = None if labels is None else torch.from_numpy(labels)
+        return ImageSet(images, lambda extractor, pixels: cached_features(extractor, pixels, folder, key), label_tensor)
 
 
 def check_objective(metrics: Mapping[str, Metric], objective: str | None) -> None:
@@ -212,8 +194,3 @@ class _Remembered:
                 raise ValueError(f"sampler: expected images {(count, *self._shape)}, got {tuple(images.shape)}")
             self._longest = images
         return self._longest[:count]
-
-
-def _as_generated(images: ImageSet, count: int) -> Tensor:
-    """Real images as a generator would give them: float32 in [-1, 1]; at most `count` of them."""
-    return torch.from_numpy(images.images[:count]).to(torch.float32) / 127.5 - 1.0

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -22,6 +21,8 @@ from ganexp.types.errors import DataError
 log = logging.getLogger("ganexp")
 
 CPU = torch.device("cpu")
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -49,56 +50,52 @@ class Extractor:
 
     def features(self, images: NDArray[np.uint8]) -> Tensor:
         """Images uint8 (N, C, H, W) -> features float32 (N, dim), on the CPU."""
-        found = torch.empty(len(images), self.dim)
+        features = torch.empty(len(images), self.dim)
 
         def work(start: int) -> None:
             part = images[start : start + self.block]
             padded = torch.zeros((self.block, *images.shape[1:]), dtype=torch.uint8)
             padded[: len(part)] = torch.from_numpy(np.array(part))
             with torch.inference_mode():
-                found[start : start + len(part)] = self.network(padded.to(self.device))[: len(part)].cpu()
+                features[start : start + len(part)] = self.network(padded.to(self.device))[: len(part)].cpu()
 
         with exact_convolutions():
             each_block(work, len(images), self.block, workers=None if self.device.type == "cpu" else 1)
-        return found
+        return features
 
 
 def cached_features(extractor: Extractor, images: NDArray[np.uint8], folder: Path, key: str) -> Tensor:
-    """Features of real images, computed once for all processes that share `folder`.
-
-    Args:
-        extractor: what computes them.
-        images: uint8 (N, C, H, W).
-        folder: where they are kept; a folder that can be written.
-        key: what `images` are: a digest of their content or of their origin.
-
-    Returns:
-        float32 (N, extractor.dim), on the CPU.
+    """Features of real images, computed once for all processes and kept in `folder` under `key` (of the images).
 
     Raises:
         DataError: they are not finite.
     """
     path = folder / f"features_{extractor.name}_{extractor.digest[:12]}_{key[:12]}.npy"
-    shape = (len(images), extractor.dim)
-    found = _read(path, shape)
-    if found is None:
-        with locked(path):
-            found = _read(path, shape)
-            if found is None:
-                log.info("%s features of %d real images: computing them once", extractor.name, len(images))
-                found = extractor.features(images)
-                if not bool(found.isfinite().all()):
-                    raise DataError(f"{path}: expected finite features of real images, got NaN or infinite ones")
-                with replacing(path) as temporary:
-                    np.save(temporary, found.numpy(), allow_pickle=False)
-    return found
+
+    def compute() -> Tensor:
+        log.info("%s features of %d real images: computing them once", extractor.name, len(images))
+        features = extractor.features(images)
+        if not bool(features.isfinite().all()):
+            raise DataError(f"{path}: expected finite features of real images, got NaN or infinite ones")
+        with replacing(path) as temporary:
+            np.save(temporary, features.numpy(), allow_pickle=False)
+        return features
+
+    return made_once(path, lambda: _read(path, (len(images), extractor.dim)), compute)
 
 
-def locked(path: Path) -> AbstractContextManager[None]:
-    """The lock on `path`, which one process makes while the others wait; see `ganexp.files.locks`."""
-    names = (path.name, f"{path.name}.safetensors", f"{path.name}.json")
+def made_once(path: Path, read: Callable[[], T | None], make: Callable[[], T]) -> T:
+    """What `read()` gives, or `make()` where that is None: one process makes it, the others wait.
+
+    The lock beside `path` goes with its holder; temporary files that a killed maker left are removed.
+    """
+    if (value := read()) is not None:
+        return value
     waiting = f"{path.name}: waiting for another process that makes it"
-    return alone(path.with_name(f".{path.name}.lock"), names, waiting)
+    names = (path.name, f"{path.name}.safetensors", f"{path.name}.json")
+    with alone(path.with_name(f".{path.name}.lock"), names, waiting):
+        value = read()
+        return make() if value is None else value
 
 
 def _read(path: Path, shape: tuple[int, int]) -> Tensor | None:
@@ -107,6 +104,4 @@ def _read(path: Path, shape: tuple[int, int]) -> Tensor | None:
         array = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError):
         return None
-    if array.dtype != np.float32 or array.shape != shape:
-        return None
-    return torch.from_numpy(array).clone()
+    return torch.from_numpy(array).clone() if array.dtype == np.float32 and array.shape == shape else None

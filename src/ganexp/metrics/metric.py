@@ -47,8 +47,8 @@ class ImageSet:
 
     Args:
         images: uint8 (N, C, H, W).
-        features: how features are had; by default the extractor is run.
-        labels: int64 (N,): of real images their own, of generated ones those that were asked for; None: there are none.
+        features: (extractor, images) -> features; by default the extractor is run.
+        labels: int64 (N,): of generated images those that they were generated for; None: there are none.
     """
 
     def __init__(
@@ -98,6 +98,11 @@ class ScoringContext:
     unquantised: Callable[[int], Tensor]
     extractor: Extractor | None = None
 
+    @property
+    def space(self) -> str:
+        """Digest of the extractor, under which what is derived from features is remembered; "": pixels."""
+        return "" if self.extractor is None else self.extractor.digest
+
     def features(self, images: ImageSet) -> Tensor:
         """Features float32 (N, D) of one of the sets, in the space that the metric declared."""
         if self.extractor is None:
@@ -109,6 +114,14 @@ class ScoringContext:
 class Metric:
     """One metric, ready to be computed. Metric functions return it; nothing is loaded or computed before it is used.
 
+    >>> from ganexp import Metric
+    >>> def brightness() -> Metric:
+    ...     def compute(context):
+    ...         return abs(float(context.generated.images.mean() - context.reference.images.mean()))
+    ...     return Metric(compute, "minimise")
+    >>> brightness().direction
+    'minimise'
+
     Attributes:
         compute: context -> value, or value with standard error. A DataError that it raises for real images (the floor)
             refuses the run before training.
@@ -119,6 +132,7 @@ class Metric:
         floor: context with real images as `generated` -> the floor; None: as `compute`.
         may_choose: whether settings may be chosen by it (`metrics.objective`).
         labelled: whether it asks for labels, and so is left out for models that take none.
+        id: what protocols call it, wherever its code lies; None: module and qualified name of `compute`.
     """
 
     compute: Callable[[ScoringContext], Value]
@@ -129,6 +143,12 @@ class Metric:
     floor: Callable[[ScoringContext], Value] | None = None
     may_choose: bool = True
     labelled: bool = False
+    id: str | None = None
+
+    @property
+    def identity(self) -> str:
+        """`id`, or else the module and the qualified name of the function that made the metric."""
+        return self.id or f"{self.compute.__module__}.{self.compute.__qualname__}".partition(".<locals>")[0]
 
 
 def columns_of(name: str, value: Value) -> dict[str, float]:
@@ -137,12 +157,12 @@ def columns_of(name: str, value: Value) -> dict[str, float]:
     Raises:
         Diverged: either is not finite.
     """
-    found = {name: value_of(name, value)}
+    columns: dict[str, Value] = {name: value}
     if isinstance(value, Estimate):
-        found[f"{name}_se"] = value_of(f"{name}_se", value.standard_error)
+        columns[f"{name}_se"] = value.standard_error
     if isinstance(value, ByClass):
-        found |= {f"{name}_{label}": value_of(f"{name}_{label}", each) for label, each in value.values.items()}
-    return found
+        columns |= {f"{name}_{label}": part for label, part in value.values.items()}
+    return {column: value_of(column, part) for column, part in columns.items()}
 
 
 def value_of(name: str, value: Value) -> float:

@@ -45,7 +45,10 @@ def parzen_ll(*, samples: Annotated[int, Ge(1), Le(100_000)] = 10_000) -> Metric
         return score(training_sample(context.dataset, samples), context.dataset)
 
     settings = {"samples": samples, "sigmas": [round(sigma, 6) for sigma in SIGMAS], "reference": "both halves"}
-    return Metric(compute, "maximise", settings=settings, applies=_grey_only, floor=floor, may_choose=False)
+    identity = "ganexp.metrics.parzen.parzen_ll"
+    return Metric(
+        compute, "maximise", settings=settings, applies=_grey_only, floor=floor, may_choose=False, id=identity
+    )
 
 
 def score(samples: Tensor, dataset: Dataset) -> Estimate:
@@ -53,8 +56,8 @@ def score(samples: Tensor, dataset: Dataset) -> Estimate:
     tail = dataset.train[len(dataset.train) - tail_length(dataset) :]
     validation = log_likelihoods(samples, _pixels(tail[:VALIDATION]), SIGMAS).mean(dim=1)
     sigma = SIGMAS[int(validation.argmax())]
-    found = log_likelihoods(samples, _pixels(dataset.reference), [sigma])[0]
-    return Estimate(float(found.mean()), float(found.std() / math.sqrt(len(found))))
+    values = log_likelihoods(samples, _pixels(dataset.reference), [sigma])[0]
+    return Estimate(float(values.mean()), float(values.std() / math.sqrt(len(values))))
 
 
 def log_likelihoods(samples: Tensor, images: Tensor, sigmas: list[float]) -> Tensor:
@@ -73,14 +76,9 @@ def log_likelihoods(samples: Tensor, images: Tensor, sigmas: list[float]) -> Ten
         rows = images[start : start + BLOCK]
         squares = torch.addmm(norms, rows, samples.T, alpha=-2.0).add_(rows.square().sum(dim=1, keepdim=True))
         squares.clamp_min_(0.0)
-        return torch.stack(
-            [
-                (squares / (-2.0 * sigma**2)).logsumexp(dim=1)
-                - math.log(count)
-                - dim * math.log(sigma * math.sqrt(2.0 * math.pi))
-                for sigma in sigmas
-            ]
-        )
+        sums = [(squares / (-2.0 * sigma**2)).logsumexp(dim=1) for sigma in sigmas]
+        constants = [dim * math.log(sigma * math.sqrt(2.0 * math.pi)) for sigma in sigmas]
+        return torch.stack([a - math.log(count) - b for a, b in zip(sums, constants, strict=True)])
 
     return torch.cat(each_block(work, len(images), BLOCK), dim=1)
 

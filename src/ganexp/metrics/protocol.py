@@ -47,8 +47,7 @@ def describe(
     details: dict[str, Any] = {}
     digests: dict[str, str] = {}
     for name, (metric, extractor) in metrics.items():
-        function = f"{metric.compute.__module__}.{metric.compute.__qualname__}".partition(".<locals>")[0]
-        made = {"function": function, "direction": metric.direction, "settings": dict(metric.settings)}
+        made = {"function": metric.identity, "direction": metric.direction, "settings": dict(metric.settings)}
         details[name] = made | {"extractor": extractor and extractor.name}
         if extractor is not None:
             extractors[extractor.name] = {"digest": extractor.digest, **extractor.details}

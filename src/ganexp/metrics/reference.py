@@ -44,13 +44,13 @@ def halve(dataset: Dataset, num_samples: int) -> Halves:
             f"metrics, dataset {dataset.name}: expected at least 4 held-out images and metrics.num_samples of at least "
             f"2, got {count} ({dataset.reference_origin}) and {num_samples}; choose metrics=none"
         )
-    chosen = [np.sort(indices[:n]) for indices in half_indices(dataset)]
-    a, b = (dataset.reference[indices] for indices in chosen)
+    indices_a, indices_b = (np.sort(indices[:n]) for indices in half_indices(dataset))
+    a, b = dataset.reference[indices_a], dataset.reference[indices_b]
     training = dataset.train[np.sort(permutation(len(dataset.train))[:n])]
     if dataset.reference_labels is None:
         return Halves(a, b, training)
-    labels_a, labels_b = (np.asarray(dataset.reference_labels)[indices] for indices in chosen)
-    return Halves(a, b, training, labels_a, labels_b)
+    labels = np.asarray(dataset.reference_labels)
+    return Halves(a, b, training, labels[indices_a], labels[indices_b])
 
 
 def digest_of(*arrays: NDArray[np.uint8]) -> str:

@@ -14,10 +14,10 @@ import torch
 import typer
 from numpy.typing import NDArray
 
+from ganexp import dataset as datasets
 from ganexp.cli import start
-from ganexp.metrics.classifiers import PACKAGED, describe, write
-from ganexp.metrics.network import ClassifierNetwork
-from ganexp.metrics.training import Recipe, accuracy, train
+from ganexp.metrics.classifier_network import ClassifierNetwork, Recipe, accuracy, train
+from ganexp.metrics.classifiers import PACKAGED, card_of, write
 from ganexp.types import Dataset
 from ganexp.types.errors import Refused
 
@@ -54,11 +54,11 @@ def main(
     """Train on the training images, test on the held-out ones, write weights and card if the accuracy suffices."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     torch.set_num_threads(THREADS)
-    data = _load(dataset, root or Path(os.environ.get("GANEXP_DATA", "data")))
+    data: Dataset = getattr(datasets, dataset.value)(root=root or Path(os.environ.get("GANEXP_DATA", "data")))
     assert data.train_labels is not None and data.num_classes is not None
     recipe, started = RECIPES[dataset], time.monotonic()
     network = train(data.train, data.train_labels, data.num_classes, recipe)
-    card = describe(network, data, recipe, "packaged with ganexp")
+    card = card_of(network, data, recipe, "packaged with ganexp")
     card |= {"fingerprint": data.fingerprint, "threads": THREADS, "seconds": round(time.monotonic() - started)}
     card |= _fifth(network, data) if dataset is Named.DIGITS else {}
     reached = min(value for key, value in card.items() if key.endswith("_accuracy"))
@@ -66,19 +66,6 @@ def main(
     if reached < GATES[dataset]:
         raise SystemExit(f"{dataset}: expected an accuracy of at least {GATES[dataset]}, got {reached}: not written")
     write(network, card, out, dataset.value)
-
-
-def _load(dataset: Named, root: Path) -> Dataset:
-    from ganexp import dataset as datasets
-
-    functions: dict[Named, Any] = {
-        Named.DIGITS: datasets.digits,
-        Named.MNIST: datasets.mnist,
-        Named.FASHION_MNIST: datasets.fashion_mnist,
-        Named.CIFAR10: datasets.cifar10,
-    }
-    loaded: Dataset = functions[dataset](root=root)
-    return loaded
 
 
 def _fifth(network: ClassifierNetwork, data: Dataset) -> dict[str, Any]:

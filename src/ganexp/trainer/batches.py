@@ -11,13 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ganexp.files.pictures import to_training_float
 from ganexp.types.rng import derive
 from ganexp.types.schedule import Moment
-
-
-def to_float(images: Tensor) -> Tensor:
-    """uint8 (B, C, H, W) in 0..255 -> float32 in [-1, 1]."""
-    return images.to(torch.float32).sub_(127.5).div_(127.5)
 
 
 @dataclass(frozen=True)
@@ -80,7 +76,7 @@ class Batches:
         chosen = slice(position * self.batch_size, (position + 1) * self.batch_size)
         picks = [order[chosen] for order in self._permutations(epoch)]
         labels = None if self.labels is None else [self.labels[pick].to(self.device) for pick in picks]
-        return Minibatch([to_float(self._take(pick)) for pick in picks], self.moment(step), labels)
+        return Minibatch([to_training_float(self._take(pick)) for pick in picks], self.moment(step), labels)
 
     def moment(self, step: int) -> Moment:
         """Where training stands before a step (0-based)."""

@@ -23,7 +23,7 @@ from ganexp.files.record import PROBABILITY_COLUMNS, Row, is_cadence
 from ganexp.files.run_folder import (
     RunFolder,
 )
-from ganexp.trainer.batches import Batches, to_float
+from ganexp.trainer.batches import Batches
 from ganexp.trainer.build import derived
 from ganexp.trainer.finish import plain, result, write_read_off
 from ganexp.trainer.observe import observe
@@ -114,7 +114,8 @@ class Session:
         self.earlier_seconds = 0.0
         self._label_counts = batches.label_counts(training.gan.num_classes)
         count = min(OBSERVED_IMAGES, len(spec.dataset.reference))
-        self._heldout = to_float(torch.from_numpy(np.array(spec.dataset.reference[:count]))).to(training.device)
+        heldout = torch.from_numpy(np.array(spec.dataset.reference[:count]))
+        self._heldout = pictures.to_training_float(heldout).to(training.device)
 
     @property
     def sample(self) -> GeneratorSampler:

@@ -7,7 +7,7 @@ nearest neighbour in the same set. Distances are Euclidean, in float64; balls ar
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import torch
 from annotated_types import Gt, Lt
@@ -24,44 +24,52 @@ BLOCK = 500
 Neighbours = Annotated[int, Gt(0), Lt(2**31)]
 
 
+class Balls(NamedTuple):
+    """A set of images as balls around its feature vectors.
+
+    Attributes:
+        centres: feature vectors (N, D).
+        squared_radii: () -> (N,), computed once for each set.
+    """
+
+    centres: Tensor
+    squared_radii: Callable[[], Tensor]
+
+
 def precision(*, k: Neighbours = 3) -> Metric:
     """Share of generated images within the real manifold (Kynkäänniemi et al. 2019, equations 1 and 2)."""
-
-    def compute(context: ScoringContext) -> float:
-        real, fake = context.features(context.reference), context.features(context.generated)
-        return share_inside(fake, real, _radii(context, context.reference, k))
-
-    return Metric(compute, "maximise", extractor=classifier, settings={"k": k})
+    return _metric("precision", k, lambda real, fake: share_inside(fake.centres, real.centres, real.squared_radii()))
 
 
 def recall(*, k: Neighbours = 3) -> Metric:
     """Share of real images within the generated manifold (Kynkäänniemi et al. 2019, equations 1 and 2)."""
-
-    def compute(context: ScoringContext) -> float:
-        real, fake = context.features(context.reference), context.features(context.generated)
-        return share_inside(real, fake, _radii(context, context.generated, k))
-
-    return Metric(compute, "maximise", extractor=classifier, settings={"k": k})
+    return _metric("recall", k, lambda real, fake: share_inside(real.centres, fake.centres, fake.squared_radii()))
 
 
 def density(*, k: Neighbours = 5) -> Metric:
     """How many real balls hold a generated image, on average, over k (Naeem et al. 2020, equation 3)."""
-
-    def compute(context: ScoringContext) -> float:
-        real, fake = context.features(context.reference), context.features(context.generated)
-        return balls_around(fake, real, _radii(context, context.reference, k)) / k
-
-    return Metric(compute, "maximise", extractor=classifier, settings={"k": k})
+    return _metric("density", k, lambda real, fake: balls_around(fake.centres, real.centres, real.squared_radii()) / k)
 
 
 def coverage(*, k: Neighbours = 5) -> Metric:
     """Share of real balls that hold a generated image (Naeem et al. 2020, equation 4)."""
+    return _metric(
+        "coverage", k, lambda real, fake: share_of_balls_hit(fake.centres, real.centres, real.squared_radii())
+    )
+
+
+def _metric(name: str, k: int, measure: Callable[[Balls, Balls], float]) -> Metric:
+    """The metric that is `measure` of the real and the generated balls."""
 
     def compute(context: ScoringContext) -> float:
-        real, fake = context.features(context.reference), context.features(context.generated)
-        return share_of_balls_hit(fake, real, _radii(context, context.reference, k))
+        def balls(images: ImageSet) -> Balls:
+            features = context.features(images)
+            return Balls(features, lambda: images.once(("radii", k, context.space), lambda: squared_radii(features, k)))
 
-    return Metric(compute, "maximise", extractor=classifier, settings={"k": k})
+        return measure(balls(context.reference), balls(context.generated))
+
+    identity = f"ganexp.metrics.manifold.{name}"
+    return Metric(compute, "maximise", extractor=classifier, settings={"k": k}, id=identity)
 
 
 def squared_radii(points: Tensor, k: int) -> Tensor:
@@ -100,14 +108,14 @@ def balls_around(points: Tensor, centres: Tensor, radii: Tensor) -> float:
 
 def share_of_balls_hit(points: Tensor, centres: Tensor, radii: Tensor) -> float:
     """Share of the balls around centres (N, D) with squared radii (N,) that hold any of points (M, D)."""
-    nearest = _excess(points, centres, radii, lambda excess: excess.amin(dim=0))
-    return int((torch.stack(nearest).amin(dim=0) <= 0).sum()) / len(centres)
+    closest = _excess(points, centres, radii, lambda excess: excess.amin(dim=0))
+    return int((torch.stack(closest).amin(dim=0) <= 0).sum()) / len(centres)
 
 
 def nearest(points: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:
     """For each of points (M, D) its nearest of others (N, D): squared distances float64 (M,), positions int64 (M,)."""
-    found = _excess(points, others, torch.zeros(len(others)), lambda squares: torch.stack(squares.min(dim=1)))
-    squares, positions = torch.cat(found, dim=1)
+    blocks = _excess(points, others, torch.zeros(len(others)), lambda squares: torch.stack(squares.min(dim=1)))
+    squares, positions = torch.cat(blocks, dim=1)
     return squares.clamp_min(0.0), positions.long()
 
 
@@ -128,9 +136,3 @@ def _centred(points: Tensor, others: Tensor) -> Tensor:
     """Points (M, D) in float64 less the mean of others (N, D): squares of small numbers lose fewer digits."""
     with one_thread():
         return points.to(torch.float64) - others.to(torch.float64).mean(dim=0)
-
-
-def _radii(context: ScoringContext, images: ImageSet, k: int) -> Tensor:
-    """Squared radii of one of the sets, computed once for each k and feature space."""
-    space = "" if context.extractor is None else context.extractor.digest
-    return images.once(("radii", k, space), lambda: squared_radii(context.features(images), k))

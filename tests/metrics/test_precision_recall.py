@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from ganexp.metrics import coverage, density, manifold, precision, recall
+from ganexp.metrics import coverage, density, precision, precision_recall, recall
 from ganexp.metrics.metric import ImageSet, Metric, ScoringContext
 from ganexp.types.errors import DataError
 
@@ -45,7 +45,7 @@ def brute_force(real: Tensor, fake: Tensor, k: int) -> tuple[float, float, float
 
 @pytest.mark.parametrize("k", [1, 3, 5])
 def test_equal_to_brute_force_on_200_points(k: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(manifold, "BLOCK", 64)  # the last block is not full
+    monkeypatch.setattr(precision_recall, "BLOCK", 64)  # the last block is not full
     random = torch.Generator().manual_seed(k)
     real = torch.randn(100, 4, generator=random, dtype=torch.float64)
     fake = torch.randn(100, 4, generator=random, dtype=torch.float64) * 0.7 + 0.5
@@ -94,7 +94,7 @@ def test_needs_more_images_than_neighbours() -> None:
 
 def test_nearest_finds_positions_and_distances() -> None:
     points, others = torch.tensor([[0.0], [9.0], [4.9]]), torch.tensor([[5.0], [-1.0], [10.0]])
-    squares, positions = manifold.nearest(points, others)
+    squares, positions = precision_recall.nearest(points, others)
     assert positions.tolist() == [1, 2, 0]
     assert squares.tolist() == pytest.approx([1.0, 1.0, 0.01], rel=1e-5)
 
@@ -102,12 +102,12 @@ def test_nearest_finds_positions_and_distances() -> None:
 def test_ten_thousand_against_ten_thousand_stays_far_below_one_gigabyte() -> None:
     code = """
 import resource, torch
-from ganexp.metrics import manifold
+from ganexp.metrics import precision_recall
 torch.set_num_threads(1)
 points, others = torch.randn(10_000, 4), torch.randn(10_000, 4)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-radii = manifold.squared_radii(others, 5)
-manifold.share_of_balls_hit(points[:2000], others, radii)
+radii = precision_recall.squared_radii(others, 5)
+precision_recall.share_of_balls_hit(points[:2000], others, radii)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torchmetrics.image.fid import FrechetInceptionDistance
 
-from ganexp.metrics.frechet import Gaussian, fit, frechet_distance
+from ganexp.metrics.cfd_fid import Gaussian, fit, frechet_distance
 from ganexp.types.errors import DataError, Diverged
 
 RANDOM = np.random.RandomState(0)

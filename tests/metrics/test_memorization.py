@@ -4,7 +4,7 @@ import torch
 from squares import MakeDataset, sampler_of
 
 from ganexp.metrics import Evaluator, memorization
-from ganexp.metrics.copies import nearer_share
+from ganexp.metrics.memorization import nearer_share
 from ganexp.metrics.reference import halve
 from ganexp.types import Dataset
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from ganexp.metrics.classifiers import classifier
 from ganexp.metrics.inception import Inception, pool_features
-from ganexp.metrics.metric import ImageSet, Metric, ScoringContext
+from ganexp.metrics.metric import ExtractorSource, ImageSet, Metric, ScoringContext
 from ganexp.metrics.numerics import one_thread
 from ganexp.types.errors import DataError, Diverged
 
@@ -19,7 +20,7 @@ from ganexp.types.errors import DataError, Diverged
 class Gaussian:
     """A Gaussian with mean (D,) and covariance factor^T factor, factor (K, D), K <= D; float64.
 
-    The factor, not the covariance, is what is kept: it is as exact as the data, and may have any rank.
+    The factor, not the covariance, is stored: it is as exact as the data, and may have any rank.
     """
 
     mean: Tensor
@@ -28,14 +29,7 @@ class Gaussian:
 
 def cfd() -> Metric:
     """Classifier Fréchet distance: comparable within ganexp only, for one dataset and one classifier."""
-
-    def compute(context: ScoringContext) -> float:
-        def fitted(images: ImageSet) -> Gaussian:
-            return images.once(("gaussian", _digest(context)), lambda: fit(context.features(images)))
-
-        return frechet_distance(fitted(context.generated), fitted(context.reference))
-
-    return Metric(compute, "minimise", extractor=classifier)
+    return _frechet("ganexp.metrics.frechet.cfd", classifier, lambda features: features)
 
 
 def fid(*, weights: Path | None = None) -> Metric:
@@ -44,14 +38,19 @@ def fid(*, weights: Path | None = None) -> Metric:
     Args:
         weights: file with torch-fidelity's Inception-v3 weights; None: where torch-fidelity looks for or puts it.
     """
+    return _frechet("ganexp.metrics.frechet.fid", Inception(weights), pool_features)
+
+
+def _frechet(identity: str, extractor: ExtractorSource, select: Callable[[Tensor], Tensor]) -> Metric:
+    """The distance in the part of the extractor's features (N, D) that `select` takes."""
 
     def compute(context: ScoringContext) -> float:
         def fitted(images: ImageSet) -> Gaussian:
-            return images.once(("gaussian", _digest(context)), lambda: fit(pool_features(context.features(images))))
+            return images.once(("gaussian", context.space), lambda: fit(select(context.features(images))))
 
         return frechet_distance(fitted(context.generated), fitted(context.reference))
 
-    return Metric(compute, "minimise", extractor=Inception(weights))
+    return Metric(compute, "minimise", extractor=extractor, id=identity)
 
 
 def fit(features: Tensor) -> Gaussian:
@@ -69,26 +68,18 @@ def fit(features: Tensor) -> Gaussian:
 
 
 def frechet_distance(a: Gaussian, b: Gaussian) -> float:
-    """Squared Fréchet (2-Wasserstein) distance between two Gaussians (Dowson and Landau 1982, equation 4).
+    """Squared Fréchet (2-Wasserstein) distance between two Gaussians, >= 0 (Dowson and Landau 1982, equation 4).
 
     |m_a - m_b|^2 + Tr(C_a + C_b - 2 (C_a C_b)^(1/2)). With C = R^T R the trace of the root is the sum of the singular
     values of R_a R_b^T, which needs no square root of a matrix, is real at every rank, and loses no digits.
 
-    Returns:
-        The distance, >= 0.
-
     Raises:
         Diverged: a feature was not finite; max(0, NaN) would be the best distance there is.
     """
-    for each in (a, b):
-        if not (each.mean.isfinite().all() and each.factor.isfinite().all()):
-            raise Diverged("Fréchet distance: expected finite features, got NaN or infinite ones")
+    if not all(values.isfinite().all() for values in (a.mean, a.factor, b.mean, b.factor)):
+        raise Diverged("Fréchet distance: expected finite features, got NaN or infinite ones")
     with one_thread():
         means = (a.mean - b.mean).square().sum()
         traces = a.factor.square().sum() + b.factor.square().sum()
         root = torch.linalg.svdvals(a.factor @ b.factor.T).sum()
     return max(0.0, float(means + traces - 2 * root))
-
-
-def _digest(context: ScoringContext) -> str:
-    return "" if context.extractor is None else context.extractor.digest
