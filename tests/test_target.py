@@ -1,8 +1,11 @@
+import importlib
 from typing import Annotated, Literal
 
 import pytest
+import yaml
 from annotated_types import Ge, Gt
 
+from ganexp.config.run_config import conf_dir
 from ganexp.config.target import validated
 from ganexp.types.errors import ConfigError
 
@@ -54,10 +57,11 @@ def test_a_missing_parameter_is_named():
     ("target", "message"),
     [
         ("os.system", "trust="),
-        ("ganexp.loss.nothing", "expected an importable function"),
+        ("ganexp.loss.nothing", r"expected one of ganexp\.loss: hinge, .*, wgan; got 'ganexp\.loss\.nothing'\."),
+        ("ganexp.loss.hing", r"got 'ganexp\.loss\.hing'\. Did you mean 'hinge'\?"),
         ("ganexp.optim.adam", r"expected something that matches ganexp\.loss\.\*"),
-        ("ganexp.loss.Tensor", "is defined elsewhere"),
-        ("ganexp.loss.softplus", "is defined elsewhere|expected"),
+        ("ganexp.loss.Tensor", r"expected one of ganexp\.loss: .*; got 'ganexp\.loss\.Tensor'"),
+        ("ganexp.loss.softplus", r"expected one of ganexp\.loss"),
         (None, "expected a dotted path"),
         (7, "expected a dotted path"),
     ],
@@ -65,6 +69,32 @@ def test_a_missing_parameter_is_named():
 def test_only_what_is_trusted_is_called(target, message):
     with pytest.raises(ConfigError, match=message):
         validated("loss", {"_target_": target}, [])
+
+
+@pytest.mark.parametrize(
+    ("group", "target"),
+    [
+        ("optim", "ganexp.optim.FunctionalOptimizer"),
+        ("optim", "ganexp.optim.functional.FunctionalOptimizer"),
+        ("logger", "ganexp.logger.Logger"),
+        ("metrics.scores.x", "ganexp.metrics.Evaluator"),
+        ("model", "ganexp.model.networks.mlp"),
+        ("dataset", "ganexp.dataset.OPTIONS"),
+    ],
+)
+def test_of_ganexps_own_only_options_are_called(group, target):
+    package = f"ganexp.{group.partition('.')[0]}"
+    with pytest.raises(ConfigError, match=rf"{group}\._target_: expected one of {package}: .*; got '{target}'"):
+        validated(group, {"_target_": target}, [])
+
+
+@pytest.mark.parametrize("group", ["dataset", "model", "loss", "penalty", "optim", "logger", "metrics"])
+def test_each_option_has_a_yaml_and_each_yaml_an_option(group):
+    folder = conf_dir() / group / ("score" if group == "metrics" else "")
+    targets = {yaml.safe_load(path.read_text())["_target_"] for path in folder.glob("*.yaml")}
+    options = importlib.import_module(f"ganexp.{group}").OPTIONS
+    assert targets == {f"ganexp.{group}.{option.__name__}" for option in options}
+    assert len(targets) == len(options)
 
 
 def test_torch_optimizers_are_trusted_in_optim():

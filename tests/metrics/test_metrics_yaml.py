@@ -1,4 +1,5 @@
 import inspect
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,21 @@ def test_each_yaml_is_one_function_with_all_its_parameters_and_defaults(name: st
     assert node == {key: parameter.default for key, parameter in parameters.items()}
     metric = function(**node)
     assert isinstance(metric, Metric) and metric.direction in ("minimise", "maximise")
+
+
+def test_ids_are_explicit_and_unique() -> None:
+    ids = [option().id for option in metrics.OPTIONS]
+    assert None not in ids
+    twice = {name for name, count in Counter(ids).items() if count > 1}
+    assert twice == {"ganexp.metrics.labels._by_class"}, "precision_by_class and recall_by_class, since 0.1.0"
+
+
+def own() -> Metric:
+    return Metric(lambda context: 0.0, "minimise")
+
+
+def test_an_own_metric_is_identified_by_its_function() -> None:
+    assert own().identity == f"{__name__}.own"
 
 
 @pytest.mark.parametrize(

@@ -94,7 +94,7 @@ def _validated(group: str, node: Mapping[str, Any], trust: Sequence[str], runtim
             f"if you trust that code, say so: 'trust=[{path.split('.')[0]}.*]'"
         )
     if path.startswith(f"{package}.") and not is_trusted(path, trust):
-        _check_offered(group, package, path)
+        _check_option(group, package, path)
     function = _import(path, f"{group}._target_")
     origin = f"{getattr(function, '__module__', '')}.{getattr(function, '__qualname__', '')}"
     if not is_trusted(origin, patterns):
@@ -114,12 +114,15 @@ def is_trusted(path: str, patterns: Sequence[str]) -> bool:
     return any(fnmatch.fnmatchcase(path, pattern) for pattern in patterns)
 
 
-def _check_offered(group: str, package: str, path: str) -> None:
-    """Refuse what a package of ganexp holds for its own use: helpers write files, and take what options never get."""
+def _check_option(group: str, package: str, path: str) -> None:
+    """Refuse whatever else a package of ganexp holds: helpers write files, and take what options never get."""
     name = path.removeprefix(f"{package}.")
-    offered = getattr(importlib.import_module(package), "__all__", None)
-    if "." in name or name.startswith("_") or (offered is not None and name not in offered):
-        raise ConfigError(f"{group}._target_: expected a function that {package} offers, got {path!r}")
+    options = [option.__name__ for option in importlib.import_module(package).OPTIONS]
+    if name not in options:
+        choices = ", ".join(options)
+        raise ConfigError(
+            f"{group}._target_: expected one of {package}: {choices}; got {path!r}.{nearest(name, options)}"
+        )
 
 
 def validate_value(key: str, annotation: Any, value: Any) -> Any:

@@ -7,4 +7,7 @@ from ganexp.dataset.folder import image_folder
 from ganexp.dataset.named import cifar10, digits, fashion_mnist, mnist
 from ganexp.dataset.own import arrays
 
-__all__ = ["arrays", "cifar10", "digits", "fashion_mnist", "image_folder", "mnist"]
+OPTIONS = (arrays, cifar10, digits, fashion_mnist, image_folder, mnist)
+"""What `_target_` may name in conf/dataset."""
+
+__all__ = ["OPTIONS", "arrays", "cifar10", "digits", "fashion_mnist", "image_folder", "mnist"]

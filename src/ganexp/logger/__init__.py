@@ -10,4 +10,7 @@ from ganexp.logger.mlflow_logger import mlflow
 from ganexp.logger.tensorboard_logger import tensorboard
 from ganexp.logger.wandb_logger import wandb
 
-__all__ = ["Logger", "csv", "mlflow", "tensorboard", "wandb"]
+OPTIONS = (csv, mlflow, tensorboard, wandb)
+"""What `_target_` may name in conf/logger."""
+
+__all__ = ["OPTIONS", "Logger", "csv", "mlflow", "tensorboard", "wandb"]

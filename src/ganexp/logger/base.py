@@ -1,4 +1,4 @@
-"""What every logger does, and what keeps its failures away from the run."""
+"""What every logger does, and how its failures are kept away from the run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from ganexp.types.errors import ConfigError
 _log = logging.getLogger(__name__)
 
 PATIENCE = 10
-"""A logger that failed is left alone for this many times as long as its failure took."""
 
 
 class Logger(Protocol):
@@ -28,9 +27,8 @@ class Logger(Protocol):
             run_dir: the run's directory; it exists.
             config: the resolved configuration, plain containers only.
             run_id: the run's identity; the same for every attempt at it.
-            steps_done: generator steps that the run goes on from, whose rows and pictures a former attempt logged (0:
-                none); they are ignored when they come again. What that attempt logged of later steps is replaced, or
-                kept where the tool cannot replace: never doubled.
+            steps_done: generator steps whose rows and pictures a former attempt logged (0: none). What that attempt
+                logged of later steps is replaced, or kept where the tool cannot replace: never doubled.
         """
 
     def log(self, row: Mapping[str, float | None], step: int) -> None:
@@ -44,20 +42,17 @@ class Logger(Protocol):
 
 
 class Guarded:
-    """A logger whose failures are warned of once and then put up with, and which drops what was logged before.
+    """A logger whose failures are warned of once and change nothing else; steps that were logged before are dropped.
 
     A failed call is lost for the tracking tool (metrics.csv has every row); a failed start is tried again with later
-    rows. To keep a dead network from slowing training down, the next try waits ten times as long as the failed one
+    rows. A dead network must not slow training down, so the next try waits `PATIENCE` times as long as the failed one
     took.
     """
 
     def __init__(self, name: str, logger: Logger, clock: Callable[[], float] = time.monotonic) -> None:
-        self._name = name
-        self._logger = logger
-        self._clock = clock
+        self._name, self._logger, self._clock = name, logger, clock
         self._begin: Callable[[], None] | None = None
-        self._started = False
-        self._warned = False
+        self._started = self._warned = False
         self._steps_done = 0
         self._retry_at = float("-inf")
 
@@ -81,7 +76,7 @@ class Guarded:
             self._attempt(lambda: self._logger.picture(name, path, step))
 
     def finish(self, state: str) -> None:
-        """See `Logger.finish`; tried whatever failed before."""
+        """See `Logger.finish`; it is tried whatever failed before."""
         if self._started:
             self._attempt(lambda: self._logger.finish(state))
         self._started, self._begin = False, None
@@ -112,15 +107,7 @@ class Guarded:
 
 
 def require(module: str, extra: str) -> ModuleType:
-    """Import a tracking package.
-
-    Args:
-        module: what to import.
-        extra: the optional extra of ganexp that brings it, named like the logger.
-
-    Raises:
-        ConfigError: it is not installed, or cannot be imported.
-    """
+    """Import a tracking package, which the extra `extra` of ganexp installs; ConfigError if it is missing."""
     try:
         return importlib.import_module(module)
     except ImportError as error:

@@ -10,17 +10,10 @@ from ganexp.logger.base import Logger
 
 
 class _Nothing:
-    def start(self, run_dir: Path, config: Mapping[str, Any], run_id: str, steps_done: int = 0) -> None:
-        pass
-
-    def log(self, row: Mapping[str, float | None], step: int) -> None:
-        pass
-
-    def picture(self, name: str, path: Path, step: int) -> None:
-        pass
-
-    def finish(self, state: str) -> None:
-        pass
+    def start(self, run_dir: Path, config: Mapping[str, Any], run_id: str, steps_done: int = 0) -> None: ...
+    def log(self, row: Mapping[str, float | None], step: int) -> None: ...
+    def picture(self, name: str, path: Path, step: int) -> None: ...
+    def finish(self, state: str) -> None: ...
 
 
 def csv() -> Logger:

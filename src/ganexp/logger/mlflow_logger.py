@@ -22,19 +22,16 @@ STATUS = {"COMPLETED": "FINISHED", "PRUNED": "KILLED", "INTERRUPTED": "KILLED"}
 
 class _MLflow:
     def __init__(self, mlflow: ModuleType, tracking_uri: str | None, experiment: str) -> None:
-        self._mlflow = mlflow
-        self._tracking_uri = tracking_uri
-        self._experiment = experiment
+        self._mlflow, self._tracking_uri, self._experiment = mlflow, tracking_uri, experiment
         self._client: Any = None
-        self._id = ""
-        self._logged_until = -1
+        self._id, self._logged_until = "", -1
 
     def start(self, run_dir: Path, config: Mapping[str, Any], run_id: str, steps_done: int = 0) -> None:
         self._client = self._mlflow.MlflowClient(tracking_uri=self._tracking_uri)
         experiment_id = self._experiment_id()
-        found = self._client.search_runs([experiment_id], f"tags.`{RUN_ID_TAG}` = '{run_id}'", max_results=1)
-        if found:
-            self._id = found[0].info.run_id
+        runs = self._client.search_runs([experiment_id], f"tags.`{RUN_ID_TAG}` = '{run_id}'", max_results=1)
+        if runs:
+            self._id = runs[0].info.run_id
             # MLflow cannot replace a row: those that a former attempt got to are kept, being the same.
             history = self._client.get_metric_history(self._id, "epoch")
             self._logged_until = max((metric.step for metric in history), default=-1)
@@ -48,13 +45,11 @@ class _MLflow:
             self._client.log_batch(self._id, params=params[first : first + PARAMS_PER_CALL])
 
     def _experiment_id(self) -> str:
-        experiment = self._client.get_experiment_by_name(self._experiment)
-        if experiment is None:
+        if (experiment := self._client.get_experiment_by_name(self._experiment)) is None:
             try:
                 return str(self._client.create_experiment(self._experiment))
             except self._mlflow.MlflowException:  # another run of the sweep was faster
-                experiment = self._client.get_experiment_by_name(self._experiment)
-                if experiment is None:
+                if (experiment := self._client.get_experiment_by_name(self._experiment)) is None:
                     raise
         return str(experiment.experiment_id)
 

@@ -18,8 +18,7 @@ FINISH_SECONDS = 300.0
 
 class _WandB:
     def __init__(self, wandb: ModuleType, settings: Mapping[str, Any]) -> None:
-        self._wandb = wandb
-        self._settings = settings
+        self._wandb, self._settings = wandb, settings
         self._run: Any = None
 
     def start(self, run_dir: Path, config: Mapping[str, Any], run_id: str, steps_done: int = 0) -> None:

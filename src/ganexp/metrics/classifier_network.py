@@ -29,10 +29,6 @@ class ClassifierNetwork(nn.Module):
 
     Grey images get (16, 32, 64, 96) channels, others (32, 64, 96, 64): under 150,000 weights, so under 600 KB.
     Images larger than 48 pixels get one more halving for each doubling of their size.
-
-    Args:
-        image_shape: (C, H, W).
-        classes: number of classes.
     """
 
     def __init__(self, image_shape: ImageShape, classes: int) -> None:
@@ -74,10 +70,8 @@ class Recipe:
     """How a classifier is trained.
 
     Attributes:
-        steps: gradient steps.
         batch_size: images in a step, drawn from seeded permutations.
         lr: peak learning rate of the one-cycle schedule (Smith & Topin 2017).
-        weight_decay: decoupled weight decay (AdamW).
         shift: images move by up to so many pixels each way, edges repeated.
         seed: of weights, order and shifts.
     """
@@ -91,16 +85,9 @@ class Recipe:
 
 
 def train(images: NDArray[np.uint8], labels: NDArray[np.int64], classes: int, recipe: Recipe) -> ClassifierNetwork:
-    """Train a classifier; the same arguments on the same machine with as many threads give the same weights.
+    """Train a classifier of images uint8 (N, C, H, W) and labels int64 (N,); it comes in eval mode, on the CPU.
 
-    Args:
-        images: uint8 (N, C, H, W).
-        labels: int64 (N,), 0 <= label < classes.
-        classes: number of classes.
-        recipe: how it is trained.
-
-    Returns:
-        The network in eval mode, on the CPU.
+    The same arguments on the same machine with as many threads give the same weights.
     """
     channels, height, width = images.shape[1:]
     with seeded(recipe.seed):

@@ -23,9 +23,7 @@ from ganexp.types.errors import DataError
 log = logging.getLogger("ganexp")
 
 PACKAGED = Path(__file__).parent / "weights"
-OWN_RECIPE = Recipe()
-"""How classifiers of a user's own data are trained."""
-
+OWN_RECIPE = Recipe()  # for a user's own data
 USE_INSTEAD = "give it labels, or choose metrics=inception, or metrics=none"
 
 
@@ -35,16 +33,15 @@ def classifier(dataset: Dataset, device: torch.device) -> Extractor:
     Raises:
         DataError: there are no packaged weights for it, and no labels (or only one class) to train with.
     """
-    network, card, details = _ready(dataset, device)
-    dim = network.feature_dim
-    return Extractor("classifier", card["sha256"], network.features, dim, device=device, details=details)
+    network, digest, details = _ready(dataset, device)
+    return Extractor("classifier", digest, network.features, network.feature_dim, device=device, details=details)
 
 
 def class_logits(dataset: Dataset, device: torch.device) -> Extractor:
     """The same classifier as an extractor of its logits, one for each label; raises as `classifier` does."""
-    network, card, details = _ready(dataset, device)
-    digest = hashlib.sha256(f"logits of {card['sha256']}".encode()).hexdigest()
-    return Extractor("logits", digest, network, int(card["classes"]), device=device, details=details)
+    network, classifier_digest, details = _ready(dataset, device)
+    digest = hashlib.sha256(f"logits of {classifier_digest}".encode()).hexdigest()
+    return Extractor("logits", digest, network, network.head.out_features, device=device, details=details)
 
 
 def write(network: ClassifierNetwork, card: dict[str, Any], folder: Path, stem: str) -> dict[str, Any]:
@@ -90,11 +87,11 @@ def card_of(network: ClassifierNetwork, dataset: Dataset, recipe: Recipe, origin
     }
 
 
-def _ready(dataset: Dataset, device: torch.device) -> tuple[ClassifierNetwork, dict[str, Any], dict[str, Any]]:
-    """The classifier of `dataset` on `device`, its card, and what provenance says of it."""
+def _ready(dataset: Dataset, device: torch.device) -> tuple[ClassifierNetwork, str, dict[str, Any]]:
+    """The classifier of `dataset` on `device`, its digest, and what provenance says of it."""
     network, card = _packaged(dataset) or _own(dataset)
-    moved: ClassifierNetwork = network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return moved, card, {key: card[key] for key in ("origin", "sha256", "test_accuracy")}
+    network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return network, card["sha256"], {key: card[key] for key in ("origin", "sha256", "test_accuracy")}
 
 
 def _packaged(dataset: Dataset) -> tuple[ClassifierNetwork, dict[str, Any]] | None:

@@ -30,13 +30,10 @@ class Extractor:
     """A network that turns images into feature vectors.
 
     Attributes:
-        name: "classifier", "inception" ...
         digest: hex digest of its weights and preprocessing.
         network: uint8 (block, C, H, W) on `device` -> float32 (block, dim).
-        dim: length of a feature vector.
         block: images per call, always: the last block is padded, because convolutions differ in their last bits
             between batch shapes.
-        device: where it runs.
         details: JSON-able provenance, e.g. the classifier's accuracy.
     """
 
@@ -65,11 +62,7 @@ class Extractor:
 
 
 def cached_features(extractor: Extractor, images: NDArray[np.uint8], folder: Path, key: str) -> Tensor:
-    """Features of real images, computed once for all processes and kept in `folder` under `key` (of the images).
-
-    Raises:
-        DataError: they are not finite.
-    """
+    """Features of real images, computed once for all processes and kept in `folder` under `key` (of the images)."""
     path = folder / f"features_{extractor.name}_{extractor.digest[:12]}_{key[:12]}.npy"
 
     def compute() -> Tensor:

@@ -23,32 +23,21 @@ LAYERS = ["2048", "logits_unbiased"]
 BLOCK = 25
 
 
-def pool_features(features: Tensor) -> Tensor:
-    """Features (N, 3056) -> the last pooling layer's (N, 2048)."""
-    return features[:, :POOL_DIM]
-
-
-def logits(features: Tensor) -> Tensor:
-    """Features (N, 3056) -> the class logits without bias (N, 1008)."""
-    return features[:, POOL_DIM:]
-
-
 @dataclass(frozen=True)
 class Inception:
     """Loads torch-fidelity's Inception-v3 (a port of TensorFlow's FID network, with its own resizing to 299 x 299).
 
     Attributes:
         weights: file with the weights; None: where torch-fidelity looks for or puts it.
+
+    Raises:
+        DataError: when called: torch-fidelity or its weights are missing, or the file holds something else.
     """
 
     weights: Path | None = None
 
     def __call__(self, dataset: Dataset, device: torch.device) -> Extractor:
-        """The extractor of 2048 pooled features followed by 1008 logits; grey images are tiled to 3 channels.
-
-        Raises:
-            DataError: torch-fidelity or its weights are missing, or the file holds something else.
-        """
+        """The extractor of 2048 pooled features followed by 1008 logits; grey images are tiled to 3 channels."""
         path = weights_file(self.weights)
         network = _network(path, device)
 
@@ -61,11 +50,7 @@ class Inception:
 
 
 def weights_file(weights: Path | None) -> Path:
-    """The file with the weights: the one given, or torch-fidelity's, downloaded if it is not there.
-
-    Raises:
-        DataError: it is not there and cannot be had; says which file goes where.
-    """
+    """`weights`, or torch-fidelity's own file, downloaded if it is missing."""
     try:
         from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3 as URL
     except ImportError as error:
@@ -108,6 +93,16 @@ def _network(path: Path, device: torch.device) -> nn.Module:
         first_line = str(error).strip().partition("\n")[0]
         raise DataError(f"{path}: expected torch-fidelity's Inception-v3 weights, got {first_line}") from None
     return network.to(device)
+
+
+def pool_features(features: Tensor) -> Tensor:
+    """Features (N, 3056) -> the last pooling layer's (N, 2048)."""
+    return features[:, :POOL_DIM]
+
+
+def logits(features: Tensor) -> Tensor:
+    """Features (N, 3056) -> the class logits without bias (N, 1008)."""
+    return features[:, POOL_DIM:]
 
 
 @contextmanager

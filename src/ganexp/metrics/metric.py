@@ -43,12 +43,9 @@ Value = float | Estimate | ByClass
 
 
 class ImageSet:
-    """Some images, and what was derived from them, each derived thing once.
+    """Images uint8 (N, C, H, W), their labels int64 (N,) if there are any, and what is derived from them, each once.
 
-    Args:
-        images: uint8 (N, C, H, W).
-        features: (extractor, images) -> features; by default the extractor is run.
-        labels: int64 (N,): of generated images those that they were generated for; None: there are none.
+    The labels of generated images are those that they were generated for. `features` replaces the extractor's own.
     """
 
     def __init__(
@@ -152,11 +149,7 @@ class Metric:
 
 
 def columns_of(name: str, value: Value) -> dict[str, float]:
-    """`value` under `name`; its standard error, if it has one, under `<name>_se`, its parts under `<name>_<label>`.
-
-    Raises:
-        Diverged: either is not finite.
-    """
+    """`value` under `name`; its standard error, if it has one, under `<name>_se`, its parts under `<name>_<label>`."""
     columns: dict[str, Value] = {name: value}
     if isinstance(value, Estimate):
         columns[f"{name}_se"] = value.standard_error
@@ -166,7 +159,7 @@ def columns_of(name: str, value: Value) -> dict[str, float]:
 
 
 def value_of(name: str, value: Value) -> float:
-    """The value alone, checked to be finite."""
+    """The value alone; Diverged if it is not finite."""
     number = float(value.value if isinstance(value, Estimate | ByClass) else value)
     if not math.isfinite(number):
         raise Diverged(f"metric {name}: expected a finite value, got {number}")

@@ -16,8 +16,7 @@ T = TypeVar("T")
 def one_thread() -> Iterator[int]:
     """Run torch's linear algebra on one thread: a sum split over threads changes its last digits with their number.
 
-    Yields:
-        The number of threads before, to which it goes back.
+    Yields the number of threads before, to which it goes back.
     """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -30,14 +29,8 @@ def one_thread() -> Iterator[int]:
 def each_block(work: Callable[[int], T], count: int, block: int, workers: int | None = None) -> list[T]:
     """`work(start)` for start = 0, block, 2 block ... below `count`, results in order.
 
-    Blocks run side by side, each on one thread: faster than one block on all threads, and the numbers do not depend on
-    how many threads there are.
-
-    Args:
-        work: first index of a block -> its result.
-        count: length of what is cut into blocks.
-        block: length of a block.
-        workers: blocks at a time; None: as many as torch has threads.
+    `workers` blocks run side by side (None: as many as torch has threads), each on one thread: faster than one block on
+    all threads, and the numbers do not depend on how many threads there are.
     """
     with (
         one_thread() as threads,

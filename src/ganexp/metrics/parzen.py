@@ -61,12 +61,9 @@ def score(samples: Tensor, dataset: Dataset) -> Estimate:
 
 
 def log_likelihoods(samples: Tensor, images: Tensor, sigmas: list[float]) -> Tensor:
-    """Log density of images (N, D) under the mean of Gaussians N(sample, sigma^2 I) around samples (M, D).
+    """Log density (len(sigmas), N) of images (N, D) under the mean of Gaussians around samples (M, D), in nats.
 
     log p(x) = logsumexp_m(-|x - s_m|^2 / (2 sigma^2)) - log M - D log(sigma sqrt(2 pi)), in float64.
-
-    Returns:
-        (len(sigmas), N), in nats.
     """
     count, dim = samples.shape
     with one_thread():

@@ -18,10 +18,9 @@ class Halves:
     """Equally many images of both halves of the reference, and as many training images where there are so many.
 
     Attributes:
-        a: uint8 (n, C, H, W): checkpoints and settings are chosen by this half.
-        b: uint8 (n, C, H, W): results are reported on this half.
+        a, b: uint8 (n, C, H, W): settings are chosen by half A, results are reported on half B.
         training: uint8 (min(n, N), C, H, W): a random subset of the training images.
-        labels_a, labels_b: int64 (n,) of both halves, where the data has labels.
+        labels_a, labels_b: int64 (n,), where the data has labels.
     """
 
     a: NDArray[np.uint8]
@@ -65,6 +64,5 @@ def digest_of(*arrays: NDArray[np.uint8]) -> str:
 def half_indices(dataset: Dataset) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Positions of the two halves, each in random order; stratified by label: of each class every other image."""
     order = permutation(len(dataset.reference))
-    in_a = np.zeros(len(order), dtype=np.bool_)
-    in_a[grouped(order, dataset.reference_labels)[::2]] = True
-    return order[in_a[order]], order[~in_a[order]]
+    in_a = np.isin(order, grouped(order, dataset.reference_labels)[::2])
+    return order[in_a], order[~in_a]

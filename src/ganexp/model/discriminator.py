@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from math import prod
 
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from ganexp.model.parts import Affine, Dropout, Maxout, Residual, batch_norm, dcgan_weights, uniform_weights
+from ganexp.model.parts import Affine, Dropout, Maxout, NewLayer, Residual, batch_norm, dcgan_weights, uniform_weights
 from ganexp.types import ImageShape
 
 
@@ -18,9 +18,7 @@ class Discriminator(nn.Module):
 
     Args:
         features: images (B, C, H, W) in [-1, 1] -> (B, width).
-        width: number of features.
-        num_classes: None: unconditional.
-        spectral: spectral normalisation of the features' linear and convolution layers and of the logit's.
+        spectral: spectral normalisation of all linear and convolution layers.
         batch_independent: whether the features treat images one by one.
     """
 
@@ -53,13 +51,7 @@ class Discriminator(nn.Module):
 
 
 def maxout_features(
-    image_shape: ImageShape,
-    widths: Sequence[int],
-    maxout_units: int,
-    pieces: int,
-    activation: Callable[[], nn.Module],
-    dropout: float,
-    stem: int,
+    image_shape: ImageShape, widths: Sequence[int], units: int, pieces: int, active: NewLayer, dropout: float, stem: int
 ) -> nn.Sequential:
     """Linear layers with activations, then Maxout, each followed by dropout.
 
@@ -68,12 +60,12 @@ def maxout_features(
     channels, rows, columns = image_shape
     layers: list[nn.Module] = []
     if stem:
-        layers += [nn.Conv2d(channels, stem, 4, stride=2, padding=1), activation()]
+        layers += [nn.Conv2d(channels, stem, 4, stride=2, padding=1), active()]
         channels, rows, columns = stem, rows // 2, columns // 2
     layers.append(nn.Flatten())
     for before, after in pairwise((channels * rows * columns, *widths)):
-        layers += [nn.Linear(before, after), activation(), Dropout(dropout)]
-    return nn.Sequential(*layers, Maxout(widths[-1], maxout_units, pieces), Dropout(dropout))
+        layers += [nn.Linear(before, after), active(), Dropout(dropout)]
+    return nn.Sequential(*layers, Maxout(widths[-1], units, pieces), Dropout(dropout))
 
 
 def features_2014(
@@ -87,7 +79,7 @@ def features_2014(
 
 
 def dcgan_features(
-    image_shape: ImageShape, dense: int, width: int, depth: int, activation: Callable[[], nn.Module], norm: bool
+    image_shape: ImageShape, dense: int, width: int, depth: int, active: NewLayer, norm: bool
 ) -> tuple[nn.Sequential, int]:
     """4 x 4 convolutions of stride 2, normalised but for the first (Radford et al. 2016); and how many features.
 
@@ -98,31 +90,31 @@ def dcgan_features(
     layers: list[nn.Module] = []
     for level in range(depth):
         layers.append(nn.Conv2d(channels[level], channels[level + 1], 4, stride=2, padding=1))
-        layers += [*batch_norm(channels[level + 1], norm and level > 0), activation()]
+        layers += [*batch_norm(channels[level + 1], norm and level > 0), active()]
     rows, columns = (side // 2**depth for side in image_shape[1:])
     count = channels[-1] * rows * columns
     layers.append(nn.Flatten())
     if dense:
-        layers += [nn.Linear(count, dense), activation()]
+        layers += [nn.Linear(count, dense), active()]
     body = nn.Sequential(*layers)
     return dcgan_weights(body) if norm else body, dense or count
 
 
 def residual_features(
-    image_shape: ImageShape, width: int, depth: int, blocks: int, activation: Callable[[], nn.Module]
+    image_shape: ImageShape, width: int, depth: int, blocks: int, active: NewLayer
 ) -> tuple[nn.Sequential, int]:
     """A convolution, residual blocks at each size, flattened; and how many features."""
     channels = [width * 2**level for level in range(depth + 1)]
     layers: list[nn.Module] = [nn.Conv2d(image_shape[0], width, 3, padding=1)]
     for level in range(depth):
-        layers += [Residual(channels[level], channels[level], 1, activation) for _ in range(blocks - 1)]
-        layers.append(Residual(channels[level], channels[level + 1], 0.5, activation))
+        layers += [Residual(channels[level], channels[level], 1, active) for _ in range(blocks - 1)]
+        layers.append(Residual(channels[level], channels[level + 1], 0.5, active))
     rows, columns = (side // 2**depth for side in image_shape[1:])
-    return nn.Sequential(*layers, activation(), nn.Flatten()), channels[-1] * rows * columns
+    return nn.Sequential(*layers, active(), nn.Flatten()), channels[-1] * rows * columns
 
 
 def normalise(net: nn.Module) -> None:
-    """Divide each weight of `net` by its largest singular value (Miyato et al. 2018, Algorithm 1), in place.
+    """Divide each weight by its largest singular value (Miyato et al. 2018, Algorithm 1), in place.
 
     The vectors of the power iteration are buffers, so that checkpoints carry them.
     """

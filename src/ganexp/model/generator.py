@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from math import prod
 
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
-from ganexp.model.parts import Affine, Residual, batch_norm, dcgan_weights, output_of, uniform_weights
+from ganexp.model.parts import Affine, NewLayer, Residual, batch_norm, dcgan_weights, output_of, uniform_weights
 from ganexp.types import ImageShape
 
 
@@ -21,7 +21,6 @@ class Generator(nn.Module):
 
     Args:
         body: (B, latent_dim + num_classes or 0) -> images (B, C, H, W) in [-1, 1].
-        num_classes: None: unconditional.
         batch_independent: whether the body treats images one by one.
     """
 
@@ -39,12 +38,12 @@ class Generator(nn.Module):
 
 
 def mlp_generator(
-    image_shape: ImageShape, inputs: int, widths: Sequence[int], activation: Callable[[], nn.Module], scale: float
+    image_shape: ImageShape, inputs: int, widths: Sequence[int], active: NewLayer, scale: float
 ) -> nn.Sequential:
     """Linear layers with activations between, and tanh at the end."""
     layers: list[nn.Module] = []
     for before, after in pairwise((inputs, *widths)):
-        layers += [nn.Linear(before, after), activation()]
+        layers += [nn.Linear(before, after), active()]
     last = nn.Linear(widths[-1], prod(image_shape))
     return nn.Sequential(*layers, last, output_of(scale), nn.Unflatten(1, image_shape))
 
@@ -67,14 +66,7 @@ def generator_2014(
 
 
 def dcgan_generator(
-    image_shape: ImageShape,
-    inputs: int,
-    dense: int,
-    width: int,
-    depth: int,
-    activation: Callable[[], nn.Module],
-    norm: bool,
-    scale: float,
+    image_shape: ImageShape, inputs: int, dense: int, width: int, depth: int, active: NewLayer, norm: bool, scale: float
 ) -> nn.Sequential:
     """Linear to a coarse map, then transposed 4 x 4 convolutions of stride 2 (Radford et al. 2016, figure 1).
 
@@ -86,25 +78,19 @@ def dcgan_generator(
     rows, columns = (side // 2**depth for side in image_shape[1:])
     layers: list[nn.Module] = []
     if dense:
-        layers += [nn.Linear(inputs, dense), activation()]
+        layers += [nn.Linear(inputs, dense), active()]
     layers.append(nn.Linear(dense or inputs, channels[0] * rows * columns))
-    layers += [nn.Unflatten(1, (channels[0], rows, columns)), *batch_norm(channels[0], norm), activation()]
+    layers += [nn.Unflatten(1, (channels[0], rows, columns)), *batch_norm(channels[0], norm), active()]
     for before, after in pairwise(channels):
         layers.append(nn.ConvTranspose2d(before, after, 4, stride=2, padding=1))
-        layers += [*batch_norm(after, norm), activation()]
+        layers += [*batch_norm(after, norm), active()]
     layers.append(nn.ConvTranspose2d(channels[-1], image_shape[0], 4, stride=2, padding=1))
     body = nn.Sequential(*layers, output_of(scale))
     return dcgan_weights(body) if norm else body
 
 
 def residual_generator(
-    image_shape: ImageShape,
-    inputs: int,
-    width: int,
-    depth: int,
-    blocks: int,
-    activation: Callable[[], nn.Module],
-    scale: float,
+    image_shape: ImageShape, inputs: int, width: int, depth: int, blocks: int, active: NewLayer, scale: float
 ) -> nn.Sequential:
     """Linear to a coarse map, residual blocks at each size, a convolution and tanh."""
     channels = [width * 2 ** (depth - level) for level in range(depth + 1)]
@@ -112,6 +98,6 @@ def residual_generator(
     layers: list[nn.Module] = [nn.Linear(inputs, channels[0] * rows * columns)]
     layers.append(nn.Unflatten(1, (channels[0], rows, columns)))
     for level in range(depth):
-        layers.append(Residual(channels[level], channels[level + 1], 2, activation))
-        layers += [Residual(channels[level + 1], channels[level + 1], 1, activation) for _ in range(blocks - 1)]
-    return nn.Sequential(*layers, activation(), nn.Conv2d(width, image_shape[0], 3, padding=1), output_of(scale))
+        layers.append(Residual(channels[level], channels[level + 1], 2, active))
+        layers += [Residual(channels[level + 1], channels[level + 1], 1, active) for _ in range(blocks - 1)]
+    return nn.Sequential(*layers, active(), nn.Conv2d(width, image_shape[0], 3, padding=1), output_of(scale))

@@ -1,4 +1,4 @@
-"""What the networks are made of."""
+"""Layers, weights and checks that the networks share."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ from ganexp.types import ImageShape
 from ganexp.types.errors import ConfigError
 
 SMALLEST = 4
-"""Sides of the coarsest map, at least, where the depth is left to the image size."""
+"""Least sides of the coarsest map, where the depth is left to the image size."""
 
 SIXTEEN_BITS = 2**16
-"""Values of a random number of sixteen bits."""
+
+NewLayer = Callable[[], nn.Module]
+"""() -> a layer, such as an activation."""
 
 Activation = Literal["leaky_relu", "relu", "elu", "gelu", "silu", "tanh"]
 
@@ -87,7 +89,7 @@ class Residual(nn.Module):
         activation: makes the activation.
     """
 
-    def __init__(self, before: int, after: int, size: float, activation: Callable[[], nn.Module]) -> None:
+    def __init__(self, before: int, after: int, size: float, activation: NewLayer) -> None:
         super().__init__()
         self.up = nn.Upsample(scale_factor=2, mode="nearest") if size > 1 else nn.Identity()
         self.down = nn.AvgPool2d(2) if size < 1 else nn.Identity()
@@ -110,9 +112,6 @@ class ClippedTanh(nn.Module):
     """clamp(scale tanh(x), -1, 1): for scale > 1 black and white are reached exactly, and at a finite x.
 
     After LeCun et al. 1998 (Efficient BackProp, section 4.5), who keep targets off a sigmoid's asymptotes.
-
-    Args:
-        scale: 1 or more.
     """
 
     def __init__(self, scale: float) -> None:
@@ -124,7 +123,7 @@ class ClippedTanh(nn.Module):
         return (self.scale * torch.tanh(x)).clamp(-1.0, 1.0)
 
     def extra_repr(self) -> str:
-        """For print."""
+        """What `print` shows of it."""
         return f"scale={self.scale:g}"
 
 
@@ -133,27 +132,22 @@ def output_of(scale: float) -> nn.Module:
     return nn.Tanh() if scale == 1.0 else ClippedTanh(scale)
 
 
-def activation_of(name: Activation, leak: float) -> Callable[[], nn.Module]:
+def activation_of(name: Activation, leak: float) -> NewLayer:
     """A function that makes the activation's module."""
     return partial(ACTIVATIONS[name], leak)
 
 
 def classes(conditional: bool, num_classes: int | None) -> int | None:
-    """The number of classes that the networks are told of.
-
-    Raises:
-        ConfigError: a conditional model without labels.
-    """
+    """The number of classes that the networks take; ConfigError for a conditional model without labels."""
     if conditional and num_classes is None:
         raise ConfigError("model.conditional: expected a dataset with labels, got one without")
     return num_classes if conditional else None
 
 
 def halvings(image_shape: ImageShape, depth: int | None) -> int:
-    """How often the image is halved: `depth`, or as often as its sides stay even and maps no smaller than 4.
+    """How often the image is halved: `depth`, or as often as its sides stay whole and maps no smaller than 4.
 
-    Raises:
-        ConfigError: the sides cannot be halved that often down to maps of at least 2 by 2.
+    ConfigError where the sides cannot be halved that often, or maps would be smaller than 2 x 2.
     """
     sides = image_shape[1:]
     if depth is None:

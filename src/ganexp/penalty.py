@@ -1,7 +1,9 @@
 """Penalties on the discriminator, each a function that returns one.
 
 Gradients are summed over pixels and channels, and averaged over the batch. They are taken in float32, also where the
-networks run in bfloat16.
+networks run in bfloat16. Settings that several penalties have: `gamma` or `weight`, the factor of the term; `schedule`,
+a factor of that over the training; `every_steps`: the term is taken in every so many discriminator steps, so many times
+as large.
 """
 
 from __future__ import annotations
@@ -22,13 +24,7 @@ def none() -> Penalty | None:
 
 
 def r1(*, gamma: Positive = 1.0, every_steps: PositiveInt = 1, schedule: Schedule = CONSTANT) -> Penalty:
-    """gamma/2 E |grad D(x)|^2 at real images (Mescheder et al. 2018, equation 9).
-
-    Args:
-        gamma: its weight.
-        every_steps: taken in every so many discriminator steps, times as much.
-        schedule: factor of gamma.
-    """
+    """gamma/2 E |grad D(x)|^2 at real images (Mescheder et al. 2018, equation 9)."""
 
     def term(critic: Critic, real: Tensor, fake: Tensor) -> Tensor:
         return gamma / 2 * squared_gradient(critic, real).mean()
@@ -37,13 +33,7 @@ def r1(*, gamma: Positive = 1.0, every_steps: PositiveInt = 1, schedule: Schedul
 
 
 def r2(*, gamma: Positive = 1.0, every_steps: PositiveInt = 1, schedule: Schedule = CONSTANT) -> Penalty:
-    """gamma/2 E |grad D(G(z))|^2 at generated images (Mescheder et al. 2018, equation 10).
-
-    Args:
-        gamma: its weight.
-        every_steps: taken in every so many discriminator steps, times as much.
-        schedule: factor of gamma.
-    """
+    """gamma/2 E |grad D(G(z))|^2 at generated images (Mescheder et al. 2018, equation 10)."""
 
     def term(critic: Critic, real: Tensor, fake: Tensor) -> Tensor:
         return gamma / 2 * squared_gradient(critic, fake).mean()
@@ -52,13 +42,7 @@ def r2(*, gamma: Positive = 1.0, every_steps: PositiveInt = 1, schedule: Schedul
 
 
 def r1_r2(*, gamma: Positive = 1.0, every_steps: PositiveInt = 1, schedule: Schedule = CONSTANT) -> Penalty:
-    """R1 and R2 together (Huang et al. 2024, R3GAN, section 2.2), in one pass.
-
-    Args:
-        gamma: weight of each.
-        every_steps: taken in every so many discriminator steps, times as much.
-        schedule: factor of gamma.
-    """
+    """R1 and R2 together (Huang et al. 2024, R3GAN, section 2.2), in one pass; gamma is the weight of each."""
 
     def term(critic: Critic, real: Tensor, fake: Tensor) -> Tensor:
         return gamma / 2 * squared_gradient(critic, torch.cat((real, fake))).sum() / len(real)
@@ -69,14 +53,7 @@ def r1_r2(*, gamma: Positive = 1.0, every_steps: PositiveInt = 1, schedule: Sche
 def wgan_gp(
     *, weight: Positive = 10.0, target: NonNegative = 1.0, every_steps: PositiveInt = 1, schedule: Schedule = CONSTANT
 ) -> Penalty:
-    """weight E (|grad D(x)| - target)^2 between real and generated images (Gulrajani et al. 2017, equation 3).
-
-    Args:
-        weight: lambda.
-        target: the gradient's length that is asked for.
-        every_steps: taken in every so many discriminator steps, times as much.
-        schedule: factor of the weight.
-    """
+    """weight E (|grad D(x)| - target)^2 between real and generated images (Gulrajani et al. 2017, equation 3)."""
 
     def term(critic: Critic, real: Tensor, fake: Tensor) -> Tensor:
         share = torch.rand(len(real), *[1] * (real.dim() - 1), dtype=real.dtype, device=real.device)
@@ -87,11 +64,7 @@ def wgan_gp(
 
 
 def clip(*, bound: Positive = 0.01) -> Penalty:
-    """Each weight of the discriminator is kept within [-bound, bound] (Arjovsky et al. 2017, Algorithm 1).
-
-    Args:
-        bound: c.
-    """
+    """Each weight of the discriminator is kept within [-bound, bound] (Arjovsky et al. 2017, Algorithm 1)."""
 
     @torch.no_grad()
     def constrain(discriminator: nn.Module) -> None:
@@ -102,15 +75,14 @@ def clip(*, bound: Positive = 0.01) -> Penalty:
 
 
 def squared_gradient(critic: Critic, images: Tensor) -> Tensor:
-    """|grad D(x)|^2 at each image, summed over pixels and channels; differentiable in D's weights.
+    """|grad D(x)|^2 at each of the images (B, C, H, W): (B,), differentiable in D's weights.
 
-    Args:
-        critic: images -> logits, one image independent of the others.
-        images: (B, C, H, W).
-
-    Returns:
-        (B,).
+    The critic must treat images one by one.
     """
     at = images.detach().requires_grad_(True)
     (gradient,) = torch.autograd.grad(critic(at).sum(), at, create_graph=True)
     return gradient.flatten(1).square().sum(dim=1)
+
+
+OPTIONS = (clip, none, r1, r1_r2, r2, wgan_gp)
+"""What `_target_` may name in conf/penalty."""

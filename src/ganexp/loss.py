@@ -96,3 +96,7 @@ def _maximise_log_d(real: Tensor | None, fake: Tensor) -> Tensor:
 
 def _minimise_log_one_minus_d(real: Tensor | None, fake: Tensor) -> Tensor:
     return -softplus(fake).mean()
+
+
+OPTIONS = (hinge, lsgan, minimax, non_saturating, relativistic, wgan)
+"""What `_target_` may name in conf/loss."""
