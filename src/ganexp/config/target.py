@@ -121,7 +121,7 @@ def _check_option(group: str, package: str, path: str) -> None:
     if name not in options:
         choices = ", ".join(options)
         raise ConfigError(
-            f"{group}._target_: expected one of {package}: {choices}; got {path!r}.{nearest(name, options)}"
+            f"{group}._target_: expected one of {package}: {choices}; got {path!r}.{suggested(name, options)}"
         )
 
 
