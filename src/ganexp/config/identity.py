@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, is_dataclass
 from typing import Any
 
 from ganexp.config.own_code import own_code
@@ -13,6 +12,7 @@ from ganexp.config.run_config import RunConfig
 from ganexp.config.schema import TrainerConfig
 from ganexp.config.target import Target
 from ganexp.files.code_record import digest
+from ganexp.types.nested import json_values
 
 NUMERICS_VERSION = 2
 """Raised whenever a change of the code changes the numbers that a configuration gives; a changed default does.
@@ -44,22 +44,12 @@ TRAINER_KEYS = (
 )
 """The trainer's keys that change the numbers; the others are about the machine, pictures or what is kept."""
 
-_TARGETS: dict[tuple[int, bool], tuple[Target, dict[str, Any]]] = {}
-"""id of a function with its parameters, and whether with defaults -> itself, lest its id be given anew, and as JSON."""
-
-MOST_TARGETS = 10_000
-"""Of them that are kept."""
-
 
 def canonical(config: RunConfig, dataset_name: str, fingerprint: str, *, defaults: bool = True) -> dict[str, Any]:
     """Everything that is meant to change a run's numbers, as plain JSON-able values.
 
-    Args:
-        config: the validated run.
-        dataset_name: name of the loaded dataset.
-        fingerprint: digest of its content (`Dataset.fingerprint`).
-        defaults: also what has its default. Hashes are made without, so that a run stays the same run when a function
-            gets a new parameter.
+    Name and `Dataset.fingerprint` are those of the loaded dataset. Hashes are made without what has its default, so
+    that a run stays the same run when a function gets a new parameter.
     """
     optimizers = {
         "generator": (config.optim_generator, config.schedules_generator),
@@ -77,9 +67,9 @@ def canonical(config: RunConfig, dataset_name: str, fingerprint: str, *, default
         **{name: version for name, version in versions.items() if version is not None},
         "seed": config.seed,
         "dataset": {"name": dataset_name, "fingerprint": fingerprint},
-        "model": _target(config.model, defaults),
-        "loss": _target(config.loss, defaults),
-        "penalty": _target(config.penalty, defaults),
+        "model": config.model.as_json(defaults),
+        "loss": config.loss.as_json(defaults),
+        "penalty": config.penalty.as_json(defaults),
         "optim": {net: _optimizer(target, moving, defaults) for net, (target, moving) in optimizers.items()},
         "trainer": {
             key: value
@@ -110,37 +100,5 @@ def run_name(config: RunConfig, dataset_name: str, identifier: str) -> str:
     return f"{dataset_name}-{config.model.name}-{config.loss.name}-{identifier[:8]}"
 
 
-def _target(target: Target, defaults: bool) -> dict[str, Any]:
-    """A function and its parameters as JSON-able values; of a sweep's points most share theirs."""
-    if (id(target), defaults) not in _TARGETS:
-        if len(_TARGETS) >= MOST_TARGETS:
-            _TARGETS.clear()
-        _TARGETS[id(target), defaults] = (target, _plain_target(target, defaults))
-    return _TARGETS[id(target), defaults][1]
-
-
-def _plain_target(target: Target, defaults: bool) -> dict[str, Any]:
-    chosen = {name: value for name, value in target.params.items() if defaults or not _is_default(target, name)}
-    return json_values({"_target_": target.path, **chosen})
-
-
-def _is_default(target: Target, name: str) -> bool:
-    return name in target.defaults and json_values({"": target.defaults[name]}) == json_values(
-        {"": target.params[name]}
-    )
-
-
 def _optimizer(target: Target, schedules: Mapping[str, Any], defaults: bool) -> dict[str, Any]:
-    return _target(target, defaults) | (json_values({"schedule": dict(schedules)}) if schedules else {})
-
-
-def json_values(values: Mapping[str, Any]) -> dict[str, Any]:
-    """`values` as JSON knows them; NaN and infinities, which it does not know, by their names."""
-    plain: dict[str, Any] = json.loads(json.dumps(values, default=_jsonable), parse_constant=str)
-    return plain
-
-
-def _jsonable(value: Any) -> Any:
-    if is_dataclass(value) and not isinstance(value, type):
-        return asdict(value)
-    return str(value)
+    return target.as_json(defaults) | (json_values({"schedule": dict(schedules)}) if schedules else {})

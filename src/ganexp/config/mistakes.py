@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 LONGEST = 500
-"""Characters of a command line that are shown."""
+"""Characters of a line that are shown: an error that refers to itself says the same again and again."""
 
 PRESETS = ("experiment", "sweep")
 """Groups whose options choose options of other groups."""
@@ -36,13 +36,7 @@ def composition_message(error: BaseException) -> str:
             check_presets(sys.argv[1:])
         except ConfigError as refusal:
             return str(refusal)
-    parts: list[str] = []
-    current: BaseException | None = error
-    while current is not None:
-        text = str(current).strip()
-        if text and text not in "\n".join(parts):
-            parts.append(text)
-        current = current.__cause__
+    parts = _texts(error)
     text = "\n".join(parts)
     unknown = re.search(r"Could not (?:override|append to config|delete from config)[^']*'([^']+)'", text)
     wrong = re.search(r"full_key: (\S+)", text)
@@ -64,6 +58,18 @@ def composition_message(error: BaseException) -> str:
     return _no_option(text) or _with_arguments(text)
 
 
+def _texts(error: BaseException) -> list[str]:
+    """What an error and its causes say, each thing once."""
+    texts: list[str] = []
+    cause: BaseException | None = error
+    while cause is not None:
+        text = str(cause).strip()
+        if text and text not in "\n".join(texts):
+            texts.append(text)
+        cause = cause.__cause__
+    return texts
+
+
 def _in_file(key: str, line: str, path: Path) -> str:
     """A mistake in a file of the configuration."""
     if "' not in '" not in line:
@@ -77,16 +83,15 @@ def preset_file(option: str) -> Path:
     from ganexp.config.run_config import conf_dir
 
     words = " ".join(sys.argv[1:]).replace("=", " ").split()
-    given = [Path(folder) for name, folder in pairwise(words) if name in ("--config-dir", "-cd")]
-    paths = [folder / f"{option}.yaml" for folder in (*given, conf_dir())]
+    folders = [Path(folder) for name, folder in pairwise(words) if name in ("--config-dir", "-cd")]
+    paths = [folder / f"{option}.yaml" for folder in (*folders, conf_dir())]
     return next((path for path in paths if path.is_file()), Path(f"{option}.yaml"))
 
 
 def check_presets(texts: Iterable[str]) -> None:
     """Refuse presets that choose a preset again: Hydra goes in circles then, or drops the second one without a word.
 
-    Args:
-        texts: overrides; those of `experiment` and `sweep` are looked at, and the files beside them that they use.
+    Of the overrides `texts`, those of `experiment` and `sweep` are checked, with the files beside them that they use.
 
     Raises:
         ConfigError: naming the file.
@@ -101,7 +106,8 @@ def _check_preset(group: str, name: str, used_by: tuple[str, ...]) -> None:
 
     path = preset_file(f"{group}/{name}")
     try:
-        entries = [entry if isinstance(entry, str) else next(iter(entry)) for entry in _defaults(path)]
+        defaults = list(yaml.safe_load(path.read_text(encoding="utf-8"))["defaults"])
+        entries = [entry if isinstance(entry, str) else next(iter(entry)) for entry in defaults]
     except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError):
         return  # there is none, or Hydra refuses it
     for entry in map(str, entries):
@@ -113,15 +119,9 @@ def _check_preset(group: str, name: str, used_by: tuple[str, ...]) -> None:
         _check_preset(group, entry, (*used_by, name))
 
 
-def _defaults(path: Path) -> list[Any]:
-    import yaml
-
-    return list(yaml.safe_load(path.read_text(encoding="utf-8"))["defaults"])
-
-
 @contextmanager
 def known_launcher() -> Iterator[None]:
-    """Inside, a launcher that is none of Hydra's plugins is refused in words."""
+    """Inside, a launcher that is none of Hydra's plugins raises ConfigError."""
     try:
         yield
     except RuntimeError as error:
@@ -152,20 +152,25 @@ def check_hydra(node: DictConfig, where: str = "hydra") -> None:
 
 
 def _with_arguments(text: str) -> str:
-    """An error that names nothing that was typed, with what was typed."""
+    """The text of an error, with the overrides that were typed where it names none of them."""
     typed = [argument for argument in sys.argv[1:] if "=" in argument]
     if not typed or any(argument in text or argument.partition("=")[0].lstrip("+~") in text for argument in typed):
         return text
-    words = " ".join(typed)
-    return f"{text}\nin the overrides: {words if len(words) <= LONGEST else words[:LONGEST] + ' ...'}"
+    return f"{text}\nin the overrides: {shortened(' '.join(typed))}"
+
+
+def shortened(line: str) -> str:
+    """A line cut after `LONGEST` characters."""
+    return line if len(line) <= LONGEST else f"{line[:LONGEST]} ..."
 
 
 def _no_option(text: str) -> str | None:
-    """For a group that was given null or a number: which group, and what it takes; None for other errors."""
+    """The message for a group whose override is null or a number; None for other errors."""
     from ganexp.config.run_config import conf_dir
 
-    found = re.search(r"Config group override must be a string or a list\. Got (\w+)", text)
-    for key, sign, value in (argument.partition("=") for argument in sys.argv[1:] if found):
+    if "Config group override must be a string or a list. Got " not in text:
+        return None
+    for key, sign, value in (argument.partition("=") for argument in sys.argv[1:]):
         group = key.lstrip("+").partition("@")[0]
         options = sorted(path.stem for path in (conf_dir() / group).glob("*.yaml"))
         if sign and (options or group.startswith("hydra")) and re.fullmatch(NO_TEXT, value, re.IGNORECASE):
@@ -182,13 +187,11 @@ def expected_got(line: str) -> str:
         return "expected a value, got ~, which would take the key away"
     if line.startswith("Missing mandatory value"):
         return "expected a value, got none"
-    found = re.match(r"Invalid value assigned: (\w+) is not a ListConfig", line)
-    if found:
-        return f"expected a list, got a value of type {found[1]}"
-    found = re.match(r"Value '(.*)' of type '(.*)' could not be converted to (\w+)", line)
-    if found:
+    if match := re.match(r"Invalid value assigned: (\w+) is not a ListConfig", line):
+        return f"expected a list, got a value of type {match[1]}"
+    if match := re.match(r"Value '(.*)' of type '(.*)' could not be converted to (\w+)", line):
         names = {"Integer": "a whole number", "Float": "a number", "Boolean": "true or false"}
-        return f"expected {names.get(found[3], found[3])}, got {found[1]!r}"
+        return f"expected {names.get(match[3], match[3])}, got {match[1]!r}"
     return line
 
 

@@ -10,6 +10,7 @@ import fnmatch
 import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -31,26 +32,18 @@ Key = tuple[str | int, ...]
 
 
 def configuration(text: str, where: Path, trust: Sequence[str]) -> DictConfig:
-    """A recorded configuration.
-
-    Args:
-        text: YAML.
-        where: its file, for errors.
-        trust: patterns of resolvers that may be called, beside those of `_target_`.
+    """A recorded configuration: YAML from the file `where`, whose resolvers match patterns in `trust`.
 
     Raises:
         DirectoryError: it is no configuration, or would grow out of all proportion.
         ConfigError: it calls a resolver that is not trusted.
     """
-    try:
-        _refuse_bombs(text, where)
-        found = OmegaConf.create(text)
-        if not isinstance(found, DictConfig):
-            raise DirectoryError(f"{where}: expected a mapping, got a {type(found).__name__}")
-        _check_interpolations(OmegaConf.to_container(found, resolve=False), where, trust)
-    except (OmegaConfBaseException, yaml.YAMLError, RecursionError, ValueError) as error:
-        raise DirectoryError(f"{where}: not a readable configuration ({error})") from None
-    return found
+    with _reading(text, where, "a readable configuration"):
+        config = OmegaConf.create(text)
+        if not isinstance(config, DictConfig):
+            raise DirectoryError(f"{where}: expected a mapping, got a {type(config).__name__}")
+        _check_interpolations(OmegaConf.to_container(config, resolve=False), where, trust)
+    return config
 
 
 def literal(text: str) -> str:
@@ -64,14 +57,9 @@ def working_directory(text: str, where: Path) -> str:
     Raises:
         DirectoryError: it cannot be read.
     """
-    try:
-        _refuse_bombs(text, where)
-        found = yaml.safe_load(text)
-        for key in ("hydra", "runtime", "cwd"):
-            found = found.get(key)
-    except (AttributeError, yaml.YAMLError, RecursionError, ValueError) as error:
-        raise DirectoryError(f"{where}: not a readable configuration ({error})") from None
-    return found if isinstance(found, str) else "."
+    with _reading(text, where, "a readable configuration"):
+        folder = yaml.safe_load(text).get("hydra").get("runtime").get("cwd")
+    return folder if isinstance(folder, str) else "."
 
 
 def overrides(text: str, where: Path) -> list[str]:
@@ -80,14 +68,11 @@ def overrides(text: str, where: Path) -> list[str]:
     Raises:
         DirectoryError: they are no list of texts.
     """
-    try:
-        _refuse_bombs(text, where)
-        found = yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise DirectoryError(f"{where}: not readable ({error})") from None
-    if not isinstance(found, list) or not all(isinstance(each, str) for each in found):
-        raise DirectoryError(f"{where}: expected a list of overrides, got {str(found)[:80]!r}")
-    return found
+    with _reading(text, where, "readable"):
+        texts = yaml.safe_load(text)
+    if not isinstance(texts, list) or not all(isinstance(entry, str) for entry in texts):
+        raise DirectoryError(f"{where}: expected a list of overrides, got {str(texts)[:80]!r}")
+    return texts
 
 
 def check_text(key: str, text: str, trust: Sequence[str]) -> list[str]:
@@ -96,18 +81,29 @@ def check_text(key: str, text: str, trust: Sequence[str]) -> list[str]:
     Raises:
         ConfigError: naming `key` and the resolver.
     """
-    inner = ONE.findall(text)
+    names = ONE.findall(text)
     if "${" in ONE.sub("", text):
         raise ConfigError(f"{key}: expected plain values in a recorded configuration, got {text!r}")
-    calls = [each for each in inner if ":" in each and not DATA_ROOT.fullmatch(each)]
-    for call in calls:
+    for call in names:
+        if ":" not in call or DATA_ROOT.fullmatch(call):
+            continue
         name = call.partition(":")[0].strip()
         if not any(fnmatch.fnmatchcase(name, pattern) for pattern in trust):
             raise ConfigError(
                 f"{key}: expected plain values in a recorded configuration, got {text!r}, which calls {name!r}; "
                 f"if you trust this directory to do that, say so: --trust '{name}'"
             )
-    return [each.strip() for each in inner if ":" not in each]
+    return [name.strip() for name in names if ":" not in name]
+
+
+@contextmanager
+def _reading(text: str, where: Path, what: str) -> Iterator[None]:
+    """Inside, whatever makes the text of a file unreadable becomes a DirectoryError."""
+    try:
+        _refuse_bombs(text, where)
+        yield
+    except (OmegaConfBaseException, yaml.YAMLError, RecursionError, ValueError, AttributeError) as error:
+        raise DirectoryError(f"{where}: not {what} ({error})") from None
 
 
 def _refuse_bombs(text: str, where: Path) -> None:
@@ -124,14 +120,13 @@ def _refuse_bombs(text: str, where: Path) -> None:
 
 def _check_interpolations(raw: Any, where: Path, trust: Sequence[str]) -> None:
     """Refuse interpolations of interpolations that would multiply: ten lines of them stand for gigabytes."""
-    found = [(key, text) for key, text in _texts(raw, ()) if "${" in text]
-    if len(found) > MOST_INTERPOLATIONS:
-        raise DirectoryError(f"{where}: expected at most {MOST_INTERPOLATIONS} interpolations, got {len(found)}")
-    for key, text in found:
+    texts = [(key, text) for key, text in _texts(raw, ()) if "${" in text]
+    if len(texts) > MOST_INTERPOLATIONS:
+        raise DirectoryError(f"{where}: expected at most {MOST_INTERPOLATIONS} interpolations, got {len(texts)}")
+    for key, text in texts:
         name = ".".join(map(str, key))
-        sources = check_text(name, text, trust)
         alone = ONE.fullmatch(text) is not None
-        for source in sources:
+        for source in check_text(name, text, trust):
             if not _is_plain(_at(raw, _absolute(key, source)), alone):
                 raise ConfigError(f"{name}: expected an interpolation of plain values, got {text!r}")
 

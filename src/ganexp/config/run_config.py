@@ -21,11 +21,8 @@ RUNTIME_ARGUMENTS = {"dataset": 0, "model": 1, "loss": 0, "penalty": 0, "logger"
 OPTIONAL = ("notes",)
 """Sections that configurations of 0.1.0 have not."""
 
-ADDED = {"changed_code": "refuse", "own_code_random": "refuse"}
-"""Keys that configurations of earlier versions do not have."""
-
-LONGEST = 500
-"""Characters of an error of OmegaConf that are shown: one that refers to itself says the same again and again."""
+ADDED = ("changed_code", "own_code_random")
+"""Keys that configurations of earlier versions do not have; they have their defaults there."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +33,6 @@ class RunConfig:
         dataset, model, loss, penalty, logger: the functions of those groups with their parameters.
         optim_generator, optim_discriminator: the optimizer function with each net's parameters.
         schedules_generator, schedules_discriminator: parameter of the optimizer -> schedule of its factor.
-        lr: the learning rate as the user gave it (of the generator where the nets differ).
         scores: column -> metric function.
         trainer, metrics, sweep, trust, seed, changed_code, own_code_random: as in the schema.
     """
@@ -56,8 +52,8 @@ class RunConfig:
     sweep: SweepConfig
     trust: tuple[str, ...]
     seed: int
-    changed_code: ChangedCode = "refuse"
-    own_code_random: OwnCodeRandom = "refuse"
+    changed_code: ChangedCode
+    own_code_random: OwnCodeRandom
 
     @property
     def own_targets(self) -> tuple[str, ...]:
@@ -89,11 +85,9 @@ class RunConfig:
 
 
 def load(cfg: DictConfig, trust: Sequence[str] | None = None) -> RunConfig:
-    """Check a composed configuration and convert it.
+    """Check a configuration that Hydra composed, with or without its `hydra` node, and convert it.
 
-    Args:
-        cfg: as composed by Hydra, with or without its `hydra` node.
-        trust: patterns that replace the configuration's own `trust` (for configurations from elsewhere).
+    Patterns in `trust` replace the configuration's own, for configurations from elsewhere.
 
     Raises:
         ConfigError: naming the key, what was expected and what was got.
@@ -103,11 +97,12 @@ def load(cfg: DictConfig, trust: Sequence[str] | None = None) -> RunConfig:
 
 def from_plain(plain: Mapping[str, Any], trust: Sequence[str] | None = None) -> RunConfig:
     """`load` for values that `plain_values` gave."""
-    known, plain = Config.__dataclass_fields__, {**ADDED, **plain}
+    plain = {key: getattr(Config, key) for key in ADDED} | dict(plain)
+    keys = list(Config.__dataclass_fields__)
     for key in plain:
-        if key not in known:
-            raise ConfigError(unknown_key(key, list(known)))
-    for key in known:
+        if key not in keys:
+            raise ConfigError(unknown_key(key, keys))
+    for key in keys:
         if key not in plain and key not in OPTIONAL:
             raise ConfigError(f"{key}: expected a section of the configuration, got none")
     for group in (*RUNTIME_ARGUMENTS, "optim"):
@@ -139,7 +134,7 @@ def from_plain(plain: Mapping[str, Any], trust: Sequence[str] | None = None) -> 
 
 
 def taken_away(group: str) -> str:
-    """What is said of a group without an option."""
+    """The message for a group that has no option."""
     options = ", ".join(sorted(path.stem for path in (conf_dir() / group).glob("*.yaml")))
     return f"{group}: expected one of {options}, got none (~{group} takes the whole group away)"
 
@@ -153,24 +148,23 @@ def plain_values(cfg: DictConfig) -> dict[str, Any]:
     from ganexp.config.hydra_private import detach
 
     try:
-        job = cfg
+        config = cfg
         if "hydra" in cfg:
-            job = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
-            detach(job)
-        values = OmegaConf.to_container(job, resolve=True, throw_on_missing=True)
+            config = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
+            detach(config)
+        values = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
-        raise ConfigError(_in_one_line(error, job)) from None
+        raise ConfigError(_in_one_line(error, config)) from None
     assert isinstance(values, dict)
     return {str(key): value for key, value in values.items()}
 
 
 def _in_one_line(error: OmegaConfBaseException, cfg: DictConfig) -> str:
     """What could not be resolved, and why."""
-    from ganexp.config.mistakes import expected_got
+    from ganexp.config.mistakes import expected_got, shortened
 
-    line = expected_got(str(error).strip().splitlines()[0])
     key = error.full_key or next((str(key) for key in cfg if not _resolves(cfg, str(key))), "the configuration")
-    return f"{key}: {line if len(line) <= LONGEST else f'{line[:LONGEST]} ...'}"
+    return f"{key}: {shortened(expected_got(str(error).strip().splitlines()[0]))}"
 
 
 def _resolves(cfg: DictConfig, key: str) -> bool:
@@ -219,8 +213,8 @@ def _cross_check(config: RunConfig) -> None:
     """Values that are each right but do not go together."""
     objective = config.metrics.objective
     if objective is not None and objective not in config.scores:
-        known = ", ".join(config.scores) or "none (metrics=none measures nothing)"
-        raise ConfigError(f"metrics.objective: expected one of the metrics {known}, got {objective!r}")
+        names = ", ".join(config.scores) or "none (metrics=none measures nothing)"
+        raise ConfigError(f"metrics.objective: expected one of the metrics {names}, got {objective!r}")
     beyond = [epoch for epoch in config.trainer.milestones if epoch > config.trainer.epochs]
     if beyond:
         raise ConfigError(f"trainer.milestones: expected epochs up to {config.trainer.epochs}, got {beyond}")

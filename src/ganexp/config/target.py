@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import fnmatch
+import functools
 import importlib
 import inspect
 import re
@@ -14,6 +15,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 from ganexp.types.bounds import validator
 from ganexp.types.errors import ConfigError
+from ganexp.types.nested import json_values
 
 TRUSTED = {"optim": ("ganexp.optim.*", "torch.optim.*")}
 """What a group may call without being told to trust it; any other group g: `ganexp.<g>.*`."""
@@ -27,10 +29,9 @@ SUPPLIED = {"model": ("num_classes",)}
 
 
 _VALIDATED: dict[tuple[str, str, tuple[str, ...], int], Target] = {}
-"""Nodes of ganexp's own functions and of torch's that were found right; those of a user's own may change."""
+"""Valid nodes of ganexp's own functions and of torch's; those of a user's own may change."""
 
 MOST_VALIDATED = 10_000
-"""Of them that are kept."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,19 @@ class Target:
         """The function's own name."""
         return self.path.rpartition(".")[2]
 
+    def as_json(self, defaults: bool) -> dict[str, Any]:
+        """`_target_` and parameters as JSON knows them, with or without those that have their default."""
+        return dict(self._all_as_json if defaults else self._chosen_as_json)
+
+    @functools.cached_property
+    def _all_as_json(self) -> dict[str, Any]:
+        return json_values({"_target_": self.path, **self.params})
+
+    @functools.cached_property
+    def _chosen_as_json(self) -> dict[str, Any]:
+        usual = json_values(self.defaults)
+        return {n: value for n, value in self._all_as_json.items() if n not in usual or usual[n] != value}
+
     def build(self, *runtime: Any, **supplied: Any) -> Any:
         """Call the function with `runtime` as its leading positional arguments, and those `supplied` that it takes."""
         function = _import(self.path, self.path)
@@ -63,7 +77,7 @@ def validated(group: str, node: Mapping[str, Any], trust: Sequence[str], runtime
     """Check one `_target_` node: that it may be called, and each parameter against the function's annotation.
 
     Args:
-        group: where the node stands in the configuration, e.g. "loss" or "metrics.scores.cfd"; names errors.
+        group: the node's key in the configuration, e.g. "loss" or "metrics.scores.cfd".
         node: `_target_` and parameters, resolved plain values.
         trust: patterns beyond ganexp's own that the user trusts.
         runtime: how many leading parameters ganexp supplies itself.
@@ -99,9 +113,9 @@ def _validated(group: str, node: Mapping[str, Any], trust: Sequence[str], runtim
     origin = f"{getattr(function, '__module__', '')}.{getattr(function, '__qualname__', '')}"
     if not is_trusted(origin, patterns):
         raise ConfigError(f"{group}._target_: {path!r} is defined elsewhere, as {origin!r}, which is not trusted")
-    given = {key: value for key, value in node.items() if key != "_target_"}
+    chosen = {key: value for key, value in node.items() if key != "_target_"}
     defaults = {p.name: p.default for p in inspect.signature(function).parameters.values() if p.default is not p.empty}
-    return Target(path, _parameters(group, function, given, runtime), defaults)
+    return Target(path, _parameters(group, function, chosen, runtime), defaults)
 
 
 def is_own(path: str) -> bool:
@@ -200,20 +214,19 @@ def _import(path: str, key: str) -> Callable[..., Any]:
     return function  # type: ignore[no-any-return]
 
 
-def _parameters(group: str, function: Callable[..., Any], given: dict[str, Any], runtime: int) -> dict[str, Any]:
-    """`given` validated against the signature of `function`, defaults filled in."""
+def _parameters(group: str, function: Callable[..., Any], chosen: dict[str, Any], runtime: int) -> dict[str, Any]:
+    """`chosen` validated against the signature of `function`, defaults filled in."""
     declared = list(inspect.signature(function).parameters.values())[runtime:]
     own = [p for p in declared if p.name not in SUPPLIED.get(group, ())]
     keywords = {p.name: p for p in own if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
     open_ended = any(p.kind is p.VAR_KEYWORD for p in declared)
-    values = dict(given) if open_ended else {}
-    for name in given:
+    values = dict(chosen) if open_ended else {}
+    for name in chosen:
         if name not in keywords and not open_ended:
             raise ConfigError(unknown_key(f"{group}.{name}", list(keywords)))
     for name, parameter in keywords.items():
-        if name in given:
-            annotation = _annotation(function, parameter)
-            values[name] = validate_value(f"{group}.{name}", annotation, given[name])
+        if name in chosen:
+            values[name] = validate_value(f"{group}.{name}", _annotation(function, parameter), chosen[name])
         elif parameter.default is parameter.empty:
             raise ConfigError(f"{group}.{name}: expected a value, got none")
         else:

@@ -11,13 +11,12 @@ from typing import Any
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
-from ganexp.config.identity import json_values
 from ganexp.config.run_config import RunConfig, from_plain
 from ganexp.config.run_spec import identify, load_dataset
 from ganexp.sweep.compose import Composer
 from ganexp.trainer.compatible import check_together
 from ganexp.types.errors import ConfigError, DataError
-from ganexp.types.nested import dotted
+from ganexp.types.nested import dotted, json_values
 from ganexp.types.terminal import ticking
 
 SHOWN_ERRORS = 5

@@ -1,8 +1,10 @@
-"""Nested mappings by dotted keys."""
+"""Nested mappings: by dotted keys, and as JSON."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from dataclasses import asdict, is_dataclass
 from typing import Any
 
 
@@ -15,3 +17,15 @@ def dotted(tree: Mapping[Any, Any], prefix: str = "") -> dict[str, Any]:
         else:
             flat[f"{prefix}{key}"] = value
     return flat
+
+
+def json_values(values: Mapping[str, Any]) -> dict[str, Any]:
+    """`values` as JSON knows them; NaN and infinities, which it does not know, by their names."""
+    plain: dict[str, Any] = json.loads(json.dumps(values, default=_jsonable), parse_constant=str)
+    return plain
+
+
+def _jsonable(value: Any) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    return str(value)
