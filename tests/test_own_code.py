@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import torch
 
-from ganexp.config.own_code import sources
 from ganexp.files.code_record import NOT_REPRODUCIBLE, read_code
 from ganexp.files.record import read_metrics
+from ganexp.files.source_files import sources
 from ganexp.files.status import read as read_status
 from ganexp.trainer import run
 from ganexp.trainer.rehearsal import rehearse

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
+from ganexp.files.source_files import OURS
 from ganexp.types.bounds import validator
 from ganexp.types.errors import ConfigError
 from ganexp.types.nested import json_values
@@ -20,9 +21,6 @@ from ganexp.types.nested import json_values
 TRUSTED = {"optim": ("ganexp.optim.*", "torch.optim.*")}
 """What a group may call without being told to trust it; any other group g: `ganexp.<g>.*`."""
 
-
-OURS = ("ganexp", "torch")
-"""Packages whose versions are recorded, and whose source is not."""
 
 SUPPLIED = {"model": ("num_classes",)}
 """Keywords that ganexp supplies itself where a group's function takes them; no keys of the configuration."""

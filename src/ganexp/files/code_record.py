@@ -47,13 +47,13 @@ class CodeRecord:
 
     @property
     def setting(self) -> str:
-        """`label`, with the word that its numbers cannot be had again where that is so."""
+        """`label`, marked where its numbers cannot be had again."""
         return f"{self.label} (not reproducible)" if self.problems else self.label
 
     @property
     def note(self) -> str:
         """What a reader of its numbers must know, in one line; "" where that is nothing."""
-        same = ", ".join(digest({**each, **self.metrics})[:8] for each in self.training[:-1])
+        same = ", ".join(digest({**earlier, **self.metrics})[:8] for earlier in self.training[:-1])
         words = [NOT_REPRODUCIBLE] if self.problems else []
         words += [f"own code: {self.label} was said to be the same as {same}"] if same else []
         words += [f"own code: seeds are not independent ({'; '.join(self.shared)})"] if self.shared else []
@@ -74,27 +74,24 @@ def read_code(run: Path) -> CodeRecord | None:
     """The record of a run directory; None where there is none (as in those of earlier versions), or a damaged one."""
     try:
         raw = read_json(run / ".hydra" / FILE, SMALL)
-        training = tuple(_sources(each) for each in raw["training"])
-        words = {name: tuple(str(each) for each in raw.get(name, ())) for name in ("problems", "shared")}
-        return CodeRecord(training, _sources(raw["metrics"]), **words) if training else None
+        *training, metrics = (
+            {str(module): str(value) for module, value in sources.items()}
+            for sources in (*raw["training"], raw["metrics"])
+        )
+        problems, shared = (tuple(map(str, raw.get(name, ()))) for name in ("problems", "shared"))
+        return CodeRecord(tuple(training), metrics, problems, shared) if training else None
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
 
 
 def write_code(run: Path, code: CodeRecord) -> None:
     """Write the record of a run directory."""
-    write_json(run / ".hydra" / FILE, {**asdict(code), "training": [dict(each) for each in code.training]})
+    write_json(run / ".hydra" / FILE, asdict(code))
 
 
-def joined(there: CodeRecord | None, now: CodeRecord) -> CodeRecord:
-    """`now`, for a run that was recorded as `there`: other sources stay as earlier ones, and problems stay."""
-    if there is None:
-        return now
-    before = tuple(each for each in there.training if dict(each) != dict(now.training[-1]))
-    problems = tuple(dict.fromkeys((*there.problems, *now.problems)))
-    shared = tuple(dict.fromkeys((*there.shared, *now.shared)))
-    return CodeRecord((*before, now.training[-1]), now.metrics, problems, shared)
-
-
-def _sources(raw: Mapping[str, str]) -> dict[str, str]:
-    return {str(module): str(value) for module, value in raw.items()}
+def joined(before: CodeRecord, code: CodeRecord) -> CodeRecord:
+    """`code`, for a run that is recorded as `before`: other sources stay as earlier ones, and problems stay."""
+    earlier = tuple(sources for sources in before.training if dict(sources) != dict(code.training[-1]))
+    problems = tuple(dict.fromkeys((*before.problems, *code.problems)))
+    shared = tuple(dict.fromkeys((*before.shared, *code.shared)))
+    return CodeRecord((*earlier, code.training[-1]), code.metrics, problems, shared)

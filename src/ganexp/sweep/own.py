@@ -100,17 +100,10 @@ def _alike(point: Point) -> str:
 
 def _rehearsed(point: Point, code: CodeRecord, directory: Path) -> CodeRecord:
     """`code` with what a rehearsal notices; what own code raises is left to the jobs, which record it."""
-    from ganexp.trainer.rehearsal import refuse, rehearse
+    from ganexp.trainer.rehearsal import rehearsed
 
     config = point.config
     spec = RunSpec(
         config, load_dataset(config.dataset), identify(config), directory / point.name, Texts("", "", ""), True
     )
-    try:
-        found = rehearse(spec)
-    except Exception:
-        return code
-    refuse(spec, found)
-    for each in found.shared:
-        log.warning("own code: seeds are not independent: %s", each)
-    return replace(code, problems=found.problems, shared=found.shared)
+    return rehearsed(spec, code)[0]

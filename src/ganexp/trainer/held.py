@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import itertools
 import random
+import sys
 import types
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -25,46 +26,36 @@ GENERATORS = (torch.Generator, np.random.Generator, np.random.RandomState, rando
 OF_TORCH = frozenset(vars(nn.Module())) - {"training"}
 """Attributes of a module that torch keeps: weights, buffers, hooks."""
 
+EMPTY = types.CellType()
+"""What a closure holds of a variable that has no value yet."""
+
 
 def held(roots: Mapping[str, Any]) -> dict[str, str]:
-    """Where a value is held, such as "discriminator.calls" -> the value as text; generators by their state.
-
-    Args:
-        roots: name -> networks, modules (their globals), functions or other objects.
+    """Place, such as "discriminator.calls" -> the value there as text; generators by their state.
 
     Followed are attributes, items, submodules, and the closures, defaults and attributes of functions. Weights and
     buffers of networks, and what only C code can see, are left out.
+
+    Args:
+        roots: name -> networks, modules (their globals), functions or other objects.
     """
-    found: dict[str, str] = {}
+    texts: dict[str, str] = {}
     seen: set[int] = set()
-    todo = deque((name, value, 0) for name, value in roots.items())
-    while todo and len(seen) < MOST:
-        path, value, depth = todo.popleft()
-        text = shown(value)
+    waiting = deque((name, value, 0) for name, value in roots.items())
+    while waiting and len(seen) < MOST:
+        place, value, depth = waiting.popleft()
+        text = _text(value)
         if text is not None:
-            found[path] = text
+            texts[place] = text
         elif id(value) not in seen and depth < DEEPEST:
             seen.add(id(value))
-            todo.extend((f"{path}{name}", each, depth + 1) for name, each in _inside(value))
-    return found
+            waiting.extend((f"{place}{name}", inner, depth + 1) for name, inner in _inside(value))
+    return texts
 
 
 def is_generator(text: str) -> bool:
     """Whether a value that `held` gave is a generator's state."""
     return text.startswith("generator ")
-
-
-def shown(value: Any) -> str | None:
-    """A value as text; None where it has to be looked into."""
-    if isinstance(value, PLAIN):
-        return repr(value)
-    if isinstance(value, Tensor):
-        return digest(value)
-    if isinstance(value, np.ndarray):
-        return f"{value.dtype} {value.shape} {_hash(b'' if value.dtype == object else value.tobytes())}"
-    if isinstance(value, GENERATORS):
-        return f"generator {_hash(_state(value))}"
-    return None
 
 
 def digest(tensor: Tensor) -> str:
@@ -73,17 +64,29 @@ def digest(tensor: Tensor) -> str:
     return f"{tensor.dtype} {tuple(tensor.shape)} {_hash(flat.view(torch.uint8).numpy().data) if flat.numel() else ''}"
 
 
-def _state(generator: Any) -> bytes:
+def state_of(generator: Any) -> str:
+    """The state of a generator of torch, numpy or Python; the modules `random` and `np.random` stand for their own."""
     if isinstance(generator, torch.Generator):
-        return generator.get_state().numpy().tobytes()
+        return f"generator {_hash(generator.get_state().numpy().data)}"
     if isinstance(generator, np.random.Generator):
-        return repr(generator.bit_generator.state).encode()
-    return repr(generator.getstate() if isinstance(generator, random.Random) else _legacy(generator)).encode()
+        state = generator.bit_generator.state
+    elif hasattr(generator, "getstate"):
+        state = generator.getstate()
+    else:
+        state = generator.get_state(legacy=False)
+    with np.printoptions(threshold=sys.maxsize):
+        return f"generator {_hash(repr(state).encode())}"
 
 
-def _legacy(generator: np.random.RandomState) -> object:
-    name, keys, *rest = generator.get_state()
-    return name, np.asarray(keys).tobytes(), rest
+def _text(value: Any) -> str | None:
+    """A value as text; None where it has to be looked into."""
+    if isinstance(value, PLAIN):
+        return repr(value)
+    if isinstance(value, Tensor):
+        return digest(value)
+    if isinstance(value, np.ndarray):
+        return f"{value.dtype} {value.shape} {_hash(b'' if value.dtype == object else value.tobytes())}"
+    return state_of(value) if isinstance(value, GENERATORS) else None
 
 
 def _hash(content: Any) -> str:
@@ -93,51 +96,40 @@ def _hash(content: Any) -> str:
 def _inside(value: Any) -> list[tuple[str, Any]]:
     """(".name" or "[item]", value) of everything that an object holds."""
     if isinstance(value, nn.Module):
-        own = [(f".{name}", each) for name, each in vars(value).items() if name not in OF_TORCH]
-        return [*own, *((f".{name}", each) for name, each in value.named_children()), *_of_class(type(value))]
+        own = {name: inner for name, inner in vars(value).items() if name not in OF_TORCH}
+        return [*_named({**own, **dict(value.named_children())}), *_of_class(type(value))]
     if isinstance(value, Mapping):
         return [(f"[{key if isinstance(key, str | int) else n}]", value[key]) for n, key in enumerate(list(value))]
     if isinstance(value, list | tuple | deque):
-        return [(f"[{number}]", each) for number, each in enumerate(value)]
+        return [(f"[{number}]", inner) for number, inner in enumerate(value)]
     if isinstance(value, types.FunctionType):
-        cells = [cell.cell_contents for cell in value.__closure__ or () if _is_filled(cell)]
-        closure = [(f".{name}", each) for name, each in zip(value.__code__.co_freevars, cells, strict=False)]
+        cells = zip(value.__code__.co_freevars, value.__closure__ or (), strict=True)
+        closure = {name: cell.cell_contents for name, cell in cells if cell != EMPTY}
         defaults = [*(value.__defaults__ or ()), *(value.__kwdefaults__ or {}).values()]
-        return [*closure, *((f".default{n}", each) for n, each in enumerate(defaults)), *_named(vars(value))]
+        return [*_named(closure), *((f".default{n}", each) for n, each in enumerate(defaults)), *_named(vars(value))]
     if isinstance(value, types.MethodType):
         return [("", value.__self__), ("", value.__func__)]
     if isinstance(value, types.ModuleType):
-        return [item for item in _named(vars(value)) if _of(item[1], value)]
+        return [item for item in _named(vars(value)) if _is_of(value, item[1])]
     if isinstance(value, type):
-        return _of_class(value)
+        return list(_of_class(value))
     if hasattr(value, "func") and hasattr(value, "args"):  # functools.partial
         return [("", value.func), ("", list(value.args)), *_named(getattr(value, "keywords", {}))]
     return [*_named(getattr(value, "__dict__", {})), *_of_class(type(value))]
 
 
-def _of_class(kind: type) -> list[tuple[str, Any]]:
+def _of_class(kind: type) -> Iterator[tuple[str, Any]]:
     """Class attributes, of classes that are neither Python's nor torch's."""
-    if kind.__module__.partition(".")[0] in ("builtins", "torch", "numpy", "ganexp", "functools", "collections"):
-        return []
-    return [item for item in _named(vars(kind)) if not isinstance(item[1], type)]
+    if kind.__module__.partition(".")[0] not in ("builtins", "torch", "numpy", "ganexp", "functools", "collections"):
+        yield from (item for item in _named(vars(kind)) if not isinstance(item[1], type))
 
 
-def _of(value: Any, module: types.ModuleType) -> bool:
+def _is_of(module: types.ModuleType, value: Any) -> bool:
     """Whether a global is the module's own and not imported from elsewhere."""
-    if isinstance(value, types.ModuleType):
-        return False
     if isinstance(value, type | types.FunctionType):
         return value.__module__ == module.__name__
-    return True
+    return not isinstance(value, types.ModuleType)
 
 
 def _named(attributes: Mapping[str, Any]) -> list[tuple[str, Any]]:
-    return [(f".{name}", each) for name, each in list(attributes.items()) if not name.startswith("__")]
-
-
-def _is_filled(cell: Any) -> bool:
-    try:
-        cell.cell_contents  # noqa: B018
-    except ValueError:
-        return False
-    return True
+    return [(f".{name}", value) for name, value in list(attributes.items()) if not name.startswith("__")]

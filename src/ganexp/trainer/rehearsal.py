@@ -6,9 +6,10 @@ Nothing of the run itself is touched: networks are built for the rehearsal alone
 from __future__ import annotations
 
 import copy
+import logging
 import random
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from time import perf_counter
@@ -18,33 +19,38 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganexp.config.own_code import sources
 from ganexp.config.run_spec import RunSpec
 from ganexp.config.target import is_own
-from ganexp.files.code_record import NOT_REPRODUCIBLE
+from ganexp.files.code_record import NOT_REPRODUCIBLE, CodeRecord
+from ganexp.files.source_files import sources
 from ganexp.trainer import Batches, Game, TrainState
 from ganexp.trainer.build import build_batches, build_game, build_state, device
-from ganexp.trainer.held import digest, held, is_generator, shown
+from ganexp.trainer.held import digest, held, is_generator, state_of
 from ganexp.trainer.sampling import sampler
 from ganexp.trainer.step import train_step
 from ganexp.types.errors import ConfigError
 from ganexp.types.rng import derive, reseed
+
+log = logging.getLogger("ganexp")
 
 HELPS = (
     "what a step depends on must be in a buffer (register_buffer) or in get_extra_state, and random numbers drawn from "
     "torch, random or numpy.random, which are seeded at each step; own_code_random=allow trains it all the same"
 )
 
-MOST_TOLD = 4
+MOST_NAMED = 4
 """Places that are named in one sentence."""
 
 FEW = 16
 """Numbers in a buffer from which on it can be a generator's state, and no counter."""
 
+Texts = Mapping[str, str]
+"""Place -> what is there; equal texts for equal values."""
+
 
 @dataclass(frozen=True)
 class Rehearsal:
-    """What was noticed.
+    """What a rehearsal shows.
 
     Attributes:
         problems: why the run's numbers could not be had again; empty where they can.
@@ -57,34 +63,66 @@ class Rehearsal:
     step_seconds: float = 0.0
 
 
-@dataclass
 class _Training:
-    """One training from a seed, with all that its own code holds."""
+    """One training of a run from its seed, with all that its own code holds."""
 
-    state: TrainState
-    batches: Batches
-    game: Game
-    seed: int
+    def __init__(self, spec: RunSpec) -> None:
+        # without torch.compile, which changes nothing of what own code holds
+        plain = replace(spec, config=replace(spec.config, trainer=replace(spec.config.trainer, compile=None)))
+        self.state: TrainState = build_state(plain)
+        self.batches: Batches = build_batches(plain)
+        self.game: Game = build_game(plain)
+        self.seed = plain.config.seed
 
     def step(self) -> None:
         reseed(self.state.device, derive(self.seed, "step", self.state.step), everywhere=True)
         train_step(self.state, self.batches.at(self.state.step), self.game)
         self.state.step += 1
 
-    def content(self) -> dict[str, str]:
-        """Where -> what, of weights and buffers; those of optimizers show in the weights after the next step."""
+    def tensors(self) -> dict[str, Tensor]:
+        """Weights and buffers; those of optimizers show in the weights after the next step."""
         tensors, _ = self.state.packed()
-        return {name: str(shown(each) or each) for name, each in tensors.items() if not name.startswith("optimizer_")}
+        return {name: tensor for name, tensor in tensors.items() if not name.startswith("optimizer_")}
+
+    def content(self) -> dict[str, str]:
+        """`tensors` as texts."""
+        return {name: digest(tensor) for name, tensor in self.tensors().items()}
 
     def held(self) -> dict[str, str]:
-        """Where -> what, of all that a checkpoint does not hold."""
+        """What a checkpoint does not hold, as texts."""
         state = self.state
         roots: dict[str, Any] = {"generator": state.generator, "discriminator": state.discriminator, "game": self.game}
-        optimizers = {"optimizer_g": state.optimizer_g, "optimizer_d": state.optimizer_d}
-        for name, optimizer in optimizers.items():
+        for name, optimizer in (("optimizer_g", state.optimizer_g), ("optimizer_d", state.optimizer_d)):
             if is_own(type(optimizer).__module__):
                 roots[name] = {key: value for key, value in vars(optimizer).items() if key != "state"}
         return held(roots)
+
+    def images(self) -> str:
+        """A few images of the generator, as a text."""
+        gan, where = self.state.gan, self.state.device
+        reseed(where, derive(self.seed, "samples"), everywhere=True)
+        counts = self.batches.label_counts(gan.num_classes)
+        return digest(sampler(self.state.sampling_generator, gan.latent, gan.latent_dim, where, label_counts=counts)(8))
+
+
+def rehearsed(spec: RunSpec, code: CodeRecord) -> tuple[CodeRecord, float | None]:
+    """`code` with what a rehearsal shows, and the seconds of a step.
+
+    What own code raises is the run's failure, told with its traceback: there is nothing to show then, and no time.
+
+    Raises:
+        ConfigError: its numbers cannot be had again, unless `own_code_random=allow`.
+    """
+    try:
+        shown = rehearse(spec)
+    except Exception:
+        return code, None
+    if shown.problems and spec.config.own_code_random == "refuse":
+        own = ", ".join(dict.fromkeys(spec.config.own_targets))
+        raise ConfigError(f"{NOT_REPRODUCIBLE} ({own}): {'; '.join(shown.problems)}; {HELPS}")
+    for common in shown.shared:
+        log.warning("own code: seeds are not independent: %s", common)
+    return replace(code, problems=shown.problems, shared=shown.shared), shown.step_seconds
 
 
 def rehearse(spec: RunSpec) -> Rehearsal:
@@ -94,67 +132,51 @@ def rehearse(spec: RunSpec) -> Rehearsal:
         Exception: whatever own code raises when it is first built and trained; the run would meet it too.
     """
     with _untouched(device(spec.config.trainer.device)):
-        first = _built(spec)
+        first = _Training(spec)
         start = first.content()
         first.step()
-        tensors, values = copy.deepcopy(first.state.packed())
+        saved = copy.deepcopy(first.state.packed())
         drawn = _drawn()
         started = perf_counter()
         first.step()
         seconds = perf_counter() - started
         try:
-            problems = _repeated(spec, first, start, (tensors, values))
-            shared = _with_another_seed(spec, start, tensors, drawn, first.held())
+            problems = _repeated(spec, first, start, saved)
+            shared = _with_another_seed(spec, start, saved[0], drawn, first.held())
         except Exception as error:
             problems, shared = [f"built once more, it ends in {type(error).__name__}: {error}"], []
     return Rehearsal(tuple(problems), tuple(shared), seconds)
 
 
-def refuse(spec: RunSpec, found: Rehearsal) -> None:
-    """Refuse a run whose own code cannot give the same numbers again.
-
-    Raises:
-        ConfigError: unless `own_code_random=allow`.
-    """
-    if found.problems and spec.config.own_code_random == "refuse":
-        own = ", ".join(dict.fromkeys(spec.config.own_targets))
-        raise ConfigError(f"{NOT_REPRODUCIBLE} ({own}): {'; '.join(found.problems)}; {HELPS}")
-
-
-def _repeated(spec: RunSpec, first: _Training, start: Mapping[str, str], saved: Any) -> list[str]:
+def _repeated(spec: RunSpec, first: _Training, start: Texts, saved: Any) -> list[str]:
     """What goes otherwise when the same two steps are made again: in one go, and from what was saved between them."""
-    own = {name: sys.modules[name] for name in sources(spec.config.own_targets) if name in sys.modules}
-    end, kept, around = first.content(), first.held(), held(own)
-    again = _built(spec)
-    problems = [f"built twice from one seed, {_places(start, again.content())} differ"]
-    problems = problems if start != again.content() else []
+    modules = {name: sys.modules[name] for name in sources(spec.config.own_targets) if name in sys.modules}
+    end, end_held, end_globals = first.content(), first.held(), held(modules)
+    again = _Training(spec)
+    problems = []
+    if start != again.content():
+        problems += [f"built twice from one seed, {_differing(start, again.content())} differ"]
     again.step()
     again.step()
     if not problems and end != again.content():
-        problems += [f"equal steps from equal states give other numbers ({_places(end, again.content())} differ)"]
-    moved = {name for name, text in held(own).items() if around.get(name) != text}
-    if moved:
+        problems += [f"equal steps from equal states give other numbers ({_differing(end, again.content())} differ)"]
+    if moved := _changed(end_globals, held(modules)):
         problems += [f"{_some(moved)} go on changing with every step, beside what a checkpoint holds"]
-    uneven = {name for name, text in again.held().items() if kept.get(name) != text}
-    loaded = _built(spec)
+    uneven = _changed(end_held, again.held())
+    loaded = _Training(spec)
     loaded.state.unpack(*saved)
     loaded.step()
-    unsaved = {name for name, text in loaded.held().items() if kept.get(name) != text} - uneven
-    if unsaved:
+    if unsaved := _changed(end_held, loaded.held()) - uneven:
         problems += [f"{_some(unsaved)} change with every step, and are not in the state_dict"]
-    if not problems and (other := _places(end, loaded.content())):
+    if not problems and (other := _differing(end, loaded.content())):
         problems += [f"a step after saving and loading gives other numbers ({other} differ)"]
-    if not problems and _images(first) != _images(loaded):
+    if not problems and first.images() != loaded.images():
         problems += ["the generator's images of equal latent vectors differ"]
     return problems
 
 
 def _with_another_seed(
-    spec: RunSpec,
-    start: Mapping[str, str],
-    saved: Mapping[str, Tensor],
-    drawn: Mapping[str, bytes],
-    kept: Mapping[str, str],
+    spec: RunSpec, start: Texts, saved: Mapping[str, Tensor], drawn: Texts, end_held: Texts
 ) -> list[str]:
     """What a training from another seed has in common with this one.
 
@@ -162,33 +184,24 @@ def _with_another_seed(
         spec: this one.
         start: its content before the first step.
         saved: its tensors after the first step.
-        drawn: where the global generators were then.
-        kept: what its own code held after the second step.
+        drawn: the states of the global generators then.
+        end_held: what its own code held after the second step.
     """
-    other = _built(replace(spec, config=replace(spec.config, seed=spec.config.seed + 1)))
-    begun, weights = other.content(), _weights(other.state)
-    equal = [name for name in weights if start.get(name) == begun.get(name)]
+    other = _Training(replace(spec, config=replace(spec.config, seed=spec.config.seed + 1)))
+    other_start, weights = other.content(), _weights(other.state)
+    equal = [name for name in weights if start.get(name) == other_start.get(name)]
     other.step()
-    where = [f"{name}, which own code seeds itself" for name, place in _drawn().items() if place == drawn[name]]
-    buffers = {
-        name: digest(tensor)
-        for name, tensor in other.state.packed()[0].items()
-        if tensor.numel() >= FEW and not name.startswith("optimizer") and name not in weights
-    }
-    same = {name for name, now in buffers.items() if now == digest(saved[name]) and now != start.get(name)}
+    origins = [f"{name}, which own code seeds itself" for name, state in _drawn().items() if state == drawn[name]]
+    states = {n: digest(tensor) for n, tensor in other.tensors().items() if tensor.numel() >= FEW and n not in weights}
+    same = {name for name, state in states.items() if state == digest(saved[name]) and state != start.get(name)}
     generators = {name: text for name, text in other.held().items() if is_generator(text)}
     if generators:
         other.step()
         after = other.held()
-        same |= {n for n, text in generators.items() if after.get(n, text) != text and after[n] == kept.get(n)}
-    found = [f"they start from the same weights ({_some(equal)})"] if equal else []
-    return found + [f"they draw the same numbers from {each}" for each in (*where, *([_some(same)] if same else []))]
-
-
-def _built(spec: RunSpec) -> _Training:
-    """Networks and rules anew, without torch.compile, which changes nothing of what own code holds."""
-    plain = replace(spec, config=replace(spec.config, trainer=replace(spec.config.trainer, compile=None)))
-    return _Training(build_state(plain), build_batches(plain), build_game(plain), plain.config.seed)
+        same |= {n for n, text in generators.items() if after.get(n, text) != text and after[n] == end_held.get(n)}
+    origins += [_some(same)] if same else []
+    common = [f"they start from the same weights ({_some(equal)})"] if equal else []
+    return common + [f"they draw the same numbers from {origin}" for origin in origins]
 
 
 def _weights(state: TrainState) -> set[str]:
@@ -198,32 +211,26 @@ def _weights(state: TrainState) -> set[str]:
     return {name for name, p in named.items() if p.numel() > 1 and bool((p != p.reshape(-1)[0]).any())}
 
 
-def _images(training: _Training) -> str:
-    state, gan = training.state, training.state.gan
-    reseed(state.device, derive(training.seed, "samples"), everywhere=True)
-    counts = training.batches.label_counts(gan.num_classes)
-    return digest(sampler(state.sampling_generator, gan.latent, gan.latent_dim, state.device, label_counts=counts)(8))
+def _drawn() -> dict[str, str]:
+    """The states of the global generators."""
+    generators = {"torch": torch.default_generator, "Python": random, "numpy": np.random}
+    return {f"{name}'s generator": state_of(generator) for name, generator in generators.items()}
 
 
-def _drawn() -> dict[str, bytes]:
-    """Where the global generators are."""
-    legacy: Any = np.random.get_state()
-    return {
-        "torch's generator": torch.get_rng_state().numpy().tobytes(),
-        "Python's generator": repr(random.getstate()).encode(),
-        "numpy's generator": legacy[1].tobytes() + repr(legacy[2:]).encode(),
-    }
+def _changed(before: Texts, now: Texts) -> set[str]:
+    """Places of `now` that were new or otherwise `before`."""
+    return {name for name, text in now.items() if before.get(name) != text}
 
 
-def _places(before: Mapping[str, str], now: Mapping[str, str]) -> str:
-    return _some({name for name in {*before, *now} if before.get(name) != now.get(name) and name != "sums"})
+def _differing(one: Texts, other: Texts) -> str:
+    return _some((_changed(one, other) | _changed(other, one)) - {"sums"})
 
 
-def _some(names: Any) -> str:
+def _some(names: Iterable[str]) -> str:
     """Names in one phrase; of many, the first."""
     ordered = sorted(names)
-    more = f" and {len(ordered) - MOST_TOLD} more" if len(ordered) > MOST_TOLD else ""
-    return ", ".join(ordered[:MOST_TOLD]) + more
+    more = f" and {len(ordered) - MOST_NAMED} more" if len(ordered) > MOST_NAMED else ""
+    return ", ".join(ordered[:MOST_NAMED]) + more
 
 
 @contextmanager

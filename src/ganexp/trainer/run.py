@@ -39,7 +39,7 @@ from ganexp.trainer.finish import draw_closer, draw_losses, objective_value
 from ganexp.trainer.hooks import Session, Signals
 from ganexp.trainer.loop import Limits
 from ganexp.trainer.progress import Progress, estimate_line
-from ganexp.trainer.rehearsal import refuse, rehearse
+from ganexp.trainer.rehearsal import rehearsed
 from ganexp.trainer.step import train_step
 from ganexp.trainer.trajectory import load_generator, longer_with_generator, restore_newest, siblings
 from ganexp.types.endings import FAILED, State
@@ -124,17 +124,10 @@ def _rehearsed(spec: RunSpec) -> tuple[RunSpec, float | None]:
         return spec, None
     for folder in siblings(spec):
         check_code(folder, spec.code, spec.config)
-    try:
-        noticed = rehearse(spec)
-    except Exception:
-        return spec, None  # what own code raises is the run's failure, told with its traceback
-    refuse(spec, noticed)
-    for each in noticed.shared:
-        log.warning("own code: seeds are not independent: %s", each)
-    if noticed.problems:
-        log.warning("%s: %s", NOT_REPRODUCIBLE, "; ".join(noticed.problems))
-    code = replace(spec.code, problems=noticed.problems, shared=noticed.shared)
-    return replace(spec, code=joined(spec.code, code)), noticed.step_seconds
+    code, seconds = rehearsed(spec, spec.code)
+    if seconds is not None and code.problems:
+        log.warning("%s: %s", NOT_REPRODUCIBLE, "; ".join(code.problems))
+    return replace(spec, code=joined(spec.code, code)), seconds
 
 
 def _enter(stack: ExitStack, directory: Path) -> Lease:
