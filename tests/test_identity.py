@@ -5,7 +5,7 @@ import pytest
 
 from ganexp.config.identity import canonical, run_id, trajectory_id
 from ganexp.config.run_config import load
-from ganexp.files.run_folder import _difference as difference
+from ganexp.files.hydra_folder import difference
 from helpers import compose_config
 
 

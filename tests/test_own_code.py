@@ -12,8 +12,8 @@ import torch
 
 from ganexp.files.code_record import NOT_REPRODUCIBLE, read_code
 from ganexp.files.record import read_metrics
+from ganexp.files.run_folder import RunFolder
 from ganexp.files.source_files import sources
-from ganexp.files.status import read as read_status
 from ganexp.trainer import run
 from ganexp.trainer.rehearsal import rehearse
 from ganexp.types.endings import State
@@ -187,7 +187,7 @@ def test_allowed_it_is_said_and_never_continued_from(lab, spec):
     run.execute(short := spec("own_code_random=allow"))
     done = run.execute(longer := spec("own_code_random=allow", "trainer.epochs=3"))
     assert done.message.startswith(NOT_REPRODUCIBLE)
-    assert read_status(longer.directory).note == NOT_REPRODUCIBLE
+    assert RunFolder(longer.directory).status().note == NOT_REPRODUCIBLE
     result = json.loads((longer.directory / "result.json").read_text())
     assert result["provenance"]["own_code"]["note"] == NOT_REPRODUCIBLE
     assert len(numbers(longer.directory)) == 3
