@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +12,14 @@ import ganexp
 
 def test_every_public_name_is_there() -> None:
     assert [getattr(ganexp, name).__name__ for name in ganexp.__all__] == ganexp.__all__
+
+
+def test_every_public_name_is_shown_and_typed() -> None:
+    assert set(ganexp.__all__) <= set(dir(ganexp))
+    tree = ast.parse(Path(ganexp.__file__).read_text())
+    typed = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module != "__future__"]
+    homes = {alias.name: node.module for node in typed for alias in node.names if node.module != "importlib"}
+    assert {name: homes[name] for name in ganexp.__all__} == ganexp._HOMES
 
 
 def test_importing_the_package_imports_nothing_else() -> None:

@@ -1,4 +1,4 @@
-"""ganexp: experiment sweeps of GANs. Everything here is imported when it is first used, torch included."""
+"""ganexp: experiment sweeps of GANs. What users write is imported from here, each name when it is first used."""
 
 from __future__ import annotations
 
@@ -6,22 +6,73 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ganexp.dataset.load import Reference
+    from ganexp.dataset.prepared import Source, Split
+    from ganexp.logger import Logger
+    from ganexp.metrics import ByClass, Estimate, Metric, ScoringContext
     from ganexp.report.summary import load_metrics, load_summary
-    from ganexp.types import GAN, AdversarialLoss, Dataset, Scores
+    from ganexp.types import GAN, AdversarialLoss, Dataset, Optimizer, Penalty, Scores
+    from ganexp.types.schedule import Moment, Schedule
 
-__all__ = ["GAN", "AdversarialLoss", "Dataset", "Scores", "load_metrics", "load_summary"]
+__all__ = [
+    "GAN",
+    "AdversarialLoss",
+    "ByClass",
+    "Dataset",
+    "Estimate",
+    "Logger",
+    "Metric",
+    "Moment",
+    "Optimizer",
+    "Penalty",
+    "Reference",
+    "Schedule",
+    "Scores",
+    "ScoringContext",
+    "Source",
+    "Split",
+    "load_metrics",
+    "load_summary",
+]
 
-_HOMES = {
-    "GAN": "ganexp.types",
-    "AdversarialLoss": "ganexp.types",
-    "Dataset": "ganexp.types",
-    "Scores": "ganexp.types",
-    "load_metrics": "ganexp.report.summary",
-    "load_summary": "ganexp.report.summary",
+_MODULES = {
+    "ganexp.dataset.load": ("Reference",),
+    "ganexp.dataset.prepared": (
+        "Source",
+        "Split",
+    ),
+    "ganexp.logger": ("Logger",),
+    "ganexp.metrics": (
+        "ByClass",
+        "Estimate",
+        "Metric",
+        "ScoringContext",
+    ),
+    "ganexp.report.summary": (
+        "load_metrics",
+        "load_summary",
+    ),
+    "ganexp.types": (
+        "GAN",
+        "AdversarialLoss",
+        "Dataset",
+        "Optimizer",
+        "Penalty",
+        "Scores",
+    ),
+    "ganexp.types.schedule": (
+        "Moment",
+        "Schedule",
+    ),
 }
+_HOMES = {name: module for module, names in _MODULES.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'ganexp' has no attribute {name!r}")
     return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -106,7 +106,13 @@ def _no_formula(text: str) -> str:
 
 
 def load_summary(directory: Path | str) -> pd.DataFrame:
-    """The summary of a sweep as its files are now, one row for each run that was asked for.
+    """The summary of a sweep as its files are now, one row for each requested run.
+
+    >>> import ganexp
+    >>> summary = ganexp.load_summary("multirun/digits-grid")
+    >>> best = summary[summary.state == "COMPLETED"].sort_values("cfd").iloc[0]
+    >>> sorted(summary.state.unique())
+    ['COMPLETED', 'DIVERGED']
 
     Args:
         directory: a sweep directory; summary.csv need not be there. Where nothing else is there, it is read.
@@ -129,6 +135,12 @@ def load_summary(directory: Path | str) -> pd.DataFrame:
 
 def load_metrics(directory: Path | str) -> pd.DataFrame:
     """All epochs of all runs of a sweep in long form: metrics.csv's columns after `run_id`.
+
+    >>> import ganexp
+    >>> curves = ganexp.load_metrics("multirun/digits-grid")
+    >>> list(curves.columns[:3])
+    ['run_id', 'epoch', 'step']
+    >>> last = curves.groupby("run_id").last()
 
     Raises:
         DirectoryError: there are no runs, or the plan is damaged.

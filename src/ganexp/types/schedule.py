@@ -49,6 +49,11 @@ class Moment:
 class Schedule:
     """A factor that goes from `start` to `end` over a span, and stays there.
 
+    >>> from ganexp import Moment, Schedule
+    >>> schedule = Schedule("linear", start=1.0, end=0.5, epochs=10)
+    >>> [schedule.at(Moment(step=0, epochs=epochs, kimg=0.0)) for epochs in (0.0, 5.0, 20.0)]
+    [1.0, 0.75, 0.5]
+
     Attributes:
         shape: how it goes; "constant" stays at `start`.
         start: factor at the beginning.

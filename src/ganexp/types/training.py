@@ -1,0 +1,153 @@
+"""What a training is made of: networks, loss, penalty, optimizer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from ganexp.types.schedule import Moment, Schedule
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+Critic = Callable[["Tensor"], "Tensor"]
+"""A discriminator whose labels, if it takes any, are settled: images (B, C, H, W) in [-1, 1] -> logits (B,)."""
+
+
+@dataclass(frozen=True)
+class GAN:
+    """A pair of networks.
+
+    >>> import torch
+    >>> from torch import nn
+    >>> from ganexp import GAN
+    >>> def tiny(image_shape, *, latent_dim: int = 8) -> GAN:  # conf/model/tiny.yaml names it as its _target_
+    ...     channels, rows, columns = image_shape
+    ...     size = channels * rows * columns
+    ...     generator = nn.Sequential(nn.Linear(latent_dim, size), nn.Tanh(), nn.Unflatten(1, image_shape))
+    ...     discriminator = nn.Sequential(nn.Flatten(), nn.Linear(size, 1), nn.Flatten(0))
+    ...     return GAN(generator, discriminator, latent_dim)
+    >>> tiny((1, 28, 28)).generator(torch.randn(5, 8)).shape
+    torch.Size([5, 1, 28, 28])
+
+    A network whose attribute `batch_independent` is true declares that what it makes of one image does not depend on
+    the others in the batch (no batch statistics): such batches are joined, and gradient penalties make sense.
+
+    Attributes:
+        generator: (B, latent_dim) -> (B, C, H, W) in [-1, 1]; conditional: (z, labels (B,) int64).
+        discriminator: (B, C, H, W) in [-1, 1] -> (B,) logits, never probabilities; conditional: (images, labels).
+        latent_dim: length of the latent vector z.
+        latent: distribution of z: N(0, I), or uniform on (-sqrt 3, sqrt 3), which has unit variance too.
+        num_classes: labels are 0 .. num_classes - 1; None: the networks take no labels.
+    """
+
+    generator: nn.Module
+    discriminator: nn.Module
+    latent_dim: int
+    latent: Literal["normal", "uniform"] = "normal"
+    num_classes: int | None = None
+
+
+@dataclass(frozen=True)
+class AdversarialLoss:
+    """The two players' losses, as functions of logits.
+
+    >>> import torch
+    >>> from ganexp import AdversarialLoss
+    >>> def least_squares() -> AdversarialLoss:
+    ...     return AdversarialLoss(
+    ...         discriminator=lambda real, fake: (real - 1).square().mean() + fake.square().mean(),
+    ...         generator=lambda real, fake: (fake - 1).square().mean(),
+    ...         probabilistic=False,
+    ...     )
+    >>> least_squares().discriminator(torch.ones(4), torch.full((4,), 0.5))
+    tensor(0.2500)
+
+    Attributes:
+        discriminator: (real logits (B,), fake logits (B,)) -> scalar to minimise.
+        generator: (real logits (B,) or None, fake logits (B,)) -> scalar to minimise.
+        warmup_generator: used instead of `generator` in epochs 1 .. warmup_epochs.
+        warmup_epochs: number of warm-up epochs.
+        probabilistic: sigma(logit) is the discriminator's probability that an image is real.
+        generator_uses_real: the generator's loss needs the real logits (relativistic losses).
+        lipschitz: the game is defined over Lipschitz discriminators (Wasserstein losses).
+    """
+
+    discriminator: Callable[[Tensor, Tensor], Tensor]
+    generator: Callable[[Tensor | None, Tensor], Tensor]
+    warmup_generator: Callable[[Tensor | None, Tensor], Tensor] | None = None
+    warmup_epochs: int = 0
+    probabilistic: bool = True
+    generator_uses_real: bool = False
+    lipschitz: bool = False
+
+    def generator_at(self, epoch: int) -> Callable[[Tensor | None, Tensor], Tensor]:
+        """The generator's loss in `epoch` (1-based)."""
+        if self.warmup_generator is not None and epoch <= self.warmup_epochs:
+            return self.warmup_generator
+        return self.generator
+
+
+@dataclass(frozen=True)
+class Penalty:
+    """A term beside the discriminator's loss, or a constraint of its weights.
+
+    >>> from ganexp import Moment, Penalty
+    >>> def drift(*, weight: float = 1e-3) -> Penalty:  # Karras et al. 2018, appendix A.1
+    ...     return Penalty(lambda critic, real, fake: weight * critic(real).square().mean(), every_steps=4)
+    >>> [drift().weight(step, Moment.start()) for step in range(5)]  # in which discriminator steps, and how much
+    [4.0, 0.0, 0.0, 0.0, 4.0]
+
+    Attributes:
+        term: (critic, real (B, C, H, W), fake (B, C, H, W), both float32) -> scalar that is added to its loss.
+        every_steps: the term is taken in every so many of its steps, times as much (lazy regularisation, Karras et
+            al. 2020, StyleGAN2, section 3.1).
+        schedule: factor of the term over the training.
+        constrain: done to the discriminator after each of its steps.
+        per_image: the term is about the gradient at single images, which batch statistics would mix.
+        lipschitz_only: makes sense only with losses that ask for a Lipschitz discriminator.
+    """
+
+    term: Callable[[Critic, Tensor, Tensor], Tensor] | None = None
+    every_steps: int = 1
+    schedule: Schedule = field(default_factory=Schedule)
+    constrain: Callable[[nn.Module], None] | None = None
+    per_image: bool = False
+    lipschitz_only: bool = False
+
+    def weight(self, d_step: int, now: Moment) -> float:
+        """Factor of the term in the discriminator's step number `d_step` (from 0); 0 where it is not taken."""
+        if self.term is None or d_step % self.every_steps:
+            return 0.0
+        return self.every_steps * self.schedule.at(now)
+
+
+class Optimizer(Protocol):
+    """What training calls of an optimizer; those of torch.optim have it.
+
+    >>> import torch
+    >>> from ganexp import Optimizer
+    >>> def averaged(parameters, *, lr: float = 1e-4) -> Optimizer:
+    ...     return torch.optim.ASGD(parameters, lr=lr)
+    >>> optimizer = averaged([torch.nn.Parameter(torch.ones(1))], lr=0.1)
+    >>> optimizer.param_groups[0]["lr"]
+    0.1
+
+    Attributes:
+        param_groups: settings by name, such as "lr"; schedules change them.
+    """
+
+    param_groups: list[dict[str, Any]]
+
+    def step(self) -> Any:
+        """Update the parameters from their gradients."""
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Drop the gradients."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """{"state": {index of the parameter: {name: value}}, ...}."""
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take over what `state_dict` gave."""
