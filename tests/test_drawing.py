@@ -10,12 +10,12 @@ import sys
 import matplotlib
 import pytest
 
-from ganexp.files import pictures
+from ganexp.files import png
 from ganexp.files.checkpoint import load, save
 from ganexp.files.drawing import decoration, default_style, drawn
 from ganexp.files.run_folder import RunFolder
 from ganexp.report.write import write_report
-from ganexp.trainer import run
+from ganexp.trainer import figures, run
 from ganexp.types.endings import State
 from helpers import TINY, make_spec
 
@@ -27,7 +27,7 @@ def test_settings_of_the_user_do_not_reach_a_picture(tmp_path):
 
     def bytes_of(name):
         with default_style():
-            pictures.losses_figure(tmp_path / name, rows, 0)
+            figures.losses_figure(tmp_path / name, rows, 0)
         return (tmp_path / name).read_bytes()
 
     plain = bytes_of("a.png")
@@ -53,8 +53,8 @@ def full(*_, **__):
 def test_a_disk_that_is_full_at_the_pictures_alone_leaves_a_finished_run(tmp_path, data_root, monkeypatch):
     monkeypatch.setenv("GANEXP_DATA", str(data_root))
     scored = [text for text in TINY if text != "metrics=none"]
-    monkeypatch.setattr(pictures, "save_grid", full)
-    monkeypatch.setattr(pictures, "losses_figure", full)
+    monkeypatch.setattr(png, "save_grid", full)
+    monkeypatch.setattr(figures, "losses_figure", full)
     monkeypatch.setattr("ganexp.files.run_folder._link", full)
     done = run.execute(make_spec(tmp_path, *scored, "metrics.num_samples=48", "metrics.pictures=true"))
     assert done.state is State.COMPLETED
@@ -69,7 +69,7 @@ def test_scores_are_written_before_anything_is_drawn(tmp_path, data_root, monkey
         assert (path.parent / "result.json").exists()
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(pictures, "losses_figure", killed)
+    monkeypatch.setattr(figures, "losses_figure", killed)
     with pytest.raises(KeyboardInterrupt):
         run.execute(make_spec(tmp_path, *TINY))
 
@@ -88,7 +88,7 @@ def test_matplotlib_is_imported_whatever_its_settings(tmp_path, backend):
     settings.parent.mkdir()
     settings.write_bytes(b"\xff\xfe broken")
     code = (
-        "from ganexp.files.drawing import default_style; from ganexp.files.pictures import losses_figure\n"
+        "from ganexp.files.drawing import default_style; from ganexp.trainer.figures import losses_figure\n"
         "with default_style(): losses_figure('x.png', [{'epoch': 1, 'd_loss': 1.0, 'g_loss': 1.0}], 0)\n"
         "import os; print(os.environ['MPLBACKEND'], os.environ['MATPLOTLIBRC'])"
     )

@@ -8,8 +8,9 @@ from ganexp.loss import non_saturating, wgan
 from ganexp.model import mlp
 from ganexp.optim import adam
 from ganexp.penalty import clip, none, r1, r1_r2, r2, wgan_gp
-from ganexp.trainer import Game, Minibatch, TrainState
-from ganexp.trainer.step import train_step
+from ganexp.trainer.batches import Minibatch
+from ganexp.trainer.state import TrainState
+from ganexp.trainer.step import Game, train_step
 from ganexp.types import Penalty
 from ganexp.types.schedule import Moment, Schedule
 

@@ -11,7 +11,9 @@ import torch
 from matplotlib.figure import Figure
 from PIL import Image
 
-from ganexp.files.pictures import LOG_4, grid, losses_figure, save_grid, save_png, slerp, to_uint8
+from ganexp.files.png import grid, save_grid, save_png, to_uint8
+from ganexp.trainer.figures import LOG_4, losses_figure
+from ganexp.trainer.sampling import slerp
 from ganexp.types.errors import Diverged
 
 
@@ -231,7 +233,7 @@ def test_figure_of_no_epochs_is_refused(tmp_path):
 def test_neither_torch_nor_pyplot_is_imported(tmp_path):
     code = f"""
 import sys
-from ganexp.files.pictures import losses_figure
+from ganexp.trainer.figures import losses_figure
 assert "torch" not in sys.modules and "matplotlib" not in sys.modules
 losses_figure({str(tmp_path / "losses.png")!r}, [{{"epoch": 1, "d_loss": 1.0, "g_loss": 1.0}}], 0)
 assert "matplotlib.pyplot" not in sys.modules

@@ -8,8 +8,7 @@ import sys
 import pytest
 
 from ganexp.sweep.stopping import stopped_by
-from ganexp.trainer.hooks import Signals
-from ganexp.types.streams import stop_signals
+from ganexp.trainer.signals import Signals, stop_signals
 
 TALK = "from ganexp.types.streams import keep_working; keep_working(); print(chr(233), flush=True); print('x' * 10**6)"
 """A program that says more than a pipe holds."""

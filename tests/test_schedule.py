@@ -6,7 +6,7 @@ import torch
 from ganexp.config.identity import canonical, run_id, trajectory_id
 from ganexp.config.run_config import load
 from ganexp.optim import adam, sgd
-from ganexp.trainer import TrainState
+from ganexp.trainer.state import TrainState
 from ganexp.types import GAN
 from ganexp.types.errors import ConfigError
 from ganexp.types.schedule import Moment, Schedule

@@ -9,10 +9,11 @@ import pytest
 import torch
 
 from ganexp.config.run_config import conf_dir, load
-from ganexp.trainer import Batches, Game, TrainState
+from ganexp.trainer.batches import Batches
 from ganexp.trainer.compatible import check_penalty
 from ganexp.trainer.sampling import sampler
-from ganexp.trainer.step import train_step
+from ganexp.trainer.state import TrainState
+from ganexp.trainer.step import Game, train_step
 from ganexp.types.errors import ConfigError
 from helpers import compose_config
 

@@ -91,7 +91,7 @@ def sample(
 
     from ganexp.config.own_code import check, own_code, with_answer
     from ganexp.config.reopen import open_config, parse_checkpoint
-    from ganexp.files.pictures import to_uint8
+    from ganexp.files.png import to_uint8
     from ganexp.trainer.sampling import STEPS, decode, interpolations, latents, sampler
     from ganexp.types.rng import derive, reseed
 
@@ -179,7 +179,7 @@ def _write(out: Path, images: NDArray[np.uint8], columns: int) -> None:
     import numpy as np
 
     from ganexp.files.atomic import replacing
-    from ganexp.files.pictures import save_grid
+    from ganexp.files.png import save_grid
 
     if out.suffix == ".png":
         save_grid(out, images, columns)

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from ganexp.files.pictures import save_png
+from ganexp.files.png import save_png
 from ganexp.logger import tensorboard
 from ganexp.types.errors import ConfigError
 

@@ -196,7 +196,7 @@ def _result(run: PlannedRun, rows: Sequence[Mapping[str, Any]], recipe: Recipe, 
 
 def _pictures(place: Path, done: int, run: PlannedRun) -> None:
     """Grids as a run writes them: 8 x 8 images of 28 pixels, doubled, 2 pixels apart."""
-    from ganexp.files.pictures import grid, save_png
+    from ganexp.files.png import grid, save_png
 
     (place / "samples").mkdir()
     y, x = np.mgrid[:28, :28]

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from ganexp.files.pictures import to_training_float
-from ganexp.trainer import Batches
+from ganexp.files.png import to_training_float
+from ganexp.trainer.batches import Batches
 
 CPU = torch.device("cpu")
 

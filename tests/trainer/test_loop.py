@@ -5,8 +5,10 @@ import torch
 from ganexp.loss import non_saturating
 from ganexp.model import mlp
 from ganexp.optim import adam, sgd
-from ganexp.trainer import Batches, Game, TrainState, train
-from ganexp.trainer.loop import Limits
+from ganexp.trainer.batches import Batches
+from ganexp.trainer.loop import Limits, train
+from ganexp.trainer.state import TrainState
+from ganexp.trainer.step import Game
 from ganexp.types.errors import Diverged, Interrupted
 
 SHAPE = (1, 4, 4)

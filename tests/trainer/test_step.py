@@ -11,9 +11,9 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from ganexp.loss import minimax, non_saturating, relativistic
 from ganexp.model import mlp
 from ganexp.optim import adam
-from ganexp.trainer import Game, Minibatch, TrainState
-from ganexp.trainer.state import SUMS
-from ganexp.trainer.step import noise, train_step
+from ganexp.trainer.batches import Minibatch
+from ganexp.trainer.state import SUMS, TrainState
+from ganexp.trainer.step import Game, noise, train_step
 from ganexp.types import GAN
 from ganexp.types.schedule import Moment
 

@@ -15,6 +15,8 @@ from ganexp.config.target import Target, is_own
 from ganexp.files.code_record import CodeRecord
 from ganexp.files.hydra_folder import Texts
 from ganexp.files.run_folder import RunFolder
+from ganexp.files.status import Status
+from ganexp.types.endings import State
 from ganexp.types.errors import DataError
 
 if TYPE_CHECKING:
@@ -74,6 +76,11 @@ class RunSpec:
     def folder(self) -> RunFolder:
         """Its run directory, as an object."""
         return RunFolder(self.directory)
+
+    def status(self, state: State, epoch: int = 0, error: Mapping[str, str] | None = None) -> Status:
+        """What its status.json says at the begin of `state`."""
+        identity, epochs = self.identity, self.config.trainer.epochs
+        return Status(state, epoch, epochs, identity.run_id, identity.trajectory_id, error=error, note=self.note)
 
     @property
     def note(self) -> str:

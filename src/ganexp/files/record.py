@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ganexp.files.atomic import write_json, write_text
+from ganexp.files.atomic import write_text
 from ganexp.files.contents import Result, Rows, check
 from ganexp.files.foreign import MEDIUM, read_json, read_text
 
@@ -82,11 +82,6 @@ def is_cadence(epoch: int, every: int | None) -> bool:
     return epoch in (1, 2, 5)
 
 
-def write_result(path: Path, result: Mapping[str, Any]) -> None:
-    """Write result.json atomically."""
-    write_json(path, result)
-
-
 def read_result(path: Path) -> dict[str, Any] | None:
     """The content of a result.json, or None where there is none, or one that no run wrote."""
     try:
@@ -95,6 +90,11 @@ def read_result(path: Path) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return dict(value)
+
+
+def half_a(values: Mapping[str, Any], metric: str, default: Any = None) -> Any:
+    """A metric's value on reference half A, which settings are chosen by; where it has no halves, its only value."""
+    return values.get(f"{metric}_half_a", values.get(metric, default))
 
 
 def best_row(rows: Sequence[Row], objective: str, direction: str) -> dict[str, Any] | None:

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ganexp.files.pictures import to_float
+from ganexp.files.png import to_float
 from ganexp.metrics.numerics import seeded
 from ganexp.types import ImageShape
 

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ganexp.files.pictures import to_float, to_uint8
+from ganexp.files.png import to_float, to_uint8
 from ganexp.metrics.extractor import Extractor, cached_features
 from ganexp.metrics.metric import ExtractorSource, ImageSet, Metric, ScoringContext, columns_of, value_of
 from ganexp.metrics.protocol import describe

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ganexp.files.pictures import to_uint8
+from ganexp.files.png import to_uint8
 from ganexp.metrics.classifiers import classifier
 from ganexp.metrics.evaluator import Evaluator
 from ganexp.metrics.extractor import cached_features

@@ -12,7 +12,7 @@ from pathlib import Path
 from PIL import Image
 
 from ganexp.files.foreign import MEDIUM, open_file
-from ganexp.files.pictures import READABLE_PIXELS
+from ganexp.files.png import READABLE_PIXELS
 from ganexp.files.raster import open_raster
 from ganexp.files.run_folder import RunFolder
 from ganexp.report.collect import Run

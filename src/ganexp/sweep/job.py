@@ -33,8 +33,8 @@ def run_job(spec: RunSpec, cfg: DictConfig, hydra: Any) -> float | None:
         ConfigError: the configuration, the data or own code changed since the sweep was planned.
         SystemExit: 128 + n where signal n told this process to stop.
     """
-    from ganexp.trainer.hooks import REQUEUEING
     from ganexp.trainer.run import execute
+    from ganexp.trainer.signals import REQUEUEING
 
     _check_planned(spec)
     spec = replace(spec, judge=_judge(cfg, hydra))
@@ -83,10 +83,7 @@ def _judge(cfg: DictConfig, hydra: Any) -> Callable[[int, float], bool] | None:
 
 def _spread(spec: RunSpec, state: State, error: dict[str, str] | None) -> None:
     """Give the runs of a trajectory that were not reached the state that it ended in."""
-    from ganexp.files.status import Status
     from ganexp.trainer.trajectory import shorter
 
     for run in (*(shorter(spec, epochs) for epochs in spec.config.sweep.read_off), spec):
-        identity = run.identity
-        status = Status(state, 0, run.config.trainer.epochs, identity.run_id, identity.trajectory_id, error=error)
-        run.folder.write_ending(status, run.texts, identity.content)
+        run.folder.write_ending(run.status(state, error=error), run.texts, run.identity.content)

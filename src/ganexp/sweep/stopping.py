@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from ganexp.types.streams import ignore_next, restore, stop_signals
+from ganexp.trainer.signals import ignore_next, restore, stop_signals
 
 
 class Stop:

@@ -1,8 +1,9 @@
-"""Training: the step, the loop around it, the state that it changes and the minibatches that it sees."""
+"""One run, from what is to be done to its result.
 
-from ganexp.trainer.batches import Batches, Minibatch
-from ganexp.trainer.loop import Hooks, train
-from ganexp.trainer.state import TrainState
-from ganexp.trainer.step import Game
-
-__all__ = ["Batches", "Game", "Hooks", "Minibatch", "TrainState", "train"]
+- run: the whole story on one screen; build: networks, batches, rules and metrics of a run
+- loop, step, batches, state, ema: training itself; hooks: what happens around its steps
+- trajectory: runs that differ in epochs alone, of which one is read off another
+- finish, result, figures, sampling, observe: what a run leaves
+- compatible, storable, rehearsal, held: what is refused before any work
+- progress, signals: the terminal, and requests to stop
+"""

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ganexp.files.pictures import to_training_float
+from ganexp.files.png import to_training_float
 from ganexp.types.rng import derive
 from ganexp.types.schedule import Moment
 

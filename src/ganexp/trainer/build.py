@@ -2,19 +2,40 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
 
 from ganexp.config.run_spec import RunSpec
-from ganexp.trainer import Batches, Game, TrainState
+from ganexp.trainer.batches import Batches
+from ganexp.trainer.state import TrainState
+from ganexp.trainer.step import Game
 from ganexp.types.errors import DataError
 from ganexp.types.rng import derive, reseed, reseed_others
 
 if TYPE_CHECKING:
     from ganexp.config.run_config import RunConfig
+    from ganexp.logger import Logger
     from ganexp.metrics import Evaluator
     from ganexp.types import Dataset
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A run about which nothing is left to be refused.
+
+    Attributes:
+        spec: the run.
+        evaluator: scores its generators; None where nothing is measured.
+        logger: where its rows go besides metrics.csv.
+        step_seconds: of a training step, where own code was rehearsed.
+    """
+
+    spec: RunSpec
+    evaluator: Evaluator | None
+    logger: Logger
+    step_seconds: float | None = None
 
 
 def settings(spec: RunSpec) -> torch.device:

@@ -23,11 +23,12 @@ from ganexp.config.run_spec import RunSpec
 from ganexp.config.target import is_own
 from ganexp.files.code_record import NOT_REPRODUCIBLE, CodeRecord
 from ganexp.files.source_files import sources
-from ganexp.trainer import Batches, Game, TrainState
+from ganexp.trainer.batches import Batches
 from ganexp.trainer.build import build_batches, build_game, build_state, device
 from ganexp.trainer.held import digest, held, is_generator, state_of
 from ganexp.trainer.sampling import sampler
-from ganexp.trainer.step import train_step
+from ganexp.trainer.state import TrainState
+from ganexp.trainer.step import Game, train_step
 from ganexp.types.errors import ConfigError
 from ganexp.types.rng import derive, reseed
 

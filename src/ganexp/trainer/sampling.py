@@ -8,11 +8,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ganexp.files.pictures import slerp
 from ganexp.types.rng import derive
 
 STEPS = 10
 """Pictures in one row of an interpolation, its two ends among them."""
+
+DEGENERATE_SINE = 1e-6
 
 BLOCK = 256
 """Images are generated in padded blocks of this many, so that the numbers do not depend on the count asked for."""
@@ -138,6 +139,32 @@ def interpolations(sample: GeneratorSampler, rows: int, labels: Tensor | None = 
     labels = sample.labels(rows) if labels is None else labels
     repeated = None if labels is None else labels.repeat_interleave(STEPS)
     return decode(sample.generator, z, sample.device, repeated)
+
+
+def slerp(a: Tensor, b: Tensor, t: float | Tensor) -> Tensor:
+    """Interpolate between latent vectors along the great circle (Shoemake 1985; for GANs: White 2016, section 2.1).
+
+    With w the angle between a and b: `sin((1 - t) w) / sin(w) a + sin(t w) / sin(w) b`. Where a and b are parallel,
+    opposite, or one of them is zero, there is no such circle, and the path is the straight line.
+
+    Args:
+        a: floating (..., D), the start.
+        b: floating (..., D), the end; its length may differ from a's.
+        t: position in [0, 1]; a tensor must broadcast against (..., 1), e.g. (T, 1) for T points between two (D,).
+
+    Returns:
+        (..., D): a at t = 0, b at t = 1.
+    """
+    unit_a = a / a.norm(dim=-1, keepdim=True).clamp_min(1e-30)
+    unit_b = b / b.norm(dim=-1, keepdim=True).clamp_min(1e-30)
+    # Kahan's form of the angle: exact for small ones too, where the arc cosine is not.
+    angle = 2 * (unit_a - unit_b).norm(dim=-1, keepdim=True).atan2((unit_a + unit_b).norm(dim=-1, keepdim=True))
+    sine = angle.sin()
+    degenerate = (sine < DEGENERATE_SINE) | (a == 0).all(-1, keepdim=True) | (b == 0).all(-1, keepdim=True)
+    sine = sine.masked_fill(degenerate, 1.0)
+    curved = ((1 - t) * angle).sin() / sine * a + (t * angle).sin() / sine * b
+    path: Tensor = curved.where(~degenerate, (1 - t) * a + t * b)
+    return path
 
 
 def _padded(rows: Tensor) -> Tensor:

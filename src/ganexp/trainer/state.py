@@ -19,6 +19,10 @@ SUMS = ("d_loss", "g_loss", "d_real", "d_fake", "weight")
 """Running sums over the images of the epoch in progress."""
 
 
+VALUES = ("step", "train_seconds", "history")
+"""Attributes of a `TrainState` that a checkpoint's metadata holds, beside its networks, optimizers and sums."""
+
+
 class TrainState:
     """A training in progress; `save` and `restore` carry all of it.
 
@@ -65,15 +69,20 @@ class TrainState:
 
     def apply_schedules(self, now: Moment) -> None:
         """Give the optimizers the settings that are theirs at `now`."""
-        optimizers = (self.optimizer_g, self.optimizer_d)
+        optimizers = self._optimizers().values()
         for optimizer, schedules, values in zip(optimizers, self._schedules, self._unscheduled, strict=True):
             for name, schedule in schedules.items():
                 for group in optimizer.param_groups:
                     group[name] = values[name] * schedule.at(now)
 
     def _modules(self) -> dict[str, nn.Module]:
+        """The networks that a checkpoint holds, by the prefix of their tensors there."""
         modules = {"generator": self.generator, "discriminator": self.discriminator}
         return modules if self.average is None else {**modules, "average": self.average}
+
+    def _optimizers(self) -> dict[str, Optimizer]:
+        """The optimizers that a checkpoint holds, by the prefix of their tensors there."""
+        return {"optimizer_g": self.optimizer_g, "optimizer_d": self.optimizer_d}
 
     def packed(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Everything that a checkpoint holds: tensors by name, which are not copies, and JSON-able values."""
@@ -81,12 +90,11 @@ class TrainState:
         for name, module in self._modules().items():
             tensors |= checkpoint.prefixed(name, checkpoint.module_state(module))
         scalars: dict[str, Any] = {}
-        for name, optimizer in (("optimizer_g", self.optimizer_g), ("optimizer_d", self.optimizer_d)):
+        for name, optimizer in self._optimizers().items():
             packed, rest = checkpoint.pack_optimizer(name, optimizer)
             tensors |= packed
             scalars |= rest
-        state = {"step": self.step, "train_seconds": self.train_seconds, "history": self.history, "scalars": scalars}
-        return tensors, state
+        return tensors, {**{name: getattr(self, name) for name in VALUES}, "scalars": scalars}
 
     def save(self, path: Path, meta: dict[str, Any]) -> None:
         """Write everything to one checkpoint file."""
@@ -105,17 +113,18 @@ class TrainState:
         return meta
 
     def unpack(self, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
-        """Take over what `packed` gave."""
+        """Take over what `packed` returned."""
         for name, module in self._modules().items():
             checkpoint.load_module(module, checkpoint.without_prefix(name, tensors))
-        for name, optimizer in (("optimizer_g", self.optimizer_g), ("optimizer_d", self.optimizer_d)):
+        for name, optimizer in self._optimizers().items():
             checkpoint.unpack_optimizer(name, optimizer, tensors, meta["scalars"])
         self.sums = tensors["sums"].to(self.device)
-        self.step, self.train_seconds, self.history = meta["step"], meta["train_seconds"], meta["history"]
+        for name in VALUES:
+            setattr(self, name, meta[name])
 
     def _check_fits(self, path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
         """CorruptCheckpointError where a checkpoint is not of these networks, before anything is changed."""
-        missing = {"epoch", "step", "train_seconds", "history", "scalars"} - meta.keys()
+        missing = {"epoch", "scalars", *VALUES} - meta.keys()
         expected: dict[str, torch.Size | None] = {"sums": self.sums.shape}
         for name, module in self._modules().items():
             shapes = {key: getattr(value, "shape", None) for key, value in module.state_dict().items()}

@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from omegaconf import OmegaConf
 from torch import nn
 
 from ganexp.config.run_spec import RunSpec, identify
-from ganexp.files import checkpoint
+from ganexp.files import atomic, checkpoint
 from ganexp.files.checkpoint import CorruptCheckpointError
 from ganexp.files.code_record import read_code
+from ganexp.files.drawing import decoration
+from ganexp.files.foreign import folder_below
 from ganexp.files.hydra_folder import Texts
+from ganexp.files.lease import HeldError
 from ganexp.files.record import Row
 from ganexp.files.run_folder import RunFolder
+from ganexp.trainer.finish import draw_losses
 from ganexp.trainer.state import TrainState
+from ganexp.types.endings import State
+
+if TYPE_CHECKING:
+    from ganexp.trainer.hooks import Session
 
 OF_THE_LONGER: dict[str, Any] = {
     "trainer.milestones": [],
@@ -105,15 +114,37 @@ def restore_newest(
     return None
 
 
-def longer_with_generator(spec: RunSpec, epoch: int) -> tuple[Path, list[Row]] | None:
+def read_off_longer(session: Session) -> str | None:
+    """Take the end of a run from a longer run of its trajectory that kept the generator of its last epoch.
+
+    Returns:
+        The longer run's name, or None where there is none: then `session` is as it was.
+    """
+    spec, training = session.spec, session.training
+    epoch = spec.config.trainer.epochs
+    longer = None if spec.config.trainer.max_steps else _longer_with_generator(spec, epoch)
+    if longer is None:
+        return None
+    folder, rows = longer
+    session.progress.note(f"read off {folder.path.name}, without training")
+    load_generator(training.generator, folder.generator_checkpoint(epoch))
+    training.average, training.history, training.step = None, rows, int(rows[-1]["step"] or 0)
+    training.train_seconds = float(rows[-1]["train_seconds"] or 0.0)
+    with decoration(spec.directory / "samples"):
+        spec.folder.link_samples(folder, epoch)
+    spec.folder.write_rows(rows, list(spec.config.scores))
+    return folder.path.name
+
+
+def _longer_with_generator(spec: RunSpec, epoch: int) -> tuple[RunFolder, list[Row]] | None:
     """A sibling that kept the generator of `epoch`, with its metrics cut to there; None where there is none."""
-    for folder in siblings(spec):
-        path = RunFolder(folder).generator_checkpoint(epoch)
+    for folder in map(RunFolder, siblings(spec)):
+        path = folder.generator_checkpoint(epoch)
         if not path.exists():
             continue
         try:
             checkpoint.load(path)
-            rows = [row for row in RunFolder(folder).rows() if int(row["epoch"] or 0) <= epoch]
+            rows = [row for row in folder.rows() if int(row["epoch"] or 0) <= epoch]
         except (CorruptCheckpointError, OSError, ValueError, KeyError):
             continue
         if [row["epoch"] for row in rows] == list(range(1, epoch + 1)):
@@ -121,15 +152,66 @@ def longer_with_generator(spec: RunSpec, epoch: int) -> tuple[Path, list[Row]] |
     return None
 
 
-def load_generator(like: nn.Module, path: Path) -> nn.Module:
-    """A copy of the generator `like` with the weights of a generator checkpoint, in eval mode.
+def write_shorter(session: Session, epoch: int) -> None:
+    """Write the directory of the run of this trajectory that ends at `epoch`, whose generator is kept.
+
+    Where that run is held or finished already, or its generator was never kept or is damaged, nothing happens: that
+    run is trained by itsession.
+    """
+    path = session.spec.folder.generator_checkpoint(epoch)
+    short = shorter(session.spec, epoch)
+    rows = session.training.history[:epoch]
+    if not path.exists() or short.folder.finished_result() is not None:
+        return
+    if len(session.training.history) == epoch:
+        scores = session.scores(epoch)
+    else:
+        try:
+            generator = load_generator(copy.deepcopy(session.training.sampling_generator), path)
+        except CorruptCheckpointError as error:
+            session.progress.note(f"{error}; {short.directory.name} is not read off")
+            return
+        scores = session.scores_of(generator, epoch)
+    _write(short, session.spec.folder, rows, session.result(short, rows, scores))
+
+
+def _write(short: RunSpec, longer: RunFolder, rows: Sequence[Row], result: Mapping[str, Any]) -> None:
+    """Write the directory of a shorter run of a trajectory, from the longer run's files.
+
+    Args:
+        short: the shorter run.
+        longer: has the generator of the shorter one's last epoch.
+        rows: metrics.csv cut to the shorter run's epochs.
+        result: its result.json.
+    """
+    folder, epoch = short.folder, short.config.trainer.epochs
+    short.directory.mkdir(parents=True, exist_ok=True)
+    folder.claim(short.identity.run_id, short.identity.content)
+    with contextlib.suppress(HeldError), folder.lease() as lease:
+        status = folder.status()
+        if status is not None and status.state is State.COMPLETED:
+            return
+        if lease.locked:
+            folder.drop_left_over()
+        lease.begin(short.status(State.RUNNING, epoch))
+        folder.write_record(short.texts, short.identity.content, short.code)
+        folder.write_rows(rows, list(short.config.scores))
+        with decoration(short.directory / "samples"):
+            folder.link_samples(longer, epoch)
+        folder_below(short.directory, "checkpoints")
+        atomic.copy(longer.generator_checkpoint(epoch), folder.generator_checkpoint(epoch))
+        folder.write_result({**result, "read_off": longer.path.name})
+        draw_losses(short, rows)
+        lease.update(state=State.COMPLETED)
+
+
+def load_generator(generator: nn.Module, path: Path) -> nn.Module:
+    """Put the weights of a generator checkpoint into `generator`; returns it in eval mode.
 
     Raises:
         CorruptCheckpointError: the file is damaged.
     """
-    tensors, _ = checkpoint.load(path)
-    generator = copy.deepcopy(like)
-    checkpoint.load_module(generator, tensors)
+    checkpoint.load_module(generator, checkpoint.load(path)[0])
     return generator.eval()
 
 

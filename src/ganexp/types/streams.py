@@ -1,4 +1,4 @@
-"""What a process owes to whoever started it: messages that cost no work, and signals that ask it to stop."""
+"""Standard streams whose failure costs messages and no work, and through which nothing acts on a terminal."""
 
 from __future__ import annotations
 
@@ -9,9 +9,7 @@ import logging
 import os
 import re
 import select
-import signal
 import sys
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ganexp.types.terminal import plain
@@ -123,22 +121,3 @@ def reader_gone() -> bool:
     poll = select.poll()
     poll.register(1, 0)
     return any(events & (select.POLLERR | select.POLLHUP) for _, events in poll.poll(0))
-
-
-def stop_signals() -> tuple[signal.Signals, ...]:
-    """The signals by which a process is asked to stop and save: SIGHUP only where it was not ignored (nohup)."""
-    hang_up = () if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else (signal.SIGHUP,)
-    return (signal.SIGINT, signal.SIGTERM, *hang_up)
-
-
-def ignore_next(number: int) -> None:
-    """Ignore SIGHUP from now on where `number` is it: a terminal that closes sends it more than once."""
-    if number == signal.SIGHUP:
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)
-
-
-def restore(handlers: Mapping[Any, Any]) -> None:
-    """Give signals the handlers that they had, but for a SIGHUP that came and is ignored since."""
-    for number, handler in handlers.items():
-        if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, handler)
