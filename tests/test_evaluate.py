@@ -92,7 +92,7 @@ def test_scores_do_not_depend_on_the_batch_size(spec):
     """The same generator scored under another configuration of the trainer."""
     done = run.execute(spec("trainer.epochs=1"))
     asked = spec("trainer.epochs=1", "trainer.batch_size=7")
-    from ganexp.config.reopen import generator_weights
+    from ganexp.files.generator import generator_weights
     from ganexp.trainer.build import build_state, make_evaluator
     from ganexp.trainer.sampling import sampler
 

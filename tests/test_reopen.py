@@ -2,7 +2,8 @@
 
 import pytest
 
-from ganexp.config.reopen import generator_weights, open_run, parse_checkpoint, run_dirs
+from ganexp.config.reopen import open_run, run_dirs
+from ganexp.files.generator import generator_weights, parse_checkpoint
 from ganexp.sample import sample
 from ganexp.trainer import run
 from ganexp.types.errors import ConfigError, DirectoryError

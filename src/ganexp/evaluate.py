@@ -36,7 +36,8 @@ def main(
 
     Scores of the last epoch go into result.json, those of another epoch into evaluations/epoch_<n>.json.
     """
-    from ganexp.config.reopen import parse_checkpoint, run_dirs
+    from ganexp.config.reopen import run_dirs
+    from ganexp.files.generator import parse_checkpoint
 
     with reporting():
         epoch = parse_checkpoint(checkpoint)
@@ -85,10 +86,11 @@ def evaluate(
         Refused: no such run, checkpoint or metric, or data that the metrics cannot be computed on.
     """
     from ganexp.config.own_code import check, own_code, with_answer
-    from ganexp.config.reopen import generator_weights, open_run
+    from ganexp.config.reopen import open_run
     from ganexp.files import owned
     from ganexp.files.checkpoint import load_module
     from ganexp.files.code_record import read_code, write_code
+    from ganexp.files.generator import generator_weights
     from ganexp.trainer.build import build_state, derived, make_evaluator
     from ganexp.trainer.compatible import check_together
     from ganexp.trainer.sampling import sampler

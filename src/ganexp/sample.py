@@ -90,7 +90,8 @@ def sample(
     import torch
 
     from ganexp.config.own_code import check, own_code, with_answer
-    from ganexp.config.reopen import open_config, parse_checkpoint
+    from ganexp.config.reopen import open_config
+    from ganexp.files.generator import parse_checkpoint
     from ganexp.files.png import to_uint8
     from ganexp.trainer.sampling import STEPS, decode, interpolations, latents, sampler
     from ganexp.types.rng import derive, reseed
@@ -150,8 +151,8 @@ def load_gan(run_dir: Path, config: RunConfig, epoch: int | None) -> tuple[GAN, 
     Raises:
         DirectoryError: no such checkpoint, or one of another network.
     """
-    from ganexp.config.reopen import generator_weights
     from ganexp.files.checkpoint import load_module
+    from ganexp.files.generator import generator_weights
 
     weights, meta = generator_weights(run_dir, epoch)
     if "image_shape" not in meta:

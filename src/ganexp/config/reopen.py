@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -17,15 +16,12 @@ from ganexp.config import recorded
 from ganexp.config.run_config import RunConfig, load
 from ganexp.config.run_spec import RunSpec, identify, load_dataset
 from ganexp.config.target import is_trusted
-from ganexp.files import checkpoint, plan
+from ganexp.files import plan
 from ganexp.files.data_root import only_own_root
 from ganexp.files.foreign import SMALL, read_text
 from ganexp.files.hydra_folder import Texts
-from ganexp.files.run_folder import RunFolder
+from ganexp.files.run_folder import RunFolder, run_folders
 from ganexp.types.errors import ConfigError, DirectoryError
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 LOCAL_LOGGERS = ("ganexp.logger.csv", "ganexp.logger.tensorboard")
 """They write in the run directory alone; others send what they are told to where their configuration says."""
@@ -91,55 +87,10 @@ def run_dirs(folder: Path) -> list[Path]:
     """
     if RunFolder(folder).status() is not None:
         return [folder]
-    found = sorted(p.parent for p in folder.glob("*/status.json") if not p.parent.is_symlink())
-    if not found:
+    runs = [run.path for run in run_folders(folder)]
+    if not runs:
         raise DirectoryError(f"{folder}: expected a run or sweep directory, found no status.json in it")
-    return found
-
-
-def parse_checkpoint(text: str | None) -> int | None:
-    """The epoch in 'epoch=20', or None for the newest generator.
-
-    Raises:
-        DirectoryError: another form.
-    """
-    if text is None:
-        return None
-    key, _, value = text.partition("=")
-    if key != "epoch" or not (value.isascii() and value.isdigit() and len(value) < 10):
-        raise DirectoryError(f"--checkpoint: expected 'epoch=<number>', got {text!r}")
-    return int(value)
-
-
-def generator_weights(run: Path, epoch: int | None) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Weights and metadata of the sampling generator of a run, at `epoch` or the newest there is.
-
-    Where the file of that epoch's generator is damaged, the full checkpoint of the same epoch stands in for it, and
-    never another epoch.
-
-    Raises:
-        DirectoryError: there is none, naming the epochs that there are, and what is damaged.
-    """
-    kept = {
-        int(n): p for p in RunFolder(run).generator_checkpoints() if (n := p.stem.removeprefix("generator_")).isdigit()
-    }
-    wanted = max(kept, default=None) if epoch is None else epoch
-    damaged: list[str] = []
-    for path in [*([kept[wanted]] if wanted in kept else []), *RunFolder(run).state_checkpoints()]:
-        try:
-            tensors, meta = checkpoint.load(path)
-        except checkpoint.CorruptCheckpointError as error:
-            damaged.append(str(error))
-            continue
-        if path in kept.values():
-            return tensors, meta
-        if wanted in (None, meta.get("epoch")):
-            average = checkpoint.without_prefix("average", tensors)
-            return average or checkpoint.without_prefix("generator", tensors), meta
-    asked = "of some epoch" if wanted is None else f"of epoch {wanted}"
-    raise DirectoryError(
-        "\n  ".join([f"{run}: expected a generator {asked}, found those of epochs {sorted(kept)}", *damaged])
-    )
+    return runs
 
 
 def _anchor_root(cfg: DictConfig, folder: str) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ganexp.config.run_config import RunConfig
 from ganexp.config.run_spec import load_dataset
+from ganexp.config.target import is_own
 from ganexp.types import GAN, AdversarialLoss, Dataset, ImageShape, Penalty
 from ganexp.types.errors import ConfigError, DataError, Refused
 
@@ -17,11 +18,8 @@ if TYPE_CHECKING:
 COPIES = 2
 """Numbers kept for each weight, at least: itself and its gradient."""
 
-OURS = ("ganexp.", "torch.")
-"""Where what is called comes from, unless it is a user's own."""
-
 _CHECKED: set[str] = set()
-"""Combinations that this process found to be right."""
+"""Combinations that passed in this process."""
 
 
 def check_together(config: RunConfig) -> None:
@@ -29,15 +27,14 @@ def check_together(config: RunConfig) -> None:
 
     Raises:
         DataError: a conditional model without labels.
-        ConfigError: a model that does not fit the images, or a penalty that does not fit the loss or the model.
+        ConfigError: a model that fits neither images nor memory, or cannot be stored or compiled; a penalty that does
+            not fit the loss or the model.
     """
     dataset = load_dataset(config.dataset)
-    if config.conditional and (dataset.train_labels is None or dataset.reference_labels is None):
-        raise DataError(f"model.conditional: expected a dataset with labels, got {dataset.name} without")
     if config.conditional:
         _check_labels(dataset)
-    targets = [(target.path, dict(target.params)) for target in (config.model, config.loss, config.penalty)]
-    targets += [(target.path, dict(target.params)) for target in (config.optim_generator, config.optim_discriminator)]
+    trained = (config.model, config.optim_generator, config.optim_discriminator)
+    targets = [(target.path, dict(target.params)) for target in (*trained, config.loss, config.penalty)]
     size = [config.trainer.batch_size, config.trainer.d_steps, config.trainer.device, config.trainer.compile]
     key = json.dumps([targets, dataset.image_shape, dataset.num_classes, size], sort_keys=True, default=str)
     if key in _CHECKED:
@@ -50,7 +47,7 @@ def check_together(config: RunConfig) -> None:
         raise
     except Exception:
         return  # what a user's own function raises is the run's failure, told with its traceback
-    own = any(not t.path.startswith(OURS) for t in (config.model, config.optim_generator, config.optim_discriminator))
+    own = any(is_own(target.path) for target in trained)
     if own:
         from ganexp.trainer.storable import check_storable, refuse_lazy
 
@@ -59,7 +56,11 @@ def check_together(config: RunConfig) -> None:
     if own:
         check_storable(config, dataset)
     if penalty is not None:
-        _check_compiled(config, penalty)
+        if penalty.per_image and config.trainer.compile is not None:
+            raise ConfigError(
+                f"trainer.compile: expected null with penalty={config.penalty.name}, which needs second derivatives "
+                f"that compiled networks do not have, got {config.trainer.compile}"
+            )
         check_penalty(config.penalty.name, penalty, config.loss.name, loss, gan.discriminator)
     _CHECKED.add(key)
 
@@ -68,16 +69,17 @@ def _outline(config: RunConfig, dataset: Dataset) -> GAN:
     """The networks, on "meta", where weights take no memory; real ones where a user's own function wants that."""
     import torch
 
-    shape = dataset.image_shape
+    def build() -> GAN:
+        gan: GAN = config.model.build(dataset.image_shape, num_classes=dataset.num_classes)
+        return gan
+
     try:
         with torch.device("meta"):
-            outline: GAN = config.model.build(shape, num_classes=dataset.num_classes)
-        return outline
+            return build()
     except Refused:
         raise
     except Exception:
-        whole: GAN = config.model.build(shape, num_classes=dataset.num_classes)
-        return whole
+        return build()
 
 
 def check_memory(gan: GAN, config: RunConfig, image_shape: ImageShape) -> None:
@@ -91,10 +93,10 @@ def check_memory(gan: GAN, config: RunConfig, image_shape: ImageShape) -> None:
         return
     weights = sum(p.numel() for net in (gan.generator, gan.discriminator) for p in net.parameters())
     images = trainer.batch_size * trainer.d_steps * prod(image_shape)
-    needed, there = 4 * (COPIES * weights + images), total_memory()
-    if needed > there:
+    needed, memory = 4 * (COPIES * weights + images), total_memory()
+    if needed > memory:
         raise ConfigError(
-            f"model: expected networks and batches that fit into this machine's {there / 2**30:,.0f} GiB of memory, "
+            f"model: expected networks and batches that fit into this machine's {memory / 2**30:,.0f} GiB of memory, "
             f"got {weights:,} weights with gradients and {images // prod(image_shape):,} generated images at once, "
             f"which take at least {needed / 2**30:,.0f} GiB"
         )
@@ -108,23 +110,15 @@ def total_memory() -> int:
 
 
 def _check_labels(dataset: Dataset) -> None:
-    """Refuse labels that are not 0 .. num_classes - 1."""
+    """Refuse a dataset without labels, or with others than 0 .. num_classes - 1."""
     for labels in (dataset.train_labels, dataset.reference_labels):
-        assert labels is not None
+        if labels is None or dataset.train_labels is None:
+            raise DataError(f"model.conditional: expected a dataset with labels, got {dataset.name} without")
         if labels.min() < 0 or labels.max() >= (dataset.num_classes or 0):
             raise DataError(
                 f"model.conditional: expected labels from 0 to {(dataset.num_classes or 0) - 1} in {dataset.name}, "
                 f"got {labels.min()} to {labels.max()}"
             )
-
-
-def _check_compiled(config: RunConfig, penalty: Penalty) -> None:
-    """Refuse to compile networks whose gradients are part of the loss."""
-    if penalty.per_image and config.trainer.compile is not None:
-        raise ConfigError(
-            f"trainer.compile: expected null with penalty={config.penalty.name}, which needs second derivatives that "
-            f"compiled networks do not have, got {config.trainer.compile}"
-        )
 
 
 def check_penalty(
@@ -140,7 +134,7 @@ def check_penalty(
             f"penalty={penalty_name}: expected a loss over Lipschitz critics (loss=wgan), got loss={loss_name}: "
             "bounding the weights stands for that condition (Arjovsky et al. 2017), elsewhere it only shrinks logits"
         )
-    if penalty.lipschitz_only and _parametrized(discriminator):
+    if penalty.lipschitz_only and any(hasattr(module, "parametrizations") for module in discriminator.modules()):
         raise ConfigError(
             f"penalty={penalty_name}: expected model.spectral_norm=false, got true: normalised weights do not change "
             "with the size of what is clipped"
@@ -152,7 +146,3 @@ def check_penalty(
             "gradient at one of them is not its own (Gulrajani et al. 2017, section 4); dcgan has "
             "model.discriminator_norm=none"
         )
-
-
-def _parametrized(net: nn.Module) -> bool:
-    return any(hasattr(module, "parametrizations") for module in net.modules())

@@ -11,9 +11,9 @@ import random
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -49,23 +49,22 @@ Texts = Mapping[str, str]
 """Place -> what is there; equal texts for equal values."""
 
 
-@dataclass(frozen=True)
-class Rehearsal:
-    """What a rehearsal shows.
+class _Snapshot(NamedTuple):
+    """What a training is made of at some step.
 
     Attributes:
-        problems: why the run's numbers could not be had again; empty where they can.
-        shared: what its training has in common with that of another seed.
-        step_seconds: of one training step.
+        tensors: weights and buffers; those of optimizers show in the weights after the next step.
+        held: what own code holds beside them, which no checkpoint has.
+        drawn: the states of the global generators.
     """
 
-    problems: tuple[str, ...] = ()
-    shared: tuple[str, ...] = ()
-    step_seconds: float = 0.0
+    tensors: Texts
+    held: Texts
+    drawn: Texts
 
 
 class _Training:
-    """One training of a run from its seed, with all that its own code holds."""
+    """One training of a run from its seed."""
 
     def __init__(self, spec: RunSpec) -> None:
         # without torch.compile, which changes nothing of what own code holds
@@ -81,22 +80,22 @@ class _Training:
         self.state.step += 1
 
     def tensors(self) -> dict[str, Tensor]:
-        """Weights and buffers; those of optimizers show in the weights after the next step."""
         tensors, _ = self.state.packed()
         return {name: tensor for name, tensor in tensors.items() if not name.startswith("optimizer_")}
 
-    def content(self) -> dict[str, str]:
-        """`tensors` as texts."""
-        return {name: digest(tensor) for name, tensor in self.tensors().items()}
+    def weights(self) -> set[str]:
+        """Names of the weights that are not one number throughout, as biases are at the start."""
+        nets = {"generator": self.state.generator, "discriminator": self.state.discriminator}
+        weights = {f"{net}.{name}": p for net, module in nets.items() for name, p in module.named_parameters()}
+        return {name for name, p in weights.items() if p.numel() > 1 and bool((p != p.reshape(-1)[0]).any())}
 
-    def held(self) -> dict[str, str]:
-        """What a checkpoint does not hold, as texts."""
+    def snapshot(self) -> _Snapshot:
         state = self.state
         roots: dict[str, Any] = {"generator": state.generator, "discriminator": state.discriminator, "game": self.game}
         for name, optimizer in (("optimizer_g", state.optimizer_g), ("optimizer_d", state.optimizer_d)):
             if is_own(type(optimizer).__module__):
                 roots[name] = {key: value for key, value in vars(optimizer).items() if key != "state"}
-        return held(roots)
+        return _Snapshot({name: digest(each) for name, each in self.tensors().items()}, held(roots), _drawn())
 
     def images(self) -> str:
         """A few images of the generator, as a text."""
@@ -115,101 +114,89 @@ def rehearsed(spec: RunSpec, code: CodeRecord) -> tuple[CodeRecord, float | None
         ConfigError: its numbers cannot be had again, unless `own_code_random=allow`.
     """
     try:
-        shown = rehearse(spec)
+        problems, shared, seconds = rehearse(spec)
     except Exception:
         return code, None
-    if shown.problems and spec.config.own_code_random == "refuse":
+    if problems and spec.config.own_code_random == "refuse":
         own = ", ".join(dict.fromkeys(spec.config.own_targets))
-        raise ConfigError(f"{NOT_REPRODUCIBLE} ({own}): {'; '.join(shown.problems)}; {HELPS}")
-    for common in shown.shared:
+        raise ConfigError(f"{NOT_REPRODUCIBLE} ({own}): {'; '.join(problems)}; {HELPS}")
+    for common in shared:
         log.warning("own code: seeds are not independent: %s", common)
-    return replace(code, problems=shown.problems, shared=shown.shared), shown.step_seconds
+    return replace(code, problems=tuple(problems), shared=tuple(shared)), seconds
 
 
-def rehearse(spec: RunSpec) -> Rehearsal:
+def rehearse(spec: RunSpec) -> tuple[list[str], list[str], float]:
     """Two steps of a run, as often as it takes to see whether they can be had again.
+
+    Returns:
+        Why the run's numbers could not be had again; what its training has in common with that of another seed; and
+        the seconds of one training step.
 
     Raises:
         Exception: whatever own code raises when it is first built and trained; the run would meet it too.
     """
     with _untouched(device(spec.config.trainer.device)):
         first = _Training(spec)
-        start = first.content()
+        start = first.snapshot()
         first.step()
         saved = copy.deepcopy(first.state.packed())
-        drawn = _drawn()
         started = perf_counter()
         first.step()
         seconds = perf_counter() - started
+        end = first.snapshot()
         try:
-            problems = _repeated(spec, first, start, saved)
-            shared = _with_another_seed(spec, start, saved[0], drawn, first.held())
+            return _problems(spec, first, start, end, saved), _shared(spec, start, end), seconds
         except Exception as error:
-            problems, shared = [f"built once more, it ends in {type(error).__name__}: {error}"], []
-    return Rehearsal(tuple(problems), tuple(shared), seconds)
+            return [f"built once more, it ends in {type(error).__name__}: {error}"], [], seconds
 
 
-def _repeated(spec: RunSpec, first: _Training, start: Texts, saved: Any) -> list[str]:
+def _problems(spec: RunSpec, first: _Training, start: _Snapshot, end: _Snapshot, saved: Any) -> list[str]:
     """What goes otherwise when the same two steps are made again: in one go, and from what was saved between them."""
     modules = {name: sys.modules[name] for name in sources(spec.config.own_targets) if name in sys.modules}
-    end, end_held, end_globals = first.content(), first.held(), held(modules)
+    globals_before = held(modules)
     again = _Training(spec)
-    problems = []
-    if start != again.content():
-        problems += [f"built twice from one seed, {_differing(start, again.content())} differ"]
+    again_start = again.snapshot()
     again.step()
     again.step()
-    if not problems and end != again.content():
-        problems += [f"equal steps from equal states give other numbers ({_differing(end, again.content())} differ)"]
-    if moved := _changed(end_globals, held(modules)):
-        problems += [f"{_some(moved)} go on changing with every step, beside what a checkpoint holds"]
-    uneven = _changed(end_held, again.held())
+    again_end = again.snapshot()
+    moved = _changed(globals_before, held(modules))
     loaded = _Training(spec)
     loaded.state.unpack(*saved)
     loaded.step()
-    if unsaved := _changed(end_held, loaded.held()) - uneven:
+    loaded_end = loaded.snapshot()
+    unsaved = _changed(end.held, loaded_end.held) - _changed(end.held, again_end.held)
+    problems = []
+    if start.tensors != again_start.tensors:
+        problems += [f"built twice from one seed, {_differing(start, again_start)} differ"]
+    elif end.tensors != again_end.tensors:
+        problems += [f"equal steps from equal states give other numbers ({_differing(end, again_end)} differ)"]
+    if moved:
+        problems += [f"{_some(moved)} go on changing with every step, beside what a checkpoint holds"]
+    if unsaved:
         problems += [f"{_some(unsaved)} change with every step, and are not in the state_dict"]
-    if not problems and (other := _differing(end, loaded.content())):
+    if not problems and (other := _differing(end, loaded_end)):
         problems += [f"a step after saving and loading gives other numbers ({other} differ)"]
     if not problems and first.images() != loaded.images():
         problems += ["the generator's images of equal latent vectors differ"]
     return problems
 
 
-def _with_another_seed(
-    spec: RunSpec, start: Texts, saved: Mapping[str, Tensor], drawn: Texts, end_held: Texts
-) -> list[str]:
-    """What a training from another seed has in common with this one.
-
-    Args:
-        spec: this one.
-        start: its content before the first step.
-        saved: its tensors after the first step.
-        drawn: the states of the global generators then.
-        end_held: what its own code held after the second step.
-    """
+def _shared(spec: RunSpec, start: _Snapshot, end: _Snapshot) -> list[str]:
+    """What a training from another seed has in common with this one, from its start to the end of its second step."""
     other = _Training(replace(spec, config=replace(spec.config, seed=spec.config.seed + 1)))
-    other_start, weights = other.content(), _weights(other.state)
-    equal = [name for name in weights if start.get(name) == other_start.get(name)]
+    other_start, weights = other.snapshot(), other.weights()
     other.step()
-    origins = [f"{name}, which own code seeds itself" for name, state in _drawn().items() if state == drawn[name]]
-    states = {n: digest(tensor) for n, tensor in other.tensors().items() if tensor.numel() >= FEW and n not in weights}
-    same = {name for name, state in states.items() if state == digest(saved[name]) and state != start.get(name)}
-    generators = {name: text for name, text in other.held().items() if is_generator(text)}
-    if generators:
-        other.step()
-        after = other.held()
-        same |= {n for n, text in generators.items() if after.get(n, text) != text and after[n] == end_held.get(n)}
-    origins += [_some(same)] if same else []
+    other.step()
+    other_end = other.snapshot()
+    equal = [name for name in weights if start.tensors.get(name) == other_start.tensors.get(name)]
     common = [f"they start from the same weights ({_some(equal)})"] if equal else []
-    return common + [f"they draw the same numbers from {origin}" for origin in origins]
-
-
-def _weights(state: TrainState) -> set[str]:
-    """Names of the weights that are not one number throughout, as biases are at the start."""
-    nets = {"generator": state.generator, "discriminator": state.discriminator}
-    named = {f"{net}.{name}": p for net, module in nets.items() for name, p in module.named_parameters()}
-    return {name for name, p in named.items() if p.numel() > 1 and bool((p != p.reshape(-1)[0]).any())}
+    seeded = [name for name, state in other_end.drawn.items() if state == end.drawn[name]]
+    common += [f"they draw the same numbers from {name}, which own code seeds itself" for name in seeded]
+    states = {name for name, tensor in other.tensors().items() if tensor.numel() >= FEW and name not in weights}
+    states |= {name for name, text in other_end.held.items() if is_generator(text)}
+    before, here, there = ({**each.tensors, **each.held} for each in (start, end, other_end))
+    same = {name for name in states if there[name] == here.get(name) != before.get(name)}
+    return common + ([f"they draw the same numbers from {_some(same)}"] if same else [])
 
 
 def _drawn() -> dict[str, str]:
@@ -223,8 +210,9 @@ def _changed(before: Texts, now: Texts) -> set[str]:
     return {name for name, text in now.items() if before.get(name) != text}
 
 
-def _differing(one: Texts, other: Texts) -> str:
-    return _some((_changed(one, other) | _changed(other, one)) - {"sums"})
+def _differing(one: _Snapshot, other: _Snapshot) -> str:
+    """The tensors that differ, in one phrase."""
+    return _some((_changed(one.tensors, other.tensors) | _changed(other.tensors, one.tensors)) - {"sums"})
 
 
 def _some(names: Iterable[str]) -> str:
@@ -236,7 +224,7 @@ def _some(names: Iterable[str]) -> str:
 
 @contextmanager
 def _untouched(where: torch.device) -> Iterator[None]:
-    """Global generators as they were, afterwards; on a GPU, algorithms that give the same bits, meanwhile."""
+    """Global generators are put back afterwards; on a GPU, algorithms give the same bits meanwhile."""
     python, legacy = random.getstate(), np.random.get_state()
     strict, cudnn = torch.are_deterministic_algorithms_enabled(), torch.backends.cudnn.deterministic
     devices = [where] if where.type == "cuda" else []

@@ -25,7 +25,8 @@ def refuse_lazy(gan: GAN) -> None:
         ConfigError: naming one of them.
     """
     for net, module in (("generator", gan.generator), ("discriminator", gan.discriminator)):
-        lazy = [name for name, each in (*module.named_parameters(), *module.named_buffers()) if is_lazy(each)]
+        tensors = (*module.named_parameters(), *module.named_buffers())
+        lazy = [name for name, tensor in tensors if is_lazy(tensor)]
         if lazy:
             raise ConfigError(
                 f"model: expected networks whose weights have their shapes when they are built, got {net}.{lazy[0]} of "
@@ -37,6 +38,8 @@ def refuse_lazy(gan: GAN) -> None:
 def check_storable(config: RunConfig, dataset: Dataset) -> None:
     """Build the networks, optimizers and average of a run on the CPU, step once, and store and load all in memory.
 
+    What own code raises when it is called is left to the run, whose failure it is.
+
     Raises:
         ConfigError: something does not come back as it was, and so a run could neither be saved nor go on.
     """
@@ -47,23 +50,23 @@ def check_storable(config: RunConfig, dataset: Dataset) -> None:
         except Refused:
             raise
         except Exception:
-            return  # the run's failure, told with its traceback
-    if (now := torch.get_default_dtype()) is not torch.float32:
-        torch.set_default_dtype(torch.float32 if default is now else default)
+            return
+    if (dtype := torch.get_default_dtype()) is not torch.float32:
+        torch.set_default_dtype(torch.float32 if default is dtype else default)
         raise ConfigError(
-            f"model: expected torch's default dtype to stay float32, in which images and noise come, got {now}; own "
+            f"model: expected torch's default dtype to stay float32, in which images and noise come, got {dtype}; own "
             "code calls torch.set_default_dtype, for which layers have dtype="
         )
-    state = _training(config, gan)
-    if state is None:
-        return
+    _check_copies(gan)
+    ema = config.trainer.ema_kimg is not None
+    build = (config.optim_generator.build, config.optim_discriminator.build)
     try:
-        tensors, values = state.packed()
-        stored, meta = roundtrip(tensors, values)
-        state.unpack(stored, meta)
-        other = [name for name, each in state.packed()[0].items() if not equal(each, stored[name])]
-        if other:
-            raise ValueError(f"{other[0]}: loading gives another value than was stored")
+        state = TrainState(gan, *build, ema=ema, device=torch.device("cpu"))
+    except Exception:
+        return
+    _step(state)
+    try:
+        _store_and_load(state)
     except Exception as error:
         raise ConfigError(
             "model, optim: expected networks and optimizers that a checkpoint can hold (dense tensors of types that "
@@ -71,10 +74,10 @@ def check_storable(config: RunConfig, dataset: Dataset) -> None:
         ) from None
 
 
-def _training(config: RunConfig, gan: GAN) -> TrainState | None:
-    """The training with the optimizers' state as it is after a step; None where own code cannot make that."""
+def _check_copies(gan: GAN) -> None:
+    """ConfigError for networks that cannot be copied after a pass through them."""
     labels = () if gan.num_classes is None else (torch.zeros(2, dtype=torch.int64),)
-    with suppress(Exception):  # what a pass raises, the run meets
+    with suppress(Exception):
         gan.discriminator(gan.generator(torch.zeros(2, gan.latent_dim), *labels), *labels)
     try:
         copy.deepcopy((gan.generator, gan.discriminator))
@@ -84,15 +87,20 @@ def _training(config: RunConfig, gan: GAN) -> TrainState | None:
             f"got {str(error)[:200]!r} (torch.nn.utils.weight_norm and spectral_norm; those of "
             "torch.nn.utils.parametrizations can be copied)"
         ) from None
-    ema = config.trainer.ema_kimg is not None
-    build = (config.optim_generator.build, config.optim_discriminator.build)
-    try:
-        state = TrainState(gan, *build, ema=ema, device=torch.device("cpu"))
-    except Exception:
-        return None
+
+
+def _step(state: TrainState) -> None:
+    """A step of both optimizers with gradients of 0, so that they have the state that a checkpoint holds."""
     for net, optimizer in ((state.generator, state.optimizer_g), (state.discriminator, state.optimizer_d)):
         for weight in net.parameters():
             weight.grad = torch.zeros_like(weight)
-        with suppress(Exception):  # what it raises, the run meets
+        with suppress(Exception):
             optimizer.step()
-    return state
+
+
+def _store_and_load(state: TrainState) -> None:
+    stored, meta = roundtrip(*state.packed())
+    state.unpack(stored, meta)
+    other = [name for name, tensor in state.packed()[0].items() if not equal(tensor, stored[name])]
+    if other:
+        raise ValueError(f"{other[0]}: loading gives another value than was stored")

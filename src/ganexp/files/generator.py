@@ -1,0 +1,55 @@
+"""The weights of a run's generator, of the epoch that `--checkpoint` names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from ganexp.files import checkpoint
+from ganexp.files.run_folder import RunFolder
+from ganexp.types.errors import DirectoryError
+
+
+def parse_checkpoint(text: str | None) -> int | None:
+    """The epoch in 'epoch=20', or None for the newest generator.
+
+    Raises:
+        DirectoryError: another form.
+    """
+    if text is None:
+        return None
+    key, _, value = text.partition("=")
+    if key != "epoch" or not (value.isascii() and value.isdigit() and len(value) < 10):
+        raise DirectoryError(f"--checkpoint: expected 'epoch=<number>', got {text!r}")
+    return int(value)
+
+
+def generator_weights(run: Path, epoch: int | None) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Weights and metadata of the sampling generator of a run, at `epoch` or the newest there is.
+
+    Where the file of that epoch's generator is damaged, the full checkpoint of the same epoch stands in for it, and
+    never another epoch.
+
+    Raises:
+        DirectoryError: there is none, naming the epochs that there are, and what is damaged.
+    """
+    folder = RunFolder(run)
+    paths = {int(path.stem.removeprefix("generator_")): path for path in folder.generator_checkpoints()}
+    wanted = max(paths, default=None) if epoch is None else epoch
+    damaged: list[str] = []
+    for path in [*([paths[wanted]] if wanted in paths else []), *folder.state_checkpoints()]:
+        try:
+            tensors, meta = checkpoint.load(path)
+        except checkpoint.CorruptCheckpointError as error:
+            damaged.append(str(error))
+            continue
+        if path in paths.values():
+            return tensors, meta
+        if wanted in (None, meta.get("epoch")):
+            average = checkpoint.without_prefix("average", tensors)
+            return average or checkpoint.without_prefix("generator", tensors), meta
+    expected = "of some epoch" if wanted is None else f"of epoch {wanted}"
+    message = f"{run}: expected a generator {expected}, found those of epochs {sorted(paths)}"
+    raise DirectoryError("\n  ".join([message, *damaged]))
