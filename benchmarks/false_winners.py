@@ -11,7 +11,7 @@ called better than another one. True: one setting is ahead, and is called better
   twenty-fifth of the sweeps.
 - rliable: 95 % percentile intervals of the stratified bootstrap do not overlap (Agarwal et al. 2021; of one task, so
   runs are resampled; 2,000 resamples; what `rliable.library.get_interval_estimates` does, computed here at once).
-- ganexp: `ganexp.report.statistics.compare`, which counts its looks.
+- ganexp: `ganexp.report.statistics.compare.compare`, which counts its looks.
 
 autorank is installed in an environment of its own, so that ganexp's stays as it is: `python -m venv peers`,
 `peers/bin/pip install autorank`, then run this with `PYTHONPATH=peers/lib/python3.11/site-packages`.
@@ -31,7 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from ganexp.report.looks import spending
+from ganexp.report.statistics.spending import spending
 from sweeps import NOISES, Floats, deviations, draw, verdicts
 
 SETTINGS, LOOKS, AHEAD = (2, 6), (5, 8, 11, 14), 3.0
@@ -97,7 +97,7 @@ def autorank(y: Floats, looks: Sequence[int]) -> Verdicts:
 
 
 def ganexp(y: Floats, looks: Sequence[int]) -> Verdicts:
-    """ganexp.report.statistics.compare, for many sweeps at once."""
+    """ganexp.report.statistics.compare.compare, for many sweeps at once."""
     return verdicts(y, spending(looks[:-1], looks[-1])[0])
 
 

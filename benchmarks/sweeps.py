@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ganexp.report.pairs import moderate, welch
-from ganexp.report.ranges import critical
+from ganexp.report.statistics.pairs import moderate, welch
+from ganexp.report.statistics.quantiles import critical
 
 Floats = NDArray[np.float64]
 

@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).parent / "report"))
 from finished import Recipe, build
 
 from ganexp.confirm import winners
-from ganexp.report.collect import collect
+from ganexp.report.study import read_study
 from ganexp.types.errors import DirectoryError
 
 AXES = {"trainer.epochs": (2, 4), "optim.lr": (1e-4, 1e-5)}
@@ -44,7 +44,7 @@ def test_a_sweep_is_confirmed_and_its_winner_repeated(
     assert first.returncode == 0, first.stderr
     again = ganexp("s", "--top", "1", "--seeds", "2", "hydra/launcher=basic", module="ganexp.confirm")
     assert again.returncode == 0, again.stderr
-    study = collect([tmp_path / "s"])
+    study = read_study([tmp_path / "s"])
     assert len(study.runs) == 2
     assert [run.seed for run in study.confirmed] == [1, 2]
     assert "Claimed and confirmed" in (tmp_path / "s" / "report.html").read_text()
@@ -56,5 +56,5 @@ def test_a_sweep_is_confirmed_and_its_winner_repeated(
     by_hand = ganexp(*words[3:], "hydra.run.dir=a")
     by_preset = ganexp("--config-dir", "s/best", "experiment=best_digits", "hydra.run.dir=b")
     assert by_hand.returncode == by_preset.returncode == 0, by_preset.stderr
-    ids = {collect([tmp_path / folder]).runs[0].run_id for folder in "ab"}
+    ids = {read_study([tmp_path / folder]).runs[0].run_id for folder in "ab"}
     assert ids <= {run.run_id for run in study.runs} and len(ids) == 1

@@ -30,35 +30,33 @@ def main(
 ) -> None:
     """Write report.html, report.md and figures of a table: which settings win, and whether the win is real."""
     from ganexp.files import owned
-    from ganexp.report.findings import rankings
-    from ganexp.report.gather import noted
-    from ganexp.report.options import options
+    from ganexp.report.page import HTML, MARKDOWN, render
+    from ganexp.report.ranking import rankings
+    from ganexp.report.settings import parse_options
     from ganexp.report.table import Columns, read_table
-    from ganexp.report.verdict import spoken
+    from ganexp.report.text.verdict import terminal_verdict
     from ganexp.report.verify import changes
-    from ganexp.report.write import HTML, MARKDOWN, pages, place
+    from ganexp.report.write import place
 
     with reporting():
         if lower is None:
             raise ConfigError("expected --lower-is-better or --higher-is-better, got neither")
-        wanted = options(margin, baseline)
+        options = parse_options(margin, baseline)
         names = tuple(name.strip() for name in by.split(",") if name.strip())
         direction = "minimise" if lower else "maximise"
         folder = out or table.with_name(f"{table.stem}-verdict")
         study = read_table(table, Columns(objective, direction, seed, names, dataset, cost, trajectory), folder)
         if verify:
-            lines = changes(folder, lambda: pages(study, folder, wanted))
+            lines = changes(folder, lambda: render(study, rankings(study, options), folder, options))
             for line in lines or [f"{folder}: every number is what {table} says"]:
                 typer.echo(plain(line))
             raise SystemExit(FAILED if lines else 0)
-        rankings(study, wanted)  # what is refused is refused before anything is written
+        results = rankings(study, options)  # what is refused is refused before anything is written
         owned.check(folder, {HTML: None, MARKDOWN: None}, force=force)
         folder.mkdir(parents=True, exist_ok=True)
-        study = noted(study, wanted)
-        page = place(pages(study, folder, wanted), folder, force=force)
-        for line in spoken(study, wanted):
+        report = place(study, results, folder, options, force=force)
+        for line in [*terminal_verdict(report.study, results, options), str(report.page)]:
             typer.echo(plain(line))
-        typer.echo(plain(page))
 
 
 if __name__ == "__main__":

@@ -24,28 +24,19 @@ from ganexp.types.errors import ConfigError, DirectoryError
 from ganexp.types.terminal import plain
 
 if TYPE_CHECKING:
-    from ganexp.report.collect import Run
+    from ganexp.report.runs import RunRecord
 
 
 @dataclass(frozen=True)
 class Again:
-    """A setting to train again.
+    """A setting to train again."""
 
-    Attributes:
-        dataset: its data set.
-        name: the setting for the eye.
-        overrides: what makes it, without seed.
-        epochs: passes over the data.
-        seeds: unused ones.
-        own_code: sources of own code that it was made with, for `sweep.own_code`; "" where there is none.
-    """
-
-    dataset: str
-    name: str
-    overrides: tuple[str, ...]
-    epochs: int
-    seeds: tuple[int, ...]
-    own_code: str = ""
+    dataset: str  # its data set
+    name: str  # the setting for the eye
+    overrides: tuple[str, ...]  # what makes it, without seed
+    epochs: int  # passes over the data
+    seeds: tuple[int, ...]  # unused ones
+    own_code: str = ""  # sources of own code that it was made with, for `sweep.own_code`; "" where there is none
 
     def arguments(self, directory: Path, more: Sequence[str]) -> list[str]:
         """The command line of its sweep, after `python -m ganexp`."""
@@ -65,8 +56,8 @@ def main(
 ) -> None:
     """Train the winners of a sweep again on unused seeds, then write its report."""
     from ganexp.report import write_report
-    from ganexp.report.collect import CONFIRM
-    from ganexp.report.wording import command
+    from ganexp.report.study import CONFIRM
+    from ganexp.report.text.wording import command
 
     with reporting():
         refuse_links(sweep / CONFIRM)
@@ -96,11 +87,11 @@ def main(
 
 def _say_confirmed(sweep: Path) -> None:
     """What was claimed of each winner, and what its new seeds say."""
-    from ganexp.report.collect import collect
-    from ganexp.report.confirmed import confirmed
-    from ganexp.report.findings import rankings
+    from ganexp.report.confirmation import confirmed
+    from ganexp.report.ranking import rankings
+    from ganexp.report.study import read_study
 
-    study = collect([sweep])
+    study = read_study([sweep])
     for ranking in rankings(study):
         for row in confirmed(study, ranking)[0]:
             typer.echo(plain(f"{ranking.dataset}: {row.standing.name}: {ranking.objective} {row.words}"))
@@ -115,10 +106,10 @@ def winners(sweep: Path, top: int, seeds: int) -> list[Again]:
         DirectoryError: no setting is ranked.
     """
     from ganexp.report.best import repeatable
-    from ganexp.report.collect import collect
-    from ganexp.report.findings import rankings
+    from ganexp.report.ranking import rankings
+    from ganexp.report.study import read_study
 
-    study = collect([sweep])
+    study = read_study([sweep])
     first = max((run.seed for run in study.runs), default=-1) + 1
     unused = tuple(range(first, first + seeds))
     found = [
@@ -132,7 +123,7 @@ def winners(sweep: Path, top: int, seeds: int) -> list[Again]:
     return sorted(found, key=lambda again: again.epochs)
 
 
-def _own_code(run: Run) -> str:
+def _own_code(run: RunRecord) -> str:
     code = read_code(run.folder)
     return as_text(code) if code is not None else ""
 

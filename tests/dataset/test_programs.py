@@ -13,7 +13,7 @@ import ganexp
 from ganexp.dataset.picture import decoded, sizes_of
 from ganexp.files.raster import FORMATS
 from ganexp.logger.tensorboard_logger import tensorboard
-from ganexp.report.strips import whole
+from ganexp.report.figures.strips import whole
 from ganexp.types.errors import DataError
 
 EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n%%EndComments\nshowpage\n"

@@ -19,7 +19,7 @@ from strangers import command
 
 from ganexp.files.plan import PlannedRun, Request, record
 from ganexp.report import write_report
-from ganexp.report.strips import whole
+from ganexp.report.figures.strips import whole
 from ganexp.types.endings import State
 from synthetic import planned, write_run
 

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from ganexp.report.budget import best_of, expected_cost, incumbents
+from ganexp.report.statistics.budget import best_of, expected_cost, incumbents
 
 
 @pytest.mark.parametrize("size", [1, 2, 18, 400])

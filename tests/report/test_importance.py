@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ganexp.report.importance import importance
+from ganexp.report.statistics.importance import importance
 
 
 def grid(seeds: int = 3) -> tuple[pd.DataFrame, list[int], list[float]]:

@@ -9,8 +9,8 @@ import pytest
 from finished import EFFECTS, Recipe, build
 
 from ganexp.report import try_report, write_report
-from ganexp.report.collect import collect
-from ganexp.report.findings import rankings
+from ganexp.report.ranking import rankings
+from ganexp.report.study import read_study
 from ganexp.report.verify import differences
 from ganexp.report.write import make
 from ganexp.types.endings import State
@@ -81,7 +81,7 @@ class TestVerdict:
 
     def test_settings_that_cannot_be_told_apart(self, tmp_path: Path) -> None:
         build(tmp_path, Recipe(SMALL, range(5), FAR))
-        (ranking,) = rankings(collect([tmp_path]))
+        (ranking,) = rankings(read_study([tmp_path]))
         assert [each.together for each in ranking.ranked] == [True, True, False, False]
         assert "1 of 3 others cannot be told from it, family-wise at 4 %" in words(tmp_path)
 
@@ -102,7 +102,7 @@ class TestVerdict:
 
     def test_two_protocols_are_two_rankings(self, tmp_path: Path) -> None:
         build(tmp_path, Recipe(TWO, range(3), FAR, protocols={3: "p1", 4: "p1", 5: "p1"}))
-        found = rankings(collect([tmp_path]))
+        found = rankings(read_study([tmp_path]))
         assert [(r.protocol, len(r.standings)) for r in found] == [("p0", 1), ("p1", 1)]
         text = words(tmp_path)
         assert "never ranked together" in text and "is the best setting" not in text
@@ -110,7 +110,7 @@ class TestVerdict:
     def test_diverged_seeds_are_never_ranked_on_their_survivors(self, tmp_path: Path) -> None:
         error = {"type": "Diverged", "message": "d_loss is nan"}
         build(tmp_path, Recipe(TWO, range(5), FAR, endings={1: State.DIVERGED}, errors={1: error}))
-        (ranking,) = rankings(collect([tmp_path]))
+        (ranking,) = rankings(read_study([tmp_path]))
         assert [dict(each.setting)["optim.lr"] for each in ranking.ranked] == ["1e-05"]
         last = ranking.standings[-1]
         assert (last.rank, len(last.done), len(last.runs)) == (None, 4, 5)
@@ -132,19 +132,19 @@ class TestVerdict:
         for state in ("FAILED", "PRUNED", "STALE", "INTERRUPTED", "PENDING", "DIVERGED", "COMPLETED"):
             assert state in text
         assert "OutOfMemoryError: no room" in text
-        (ranking,) = rankings(collect([tmp_path]))
+        (ranking,) = rankings(read_study([tmp_path]))
         assert [dict(each.setting)["trainer.batch_size"] for each in ranking.ranked] == ["16"]
 
     def test_a_seed_that_failed_is_missing_and_said(self, tmp_path: Path) -> None:
         error = {0: {"type": "OSError", "message": "disk full"}}
         build(tmp_path, Recipe(TWO, range(5), FAR, endings={0: State.FAILED}, errors=error))
-        (ranking,) = rankings(collect([tmp_path]))
+        (ranking,) = rankings(read_study([tmp_path]))
         assert ranking.best is not None and ranking.claims
         assert (ranking.best.why, len(ranking.best.done)) == ("1 failed", 4)
 
     def test_settings_with_fewer_seeds_than_the_others_are_not_ranked(self, tmp_path: Path) -> None:
         build(tmp_path, Recipe(TWO, range(5), FAR, endings=dict.fromkeys((0, 1, 2), State.PENDING)))
-        (ranking,) = rankings(collect([tmp_path]))
+        (ranking,) = rankings(read_study([tmp_path]))
         assert [each.rank for each in ranking.standings] == [1, None]
         assert "fewer than 3 seeds" in ranking.standings[1].why
 
@@ -159,7 +159,7 @@ class TestVerdict:
             result = json.loads(path.read_text())
             result["final"] |= {"cfd_half_a": 1.0, "cfd": 500.0 + run.values["seed"]}
             path.write_text(json.dumps(result))
-        (ranking,) = rankings(collect([tmp_path]))
+        (ranking,) = rankings(read_study([tmp_path]))
         assert ranking.best is not None and ranking.best.estimate is not None
         assert dict(ranking.best.setting)["optim.lr"] == "0.0001"
         assert ranking.best.estimate.value == pytest.approx(501, rel=1e-3)
@@ -223,7 +223,7 @@ def test_several_sweeps_side_by_side(tmp_path: Path) -> None:
     build(first, Recipe({"loss": ("wgan",)}, range(3)))
     build(second, Recipe({"loss": ("hinge",)}, range(3)))
     assert write_report([first, second]) == tmp_path / "report.html"
-    study = collect([first, second])
+    study = read_study([first, second])
     assert study.keys == ("loss",)
 
 
@@ -233,7 +233,7 @@ def test_confirmed_winners_stand_beside_what_was_claimed(tmp_path: Path) -> None
     build(tmp_path / "confirm", Recipe({"optim.lr": (1e-4,)}, range(3, 8)))
     text = words(tmp_path)
     assert "Claimed and confirmed" in text
-    assert len(collect([tmp_path]).runs) == 6
+    assert len(read_study([tmp_path]).runs) == 6
 
 
 def test_a_report_that_fails_does_not_spoil_the_sweep(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

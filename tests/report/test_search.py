@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from finished import Recipe, build
 
-from ganexp.report.collect import collect
 from ganexp.report.search import FILE, pareto, searches
+from ganexp.report.study import read_study
 from ganexp.report.write import write_report
 
 
@@ -44,7 +44,7 @@ def test_history_and_pruned_curves(sweep: Path) -> None:
     cut = trial(2, "PRUNED", intermediate={"1": 30.0})
     failed = trial(3, "FAIL", attributes={"reason": "DIVERGED: <b>epoch</b> 1"})
     journal(sweep, [trial(0, "COMPLETE", [5.0], **done), trial(1, "COMPLETE", [4.0], **done), cut, failed])
-    (found,) = searches(collect([sweep]))
+    (found,) = searches(read_study([sweep]))
     assert found.states == {"COMPLETE": 2, "PRUNED": 1, "FAIL": 1}
     assert [drawing.name for drawing in found.drawings] == ["search0-history", "search0-pruned"]
     assert [each.number for each in found.front] == [1]
@@ -56,7 +56,7 @@ def test_history_and_pruned_curves(sweep: Path) -> None:
 
 def test_several_objectives(sweep: Path) -> None:
     journal(sweep, [trial(n, "COMPLETE", [float(n + 1), float(9 - n)]) for n in range(3)], ("cfd", "train_seconds"))
-    (found,) = searches(collect([sweep]))
+    (found,) = searches(read_study([sweep]))
     assert [drawing.name for drawing in found.drawings] == ["search0-pareto"]
     assert len(found.front) == 3
     assert "On the Pareto front" in write_report([sweep]).read_text()
@@ -65,7 +65,7 @@ def test_several_objectives(sweep: Path) -> None:
 @pytest.mark.parametrize("trials", [[], [trial(0, "RUNNING")], [trial(0, "FAIL")], [trial(0, "PRUNED")]])
 def test_a_search_with_nothing_complete(sweep: Path, trials: list[dict[str, Any]]) -> None:
     journal(sweep, trials)
-    (found,) = searches(collect([sweep]))
+    (found,) = searches(read_study([sweep]))
     assert (found.front, found.drawings) == ((), ())
     assert f"{len(trials)}" in write_report([sweep]).read_text()
 
@@ -73,5 +73,5 @@ def test_a_search_with_nothing_complete(sweep: Path, trials: list[dict[str, Any]
 @pytest.mark.parametrize("content", ["", "[]", '{"format": 99}', "{"])
 def test_a_damaged_journal_is_left_out(sweep: Path, content: str) -> None:
     (sweep / FILE).write_text(content)
-    assert searches(collect([sweep])) == []
+    assert searches(read_study([sweep])) == []
     assert 'id="search"' not in write_report([sweep]).read_text()

@@ -12,10 +12,10 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from ganexp.report.looks import FIRST, LATER
-from ganexp.report.outliers import outlying
-from ganexp.report.ranges import critical
-from ganexp.report.statistics import compare, more_seeds, not_worse, spending
+from ganexp.report.statistics.compare import compare, not_worse
+from ganexp.report.statistics.outliers import outlying
+from ganexp.report.statistics.quantiles import critical
+from ganexp.report.statistics.spending import FIRST, LATER, more_seeds, spending
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 

@@ -10,7 +10,7 @@ from typer import Typer
 from typer.testing import CliRunner
 
 from ganexp.compare import main
-from ganexp.report.findings import rankings
+from ganexp.report.ranking import rankings
 from ganexp.report.table import Columns, read_table
 from ganexp.types.errors import DataError
 

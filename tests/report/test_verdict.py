@@ -10,17 +10,17 @@ import pytest
 from finished import Recipe, build
 
 from ganexp.report import write_report
-from ganexp.report.collect import Study, collect
-from ganexp.report.confirmed import Confirmed
-from ganexp.report.findings import Ranking, rankings
-from ganexp.report.gather import gather, noted
-from ganexp.report.history import history
-from ganexp.report.options import options
-from ganexp.report.sentence import Code, Sentence, Strong
-from ganexp.report.statistics import Estimate
-from ganexp.report.together import together
-from ganexp.report.verdict import luck, spoken, verdict
+from ganexp.report.confirmation import Confirmed
+from ganexp.report.looks import record_looks
+from ganexp.report.ranking import Ranking, rankings
+from ganexp.report.settings import parse_options
+from ganexp.report.statistics.comparison import SettingEstimate
+from ganexp.report.study import Study, read_study
+from ganexp.report.text.history import history
+from ganexp.report.text.sentence import Code, Sentence, Strong
+from ganexp.report.text.verdict import luck, terminal_verdict, together, verdict
 from ganexp.report.verify import differences
+from ganexp.report.write import read_sweeps
 from ganexp.types.endings import State
 from ganexp.types.errors import ConfigError
 
@@ -30,11 +30,16 @@ FAR = {("optim.lr", 1e-5): 2.0}
 
 def said(study: Study, margin: str | None = None, baseline: str | None = None) -> dict[str, str]:
     """Topic -> what is said of the first ranking."""
-    wanted = options(margin, baseline)
+    wanted = parse_options(margin, baseline)
     lines = verdict(study, rankings(study, wanted)[0], "r0", wanted)
     assert len({line.key for line in lines}) == len(lines)
     assert all(line.html and line.markdown for line in lines)
     return {line.key.removeprefix("r0/"): line.plain for line in lines}
+
+
+def recorded_looks(study: Study) -> Study:
+    """The study after a report that recorded its looks."""
+    return record_looks(study, rankings(study))
 
 
 def changed(study: Study, change: dict[int, dict[str, Any]]) -> Study:
@@ -67,7 +72,7 @@ class TestSentence:
 class TestClaims:
     def test_a_single_best_its_luck_and_how_to_confirm_it(self, tmp_path: Path) -> None:
         build(tmp_path, Recipe(TWO, range(5), FAR))
-        lines = said(collect([tmp_path]))
+        lines = said(read_study([tmp_path]))
         assert lines["lead"].startswith("lr 0.0001 is the best setting: cfd ")
         assert lines["others"] == "It is better than 1 other ranked setting, each of them, family-wise at 4 %."
         assert (
@@ -80,35 +85,36 @@ class TestClaims:
 
     def test_values_that_are_not_all_positive(self, tmp_path: Path) -> None:
         build(tmp_path, Recipe(TWO, range(5), FAR))
-        lines = said(scaled(collect([tmp_path]), {0: -1.0}), margin="5%")
+        lines = said(scaled(read_study([tmp_path]), {0: -1.0}), margin="5%")
         assert "A margin in percent needs values that are all above 0" in lines["margin"]
         assert "normal, as not all values are above 0" in lines["ground"]
 
     def test_no_scatter_is_no_ground(self, tmp_path: Path) -> None:
         build(tmp_path, Recipe(TWO, range(3), FAR))
-        study = collect([tmp_path])
+        study = read_study([tmp_path])
         flat = {"cfd": 2.0, "cfd_half_a": 2.0}
         same = {n: {"result": {**run.result, "final": flat}} for n, run in enumerate(study.runs)}
         assert "there is no noise to judge differences by" in said(changed(study, same))["few"]
 
     def test_the_terminal_says_the_claim_the_luck_and_what_to_do(self, tmp_path: Path) -> None:
         build(tmp_path, Recipe(TWO, range(5), {("optim.lr", 1e-5): 0.05}))
-        (line,) = spoken(collect([tmp_path]))
+        study = read_study([tmp_path])
+        (line,) = terminal_verdict(study, rankings(study))
         for words in ("digits: ", "has the lowest value", "luck taken off", "told from", "seed"):
             assert words in line or "Over 50 seeds" in line
         assert "not worth it" in line or "seed=range(5," in line
 
     def test_best_names_luck_and_confirm(self, tmp_path: Path) -> None:
         build(tmp_path, Recipe(TWO, range(5), FAR))
-        assert "taken off" in luck(rankings(collect([tmp_path]))[0]) and "ganexp.confirm" in luck(
-            rankings(collect([tmp_path]))[0]
+        assert "taken off" in luck(rankings(read_study([tmp_path]))[0]) and "ganexp.confirm" in luck(
+            rankings(read_study([tmp_path]))[0]
         )
 
     def test_confirm_ends_with_claimed_and_confirmed(self) -> None:
-        claimed, again = Estimate("a", 5, 78.6, 70.0, 80.0), Estimate("a", 5, 92.6, 71.6, 120.0)
+        claimed, again = SettingEstimate("a", 5, 78.6, 70.0, 80.0), SettingEstimate("a", 5, 92.6, 71.6, 120.0)
         row = Confirmed(None, claimed, again, (5, 6))  # type: ignore[arg-type]
         assert row.words == "claimed 78.6, confirmed 92.6 (71.6 to 120)"
-        one = Confirmed(None, claimed, Estimate("a", 1, 92.6, None, None), (5,))  # type: ignore[arg-type]
+        one = Confirmed(None, claimed, SettingEstimate("a", 1, 92.6, None, None), (5,))  # type: ignore[arg-type]
         assert one.words == "claimed 78.6, confirmed 92.6 (too few new seeds for an interval)"
 
 
@@ -116,20 +122,20 @@ class TestNext:
     def test_more_seeds_with_the_command(self, tmp_path: Path) -> None:
         build(tmp_path, Recipe(TWO, range(3), {("optim.lr", 1e-5): 0.12}, sigma=0.1))
         assert re.search(
-            r"\d+ seeds of each setting, \d+ more, .*seed=range\(3,\d+\)", said(collect([tmp_path]))["next"]
+            r"\d+ seeds of each setting, \d+ more, .*seed=range\(3,\d+\)", said(read_study([tmp_path]))["next"]
         )
 
     def test_a_search_is_not_told_to_search_over_seeds(self, tmp_path: Path) -> None:
         build(tmp_path / "a", Recipe(TWO, range(3), {("optim.lr", 1e-5): 0.12}, sigma=0.1, study="tune"))
-        assert "seed=range" not in said(collect([tmp_path / "a"]))["next"]
+        assert "seed=range" not in said(read_study([tmp_path / "a"]))["next"]
         build(tmp_path / "b", Recipe(TWO, (0,), study="tune"))
-        assert "seed=range" not in said(collect([tmp_path / "b"]))["few"]
+        assert "seed=range" not in said(read_study([tmp_path / "b"]))["few"]
 
     @pytest.mark.parametrize("needed", [None, 9])
     def test_both_answers(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, needed: int | None) -> None:
-        monkeypatch.setattr("ganexp.report.verdict.more_seeds", lambda *_: needed)
+        monkeypatch.setattr("ganexp.report.text.verdict.more_seeds", lambda *_: needed)
         build(tmp_path, Recipe(TWO, range(5)))
-        line = said(collect([tmp_path]))["next"]
+        line = said(read_study([tmp_path]))["next"]
         if needed is None:
             assert line.startswith("Over 50 seeds would be needed") and line.endswith("not worth it.")
         else:
@@ -140,7 +146,7 @@ class TestNext:
 class TestOptions:
     def test_n_of_m_beat_the_baseline(self, tmp_path: Path) -> None:
         build(tmp_path, Recipe(TWO, range(5), FAR))
-        study = collect([tmp_path])
+        study = read_study([tmp_path])
         assert said(study, baseline="lr=1e-5")["baseline"].startswith(
             "1 of 1 beat it, the baseline lr 1e-05: lr 0.0001 ("
         )
@@ -152,9 +158,9 @@ class TestOptions:
         build(tmp_path / "a", Recipe({"optim.lr": (1e-4, 1e-5), "experiment": ("seed_mnist",)}, range(3), FAR))
         build(tmp_path / "b", Recipe({"optim.lr": (1e-3,)}, range(3)))
         with pytest.raises(ConfigError, match="expected one setting"):
-            said(collect([tmp_path / "a"]), baseline="seed_mnist")
-        wanted = options(None, str(tmp_path / "b"))
-        study = gather([tmp_path / "a"], wanted)
+            said(read_study([tmp_path / "a"]), baseline="seed_mnist")
+        wanted = parse_options(None, str(tmp_path / "b"))
+        study = read_sweeps([tmp_path / "a"], wanted)
         assert [sweep.directory.name for sweep in study.sweeps] == ["a"]
         (ranking,) = rankings(study, wanted)
         lines = verdict(study, ranking, "r0", wanted)
@@ -165,16 +171,16 @@ class TestOptions:
         with pytest.raises(
             ConfigError, match=r"expected one of the ranked settings \(lr 0.0001; lr 1e-05\), got 'lr=3'"
         ):
-            said(collect([tmp_path]), baseline="lr=3")
+            said(read_study([tmp_path]), baseline="lr=3")
 
     @pytest.mark.parametrize("text", ["", "%", "0", "-1%", "nan", "five", "1e400", "5%%", "0.0%"])
     def test_margins_are_positive_numbers(self, text: str) -> None:
         with pytest.raises(ConfigError, match="--margin: expected a positive number"):
-            options(text, None)
+            parse_options(text, None)
 
     def test_the_cheapest_that_is_not_worse(self, tmp_path: Path) -> None:
         build(tmp_path, Recipe({"trainer.batch_size": (16, 64)}, range(5), sigma=0.01))
-        study = collect([tmp_path])
+        study = read_study([tmp_path])
         best = rankings(study)[0].ranked[0].setting
         slower = {
             n: {"result": {**r.result, "train_seconds": 9.0 if r.setting == best else 3.0}}
@@ -189,7 +195,7 @@ class TestOptions:
 
 def test_seeds_that_were_not_made_alike_are_named(tmp_path: Path) -> None:
     build(tmp_path, Recipe(TWO, range(3), FAR))
-    study = collect([tmp_path])
+    study = read_study([tmp_path])
     assert "mixed" not in said(study)
     first = study.runs[0]
     other = {**first.result["provenance"], "device": "cuda", "versions": {"torch": "2.10.0", "ganexp": "0.1.0"}}
@@ -206,14 +212,14 @@ def test_seeds_that_were_not_made_alike_are_named(tmp_path: Path) -> None:
 
 def test_one_seed_far_off_is_named_with_what_it_costs(tmp_path: Path) -> None:
     build(tmp_path, Recipe({"optim.lr": (1e-4, 3e-5, 1e-5)}, range(6), sigma=0.05))
-    line = said(scaled(collect([tmp_path]), {8: 10.0}))["outlier"]
+    line = said(scaled(read_study([tmp_path]), {8: 10.0}))["outlier"]
     assert line.startswith("Seed 2 of lr 3e-05 lies far off: ")
     assert "It costs: a factor of" in line and "It is not left out" in line
 
 
 def test_several_data_sets_in_one_verdict(tmp_path: Path) -> None:
     build(tmp_path, Recipe({"dataset": ("digits", "mnist"), **TWO}, range(5), FAR))
-    study = collect([tmp_path])
+    study = read_study([tmp_path])
     (line,) = together(rankings(study))
     assert line.plain.startswith(
         "Over 2 data sets together (digits, mnist; each weighs the same, 2 settings have them all)"
@@ -225,26 +231,26 @@ def test_several_data_sets_in_one_verdict(tmp_path: Path) -> None:
 class TestLooks:
     def test_a_report_notes_its_look_once_and_spends_less_on_the_next(self, tmp_path: Path) -> None:
         build(tmp_path, Recipe(TWO, range(5), FAR))
-        assert "It is not noted" in said(collect([tmp_path]))["looks"]
+        assert "It is not noted" in said(read_study([tmp_path]))["looks"]
         for _ in range(2):
             write_report([tmp_path])
         (look,) = json.loads((tmp_path / "looks.json").read_text())["looks"]
         assert look["seeds"] == [5, 5] and look["settings"] == 2 and look["verdict"] == "lr 0.0001 is the best"
-        lines = said(collect([tmp_path]))
+        lines = said(read_study([tmp_path]))
         assert (
             "first look" in lines["looks"]
             and "Looking early costs" in lines["looks"]
             and "not noted" not in lines["looks"]
         )
         assert differences([tmp_path], tmp_path) == []
-        assert differences([tmp_path], tmp_path, options("5%", "lr=1e-5")) != []
-        later = noted(scaled(collect([tmp_path]), {0: 1.1}))
+        assert differences([tmp_path], tmp_path, parse_options("5%", "lr=1e-5")) != []
+        later = recorded_looks(scaled(read_study([tmp_path]), {0: 1.1}))
         assert len(later.looks) == 2
         assert "This is look 2" in said(later)["looks"] and rankings(later)[0].comparison.level < 0.02  # type: ignore[union-attr]
 
     def test_without_claims_nothing_is_noted(self, tmp_path: Path) -> None:
         build(tmp_path, Recipe(TWO, range(2), FAR))
-        noted(collect([tmp_path]))
+        recorded_looks(read_study([tmp_path]))
         assert not (tmp_path / "looks.json").exists()
 
     @pytest.mark.parametrize(
@@ -273,7 +279,7 @@ class TestLooks:
             __import__("os").mkfifo(path)
         else:
             path.write_text(text)
-        study = noted(collect([tmp_path]))
+        study = recorded_looks(read_study([tmp_path]))
         assert study.looks == () and "It is not noted" in said(study)["looks"]
         assert not path.is_file() or path.is_symlink() or path.read_text() == text
 
@@ -282,7 +288,7 @@ class TestHistory:
     def test_requests_looks_and_endings_in_order(self, tmp_path: Path) -> None:
         endings = {1: State.FAILED, 6: State.PRUNED, 7: State.DIVERGED, 2: State.PENDING}
         build(tmp_path, Recipe({"optim.lr": (1e-4, 1e-5, 1e-3)}, range(4), FAR, endings=endings))
-        study = noted(collect([tmp_path]))
+        study = recorded_looks(read_study([tmp_path]))
         lines = [line.plain for line in history(study, rankings(study))]
         assert lines[0].startswith("2026-01-01 00:00 UTC: ")
         assert "asked for 12 runs, 12 of them new: 3 new settings, new seeds 0 to 3 (4)." in lines[0]
@@ -291,7 +297,7 @@ class TestHistory:
 
     def test_what_was_added_after_a_first_report_is_said(self, tmp_path: Path) -> None:
         build(tmp_path, Recipe(TWO, range(6), FAR))
-        study = collect([tmp_path])
+        study = read_study([tmp_path])
         (sweep,) = study.sweeps
         first = replace(sweep.requests[0], run_ids=tuple(r.run_id for r in study.runs if r.seed < 3))
         later = replace(first, time="2026-03-01T00:00:00.000+00:00", run_ids=tuple(r.run_id for r in study.runs))
@@ -313,7 +319,7 @@ class TestHistory:
 
 def test_epochs_of_one_training_have_a_ratio_of_their_own(tmp_path: Path) -> None:
     build(tmp_path, Recipe({"trainer.epochs": (5, 10), "optim.lr": (1e-4, 1e-5)}, range(4), sigma=0.2))
-    (ranking,) = rankings(collect([tmp_path]))
+    (ranking,) = rankings(read_study([tmp_path]))
     assert isinstance(ranking, Ranking) and ranking.comparison is not None
-    line = said(collect([tmp_path]))["least"]
+    line = said(read_study([tmp_path]))["least"]
     assert "of one training's epochs by a factor of about" in line

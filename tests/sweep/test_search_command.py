@@ -21,8 +21,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from ganexp import load_summary
 from ganexp.__main__ import main
-from ganexp.report.collect import collect
 from ganexp.report.search import searches
+from ganexp.report.study import read_study
 from helpers import TINY
 
 SMALL = (
@@ -127,7 +127,7 @@ def test_a_search_is_pruned_reported_and_read_when_asked_again(here: Here, tmp_p
         assert last < 3
         assert len((run / "metrics.csv").read_text().splitlines()) == 1 + last
         assert list((run / "checkpoints").glob("state_*.safetensors")), "what a longer run starts from"
-    (found,) = searches(collect([folder]))
+    (found,) = searches(read_study([folder]))
     assert (found.states["COMPLETE"], found.states["PRUNED"]) == (8 - len(cut), len(cut))
     assert found.saved > 0
     assert {drawing.name for drawing in found.drawings} == {"search0-history", "search0-pruned"}
@@ -170,7 +170,7 @@ def test_several_objectives_have_a_pareto_front_and_no_pruner(here: Here, tmp_pa
     status, told = here(*several, "hydra/sweeper/pruner=none", "hydra/sweeper/sampler=nsgaii", "sweep.report=true")
     assert status == 0, told
     folder = tmp_path / "multirun" / "digits-tune"
-    (found,) = searches(collect([folder]))
+    (found,) = searches(read_study([folder]))
     assert found.objectives == ("cfd", "train_seconds")
     assert 1 <= len(found.front) <= 5
     study = optuna.load_study(study_name=folder.name, storage=f"sqlite:///{folder / 'study.db'}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,7 +15,8 @@ from ganexp.types.errors import DirectoryError
 from ganexp.types.terminal import plain
 
 if TYPE_CHECKING:
-    from ganexp.report.options import Options
+    from ganexp.report.settings import VerdictOptions
+    from ganexp.report.study import Study
 
 MARGIN = "Settings are as good where they are worse by less, e.g. 5%."
 BASELINE = "What the others are to beat: a setting (lr=1e-4)"
@@ -29,45 +32,55 @@ def main(
     force: Annotated[bool, typer.Option("--force", help="Replace files that are not ganexp's own.")] = False,
 ) -> None:
     """(Re)write the report of sweeps from the files of their runs."""
-    from ganexp.report.gather import gather
-    from ganexp.report.options import options
-    from ganexp.report.summary import FILE, load_summary
-    from ganexp.report.verdict import spoken
-    from ganexp.report.write import home, write_report
+    from ganexp.report.settings import parse_options
+    from ganexp.report.text.verdict import terminal_verdict
+    from ganexp.report.write import home, write_sweeps
 
     with reporting():
-        wanted = options(margin, baseline)
+        options = parse_options(margin, baseline)
         for sweep in sweeps:
             if not sweep.is_dir():
                 raise DirectoryError(f"{sweep}: expected a sweep directory, got no folder")
         if verify:
-            _verify(sweeps, out or home(sweeps), wanted)
+            _verify(sweeps, out or home(sweeps), options)
         elif best:
             _best(sweeps, force)
         else:
-            page = write_report(sweeps, out, wanted, force=force)
-            for sweep in sweeps:
-                states = load_summary(sweep)["state"]
-                counts = ", ".join(f"{n} {state}" for state, n in states.value_counts().items() if n)
-                typer.echo(f"{sweep / FILE}: {len(states)} runs ({counts})")
-            for line in spoken(gather(sweeps, wanted), wanted):
+            report = write_sweeps(sweeps, out, options, force=force)
+            lines = [
+                *_states(report.study),
+                *terminal_verdict(report.study, report.rankings, options),
+                str(report.page),
+            ]
+            for line in lines:
                 typer.echo(plain(line))
-            typer.echo(plain(page))
 
 
-def _verify(sweeps: list[Path], folder: Path, wanted: Options) -> None:
+def _states(study: Study) -> list[str]:
+    """A line for each sweep: its summary, and how many runs are in which state, most first."""
+    from ganexp.report.summary import FILE
+
+    lines = []
+    for sweep in study.sweeps:
+        states = Counter(sorted(run.state.value for run in sweep.runs)).most_common()
+        counts = ", ".join(f"{number} {state}" for state, number in states)
+        lines.append(f"{sweep.directory / FILE}: {len(sweep.runs)} runs ({counts})")
+    return lines
+
+
+def _verify(sweeps: Sequence[Path], folder: Path, options: VerdictOptions) -> None:
     from ganexp.report.verify import differences
 
-    found = differences(sweeps, folder, wanted)
-    for line in found:
+    lines = differences(sweeps, folder, options)
+    for line in lines:
         typer.echo(plain(line))
-    if found:
-        typer.echo(f"{len(found)} differences between the report in {folder} and the files of its runs")
+    if lines:
+        typer.echo(f"{len(lines)} differences between the report in {folder} and the files of its runs")
         raise SystemExit(FAILED)
     typer.echo(f"{folder}: every number is what the runs' files say")
 
 
-def _best(sweeps: list[Path], force: bool) -> None:
+def _best(sweeps: Sequence[Path], force: bool) -> None:
     from ganexp.report.best import winners
 
     for winner in winners(sweeps, force=force):

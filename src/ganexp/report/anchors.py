@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ganexp.report.findings import Ranking, Standing
+from ganexp.report.ranking import Ranking, Standing
 
 DATASETS = ("mnist", "fashion_mnist", "cifar10")
 
@@ -28,85 +28,59 @@ SAMPLES = 10_000
 
 @dataclass(frozen=True)
 class Anchor:
-    """One published figure beside ours.
+    """One published figure beside ours."""
 
-    Attributes:
-        dataset, what, published: the figure; `what` names loss and metric.
-        ours: the best setting's value with `metric`, or None.
-        metric: the name of our value.
-        setting: which setting it is of.
-        comparable: whether the two may be compared.
-        why: why or why not.
-    """
-
-    dataset: str
+    dataset: str  # dataset, what, published: the figure; `what` names loss and metric
     what: str
     published: str
-    ours: float | None
-    metric: str
-    setting: str
-    comparable: bool
-    why: str
+    ours: float | None  # the best setting's value with `metric`, or None
+    metric: str  # the name of our value
+    setting: str  # which setting it is of
+    comparable: bool  # whether the two may be compared
+    why: str  # why or why not
 
 
 def anchors(rankings: Sequence[Ranking]) -> list[Anchor]:
     """Every published figure for the data sets at hand; of our settings the best one for that loss."""
-    found: list[Anchor] = []
+    figures: list[Anchor] = []
     for ranking in rankings:
         if ranking.dataset not in DATASETS:
             continue
         column = DATASETS.index(ranking.dataset)
-        for loss, figures in PUBLISHED.items():
-            best = next((each for each in ranking.ranked if _loss(each) == loss), None)
-            found.append(_fid(ranking, loss, figures[column], best))
+        for loss, published in PUBLISHED.items():
+            best = next((standing for standing in ranking.ranked if _loss(standing) == loss), None)
+            figures.append(_fid(ranking, f"{loss}: FID, best of 100 settings", published[column], best))
         if ranking.dataset == "mnist":
-            found += _parzen(ranking)
-    return found
+            figures += [_parzen(ranking, f"{model}: Parzen log-likelihood, nats", value) for model, value in PARZEN]
+    return figures
 
 
-def _fid(ranking: Ranking, loss: str, published: str, best: Standing | None) -> Anchor:
-    what = f"{loss}: FID, best of 100 settings"
+def _fid(ranking: Ranking, what: str, published: str, best: Standing | None) -> Anchor:
     if best is None:
         return Anchor(ranking.dataset, what, published, None, "", "", False, "this loss was not run here")
-    fid = best.mean("fid")
-    if fid is None:
-        value = best.mean(ranking.objective or "")
+    metric, count, comparable = "fid", best.lead.measured.get("num_samples"), False
+    if best.mean("fid") is None:
+        metric = ranking.objective or ""
         why = f"{ranking.objective} is not FID: other features; other nets, other number of settings"
-        return Anchor(ranking.dataset, what, published, value, ranking.objective or "", best.name, False, why)
-    count = best.lead.measured.get("num_samples")
-    if count != SAMPLES:
+    elif count != SAMPLES:
         why = f"FID from {count} images; it falls with their number"
-        return Anchor(ranking.dataset, what, published, fid, "fid", best.name, False, why)
-    why = "same features and number of images; nets and number of settings differ"
-    return Anchor(ranking.dataset, what, published, fid, "fid", best.name, True, why)
-
-
-def _parzen(ranking: Ranking) -> list[Anchor]:
-    best = ranking.best
-    ours = best.mean("parzen_ll") if best else None
-    name = best.name if best and ours is not None else ""
-    if ours is None:
-        why = "parzen_ll was not measured (metrics=full)"
     else:
-        why = "the same estimator; a historical measure that blurred prototypes win, so nothing is chosen by it"
-    return [
-        Anchor(
-            "mnist",
-            f"{model}: Parzen log-likelihood, nats",
-            figure,
-            ours,
-            "parzen_ll" if name else "",
-            name,
-            bool(name),
-            why,
-        )
-        for model, figure in PARZEN
-    ]
+        why, comparable = "same features and number of images; nets and number of settings differ", True
+    return Anchor(ranking.dataset, what, published, best.mean(metric), metric, best.name, comparable, why)
 
 
-def _loss(each: Standing) -> str:
-    loss = str(each.lead.values.get("loss"))
-    penalty = str(each.lead.values.get("penalty") or "none")
-    if (loss == "wgan" and "gp" in penalty) or (loss == "wgan" and "gradient" in penalty):
+def _parzen(ranking: Ranking, what: str, published: str) -> Anchor:
+    best = ranking.best
+    value = best.mean("parzen_ll") if best else None
+    if best is None or value is None:
+        return Anchor("mnist", what, published, None, "", "", False, "parzen_ll was not measured (metrics=full)")
+    why = "the same estimator; a historical measure that blurred prototypes win, so nothing is chosen by it"
+    return Anchor("mnist", what, published, value, "parzen_ll", best.name, True, why)
+
+
+def _loss(standing: Standing) -> str:
+    loss = str(standing.lead.values.get("loss"))
+    penalty = str(standing.lead.values.get("penalty") or "none")
+    if loss == "wgan" and ("gp" in penalty or "gradient" in penalty):
         return "wgan_gp"
     return "dragan" if "dragan" in penalty else loss

@@ -1,77 +1,107 @@
-"""Looking more than once: what each look may spend, and how many seeds the next claim needs."""
+"""looks.json: every report that tests settings records in the sweep directory that somebody looked, and at what."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
+from ganexp.files import owned, status
+from ganexp.files.atomic import write_json
+from ganexp.files.contents import Looks, OneLook, check
+from ganexp.files.foreign import MEDIUM, read_json, refuse_links
+from ganexp.types.errors import DirectoryError
 
-from ganexp.report.comparison import Comparison
-from ganexp.report.ranges import critical
+if TYPE_CHECKING:
+    from ganexp.report.ranking import Ranking
+    from ganexp.report.study import Study
 
-FIRST, LATER = 0.04, 0.01
-"""Family-wise error of the first look, and of all later ones together."""
+log = logging.getLogger("ganexp")
 
-CONTINUATIONS = 400
-"""Simulated by `more_seeds`."""
+FILE = "looks.json"
+FORMAT = 1
+
+LONGEST_NAME = 500
+"""Characters of a setting's name in a recorded verdict."""
 
 
-def spending(looks: Sequence[int], seeds: int) -> tuple[float, float]:
-    """Error rate of one more look after earlier ones, and the sum over all.
+def read_looks(directories: Iterable[Path]) -> tuple[OneLook, ...]:
+    """The looks recorded in sweep directories, in the order of time, each once; a damaged file counts as none."""
+    looks: dict[str, OneLook] = {}
+    for directory in directories:
+        try:
+            for look in _read(directory):
+                looks.setdefault(look["runs"], look)
+        except (OSError, ValueError) as error:
+            log.warning("%s: the looks noted in it are not counted: %s", directory / FILE, _short(error))
+    return tuple(sorted(looks.values(), key=lambda look: look["time"]))
 
-    The first look spends FIRST, whatever its seeds. A later one spends of what is not yet spent the share that its new
-    seeds are of all its seeds, so that the sum stays below FIRST + LATER however often and whenever one looks
-    (Bonferroni; a spending function of information as in Lan and DeMets 1983).
 
-    Args:
-        looks: seeds at each earlier look, in the order of time.
-        seeds: seeds now.
+def record_looks(study: Study, rankings: Iterable[Ranking]) -> Study:
+    """Record in every sweep directory that its settings were tested; returns the study with those looks."""
+    tested = [ranking for ranking in rankings if ranking.claims]
+    for sweep in study.sweeps:
+        run_ids = {run.run_id for run in sweep.runs}
+        _record(sweep.directory, [_look(ranking) for ranking in tested if run_ids & _run_ids(ranking)])
+    return replace(study, looks=read_looks(sweep.directory for sweep in study.sweeps))
+
+
+def _run_ids(ranking: Ranking) -> set[str]:
+    return {run.run_id for standing in ranking.ranked for run in standing.done}
+
+
+def _look(ranking: Ranking) -> OneLook:
+    comparison, best = ranking.comparison, ranking.best
+    assert comparison is not None and best is not None and ranking.objective is not None
+    seeds = [estimate.seeds for estimate in comparison.estimates]
+    words = "is the best" if comparison.single else f"comes first, {len(comparison.told_apart)} are worse"
+    return {
+        "time": status.now(),
+        "dataset": ranking.dataset[:500],
+        "objective": ranking.objective[:500],
+        "protocol": ranking.protocol[:200],
+        "runs": ranking.runs,
+        "run_count": sum(seeds),
+        "settings": len(seeds),
+        "seeds": [min(seeds), max(seeds)],
+        "level": comparison.level,
+        "verdict": f"{best.name[:LONGEST_NAME]} {words}",
+    }
+
+
+def _record(directory: Path, looks: Sequence[OneLook]) -> None:
+    """Add looks to those of a sweep directory, each once.
+
+    A directory that cannot be written to, and a file that is no list of looks, stay as they are, and a warning says so.
     """
-    if not looks:
-        return FIRST, FIRST
-    before, rest, level = looks[0], LATER, 0.0
-    for now in (*looks[1:], seeds):
-        now = max(now, before + 1)
-        level = rest * (1 - before / now)
-        before, rest = now, rest - level
-    return level, FIRST + LATER - rest
+    try:
+        refuse_links(directory / FILE)
+        if not _new(looks, _read(directory)):
+            return
+        with owned.alone(directory):
+            earlier = _read(directory)
+            content = {"format": FORMAT, "looks": [*earlier, *_new(looks, earlier)]}
+            check(Looks, content)
+            write_json(directory / FILE, content)
+    except (OSError, ValueError, DirectoryError) as error:
+        log.warning("%s: this look could not be noted, later reports will not count it: %s", directory, _short(error))
 
 
-def more_seeds(comparison: Comparison, limit: int = 50) -> int | None:
-    """Seeds of each setting at which the two best would be told apart in half of simulated continuations.
+def _new(looks: Iterable[OneLook], earlier: Iterable[OneLook]) -> list[OneLook]:
+    runs = {look["runs"] for look in earlier}
+    return [look for look in looks if look["runs"] not in runs]
 
-    The seeds to come are drawn from normal distributions with the variance of the difference as it is estimated, around
-    a true difference that is drawn around the estimated one; the test is that of the next look.
 
-    Args:
-        comparison: with claims, the chosen setting in it.
-        limit: of seeds.
+def _read(directory: Path) -> list[OneLook]:
+    try:
+        content: Any = read_json(directory / FILE, MEDIUM)
+    except FileNotFoundError:
+        return []
+    check(Looks, content)
+    return list(content["looks"])
 
-    Returns:
-        The present number where they are told apart already; None beyond `limit`, or without claims.
-    """
-    if not comparison.claims:
-        return None
-    first = comparison.differences[0]
-    present = min(each.seeds for each in comparison.estimates if each.setting in (comparison.chosen, first.setting))
-    if first.worse:
-        return present
-    centre, error, df = first.lead, first.error, first.df
-    if present >= limit or not error > 0:
-        return None
-    rng = np.random.default_rng(0)
-    spread = error * math.sqrt(present)
-    truth = centre + error * rng.normal(size=(CONTINUATIONS, 1))
-    steps = rng.normal(size=(CONTINUATIONS, limit - present))
-    more = np.arange(1, limit - present + 1)
-    n = present + more
-    means = (present * centre + more * truth + spread * np.cumsum(steps, axis=1)) / n
-    squares = np.cumsum(steps**2, axis=1) - np.cumsum(steps, axis=1) ** 2 / more
-    degrees = df + more - 1
-    variance = spread**2 * (df + squares) / degrees
-    levels = [spending((*comparison.looks, present), int(each))[0] for each in n]
-    k = len(comparison.estimates)
-    limits = np.array([float(critical(k, np.asarray(d), level)) for d, level in zip(degrees, levels, strict=True)])
-    apart = (np.abs(means) > limits * np.sqrt(variance / n)).mean(axis=0) >= 0.5
-    return int(n[apart.argmax()]) if apart.any() else None
+
+def _short(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]

@@ -1,45 +1,185 @@
-"""Which runs a directory holds, or was asked for."""
+"""Runs of a sweep directory as typed values, from their files alone."""
 
 from __future__ import annotations
 
+import functools
+import hashlib
+import json
+import logging
+import math
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+
+import pandas as pd
 
 from ganexp.config.target import is_own
 from ganexp.files import plan
 from ganexp.files.code_record import read_code
-from ganexp.files.plan import PlannedRun
+from ganexp.files.plan import PlannedRun, Request
 from ganexp.files.run_folder import RunFolder
+from ganexp.report.settings import Setting
+from ganexp.types.endings import State
 from ganexp.types.errors import DirectoryError
 
+log = logging.getLogger("ganexp")
 
-def planned_runs(sweep_dir: Path) -> tuple[list[PlannedRun], list[str]]:
-    """The runs that were asked for, and every overridden key; without a plan, the run directories that are there.
+
+@dataclass(frozen=True)
+class RunRecord:
+    """One run of a sweep, as its files are now."""
+
+    run_id: str
+    trajectory_id: str
+    folder: Path  # the run directory
+    sweep: Path  # the sweep directory
+    state: State
+    dataset: str
+    seed: int
+    epochs: int  # requested
+    done: int  # epochs done
+    values: Mapping[str, Any] = field(repr=False)  # dotted key -> resolved value
+    overrides: tuple[str, ...]  # as on a command line of its own
+    error: str  # what ended the run badly, or ""
+    result: Mapping[str, Any] = field(repr=False)  # result.json of a finished run; empty where there is none
+    note: str = ""  # what a reader of its numbers must know of its own code, or ""
+    setting: Setting = ()  # what differs between the runs of a study
+
+    @functools.cached_property
+    def rows(self) -> pd.DataFrame:
+        """metrics.csv; empty where there is none."""
+        try:
+            rows = [] if self.state is State.PENDING else RunFolder(self.folder).rows()
+        except FileNotFoundError:
+            rows = []
+        except (OSError, ValueError) as error:
+            log.warning("%s; its epochs are left out", error)
+            rows = []
+        return pd.DataFrame(
+            {name: pd.to_numeric([row.get(name) for row in rows]) for name in (rows[0] if rows else ())}
+        )
+
+    @property
+    def final(self) -> Mapping[str, Any]:
+        """The last row with every metric; empty for a run without a result."""
+        return self.result.get("final") or {}
+
+    @property
+    def floors(self) -> Mapping[str, float]:
+        """Metric -> its value between real and real images."""
+        return self.result.get("floors") or {}
+
+    @property
+    def provenance(self) -> Mapping[str, Any]:
+        """Where the numbers come from: versions, machine, data set, how metrics were made."""
+        return self.result.get("provenance") or {}
+
+    @property
+    def measured(self) -> Mapping[str, Any]:
+        """How its metrics were made."""
+        return self.provenance.get("metrics") or {}
+
+    @property
+    def objective(self) -> tuple[str, str] | None:
+        """Name and direction of what settings are ranked by, or None where nothing was measured."""
+        objective = self.result.get("objective") or {}
+        return (str(objective["name"]), str(objective.get("direction", "minimise"))) if objective.get("name") else None
+
+    @property
+    def protocol(self) -> str:
+        """Digest of how the objective was measured: only equal ones may be ranked together."""
+        name = (self.objective or ("", ""))[0]
+        if digest := (self.measured.get("protocol") or {}).get(name):
+            return str(digest)
+        return hashlib.sha256(json.dumps(self.measured, sort_keys=True).encode()).hexdigest()[:16]
+
+    @property
+    def seconds(self) -> float:
+        """Training seconds to its own last epoch."""
+        if self.result:
+            return float(self.result.get("train_seconds") or 0.0)
+        return float(self.rows["train_seconds"].max()) if "train_seconds" in self.rows else 0.0
+
+    def value(self, name: str) -> float | None:
+        """A finite number of the end of a finished run, or None."""
+        value = finite(self.final.get(name))
+        return None if value is None else float(value)
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """One sweep directory."""
+
+    directory: Path
+    runs: tuple[RunRecord, ...]  # in the order in which they were requested
+    requests: tuple[Request, ...] = ()  # commands that asked for runs; empty without a plan
+    search: str | None = None  # name of the search that fills it, or None for grids
+
+    @property
+    def keys(self) -> list[str]:
+        """Every key that a request overrode, in order."""
+        return list(dict.fromkeys(key for request in self.requests for key in request.keys))
+
+
+def read_sweep(directory: Path) -> Sweep:
+    """The runs that plan.json names; without a plan, those whose directories are in the sweep directory.
 
     Raises:
         DirectoryError: neither a plan nor a run, or a damaged plan.
     """
-    known = plan.read(sweep_dir)
-    if known is not None:
-        return [_with_own_code(sweep_dir / run.run_dir, run) for run in known.runs.values()], known.keys
-    folders = _run_folders(sweep_dir)
-    found = [_with_own_code(folder, run) for folder in folders if (run := _from_record(folder)) is not None]
-    if not found:
-        raise DirectoryError(f"{sweep_dir}: expected a sweep directory, got one with neither {plan.FILE} nor runs")
-    return found, []
+    planned = plan.read(directory)
+    if planned is not None:
+        runs = tuple(_read(directory, run) for run in planned.runs.values())
+        return Sweep(directory, runs, planned.requests, planned.study)
+    unplanned = [run for folder in _run_folders(directory) if (run := _from_identity(folder)) is not None]
+    if not unplanned:
+        raise DirectoryError(f"{directory}: expected a sweep directory, got one with neither {plan.FILE} nor runs")
+    return Sweep(directory, tuple(_read(directory, run) for run in unplanned))
 
 
-def _with_own_code(folder: Path, run: PlannedRun) -> PlannedRun:
-    """A run with the own code that it was made with, in place of the planned; of earlier versions "not recorded"."""
+def finite(value: Any) -> float | int | None:
+    """`value` where it is a finite number, else None: whatever else a file holds is no measurement."""
+    number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return value if number else None
+
+
+def _read(directory: Path, planned: PlannedRun) -> RunRecord:
+    folder = directory / planned.run_dir
+    status = None if folder.is_symlink() else RunFolder(folder).current()
+    current = State.PENDING if status is None else status.state
+    failure = status.error if status is not None and current is not State.COMPLETED else None
+    run = RunRecord(
+        run_id=planned.run_id,
+        trajectory_id=planned.trajectory_id,
+        folder=folder,
+        sweep=directory,
+        state=current,
+        dataset=str(planned.values.get("dataset") or "unknown"),
+        seed=int(planned.values.get("seed") or 0),
+        epochs=planned.epochs,
+        done=status.epoch if status is not None else 0,
+        values={**planned.values, "trainer.epochs": planned.epochs},
+        overrides=planned.overrides,
+        error=f"{failure.get('type')}: {failure.get('message')}" if failure else "",
+        result=(RunFolder(folder).result() or {}) if current is State.COMPLETED else {},
+    )
+    return _with_own_code(run) if _has_own_code(run) else run
+
+
+def _has_own_code(run: RunRecord) -> bool:
     targets = {key: str(value) for key, value in run.values.items() if key.endswith("_target_")}
-    if not any(is_own(path) for key, path in targets.items() if not key.startswith("logger.")):
-        return run
-    code = None if folder.is_symlink() else read_code(folder)
-    if code is None and not (folder / "result.json").exists():
-        return run
-    return replace(run, values={**run.values, "own_code": code.setting if code is not None else "not recorded"})
+    return any(is_own(path) for key, path in targets.items() if not key.startswith("logger."))
+
+
+def _with_own_code(run: RunRecord) -> RunRecord:
+    """The run with the own code that it was made with in place of the planned; of earlier versions "not recorded"."""
+    code = None if run.folder.is_symlink() else read_code(run.folder)
+    if code is not None:
+        return replace(run, values={**run.values, "own_code": code.setting}, note=code.note)
+    if (run.folder / "result.json").exists():
+        return replace(run, values={**run.values, "own_code": "not recorded"})
+    return run
 
 
 def _run_folders(directory: Path) -> Iterator[Path]:
@@ -47,7 +187,7 @@ def _run_folders(directory: Path) -> Iterator[Path]:
     return (folder for folder in folders if not folder.is_symlink() and (folder / "status.json").exists())
 
 
-def _from_record(folder: Path) -> PlannedRun | None:
+def _from_identity(folder: Path) -> PlannedRun | None:
     """A run that no plan names, by its own record."""
     status, identity = RunFolder(folder).status(), RunFolder(folder).identity()
     if status is None or identity is None:
@@ -63,9 +203,8 @@ def _values(identity: Mapping[str, Any]) -> dict[str, Any]:
     """Dotted key -> value, and group -> chosen option; KeyError, TypeError or AttributeError of a damaged record."""
     values: dict[str, Any] = {f"trainer.{key}": value for key, value in identity["trainer"].items()}
     values |= {f"model.{key}": value for key, value in identity["model"].items()}
-    values |= {
-        f"{group}._target_": (identity.get(group) or {}).get("_target_", "ganexp") for group in ("loss", "penalty")
-    }
+    for group in ("loss", "penalty"):
+        values[f"{group}._target_"] = (identity.get(group) or {}).get("_target_", "ganexp")
     names = {group: str(identity[group]["_target_"]).rpartition(".")[2] for group in ("model", "loss")}
     rate = identity["optim"]["generator"].get("lr")
     if not isinstance(identity["seed"], int):

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
-import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +12,11 @@ import numpy as np
 import pandas as pd
 
 from ganexp.files import owned, plan
-from ganexp.files.code_record import read_code
-from ganexp.files.plan import PlannedRun
 from ganexp.files.record import COLUMNS as ROW_COLUMNS
 from ganexp.files.record import WHOLE as ROWS_WHOLE
-from ganexp.files.run_folder import RunFolder
 from ganexp.files.status import MOST_EPOCHS
-from ganexp.report.runs import planned_runs
-from ganexp.types.endings import State
+from ganexp.report.runs import RunRecord, Sweep, finite, read_sweep
 from ganexp.types.errors import DirectoryError
-
-log = logging.getLogger("ganexp")
 
 FILE = "summary.csv"
 TEXT = ("run_id", "trajectory_id", "run_dir")
@@ -69,16 +61,13 @@ ABOUT_THE_SWEEP = ("hydra", "sweep", "trust", "notes", "changed_code", "own_code
 def write_summary(
     sweep_dir: Path, table: pd.DataFrame | None = None, *, force: bool = False, beside: bool = False
 ) -> pd.DataFrame:
-    """(Re)write summary.csv of a sweep directory.
+    """(Re)write summary.csv of a sweep directory; returns what was written, with its types.
 
     Args:
         sweep_dir: holds plan.json, or run directories.
         table: the summary, where it was made already.
         force: replace a summary.csv of the user's.
         beside: leave a summary.csv of the user's as it is, and write summary-2.csv; else it is refused.
-
-    Returns:
-        What was written, with its types.
 
     Raises:
         DirectoryError: there is nothing to summarise, the plan is damaged, or summary.csv is the user's.
@@ -145,28 +134,22 @@ def load_metrics(directory: Path | str) -> pd.DataFrame:
     Raises:
         DirectoryError: there are no runs, or the plan is damaged.
     """
-    folder = Path(directory)
-    parts = []
-    for run in planned_runs(folder)[0]:
-        rows = [] if (folder / run.run_dir).is_symlink() else _rows(folder / run.run_dir)
-        if rows:
-            parts.append(pd.DataFrame(rows).assign(run_id=run.run_id))
+    parts = [run.rows.assign(run_id=run.run_id) for run in read_sweep(Path(directory)).runs if len(run.rows)]
     table = pd.concat(parts or [pd.DataFrame(columns=["run_id", *ROW_COLUMNS])], ignore_index=True)
     names = ["run_id", *(name for name in table.columns if name != "run_id")]
     kinds = {name: "Int64" if name in ROWS_WHOLE else "float64" for name in names}
     return table[names].astype({**kinds, "run_id": "string"})
 
 
-def summarise(sweep_dir: Path) -> pd.DataFrame:
-    """The rows of summary.csv, from result.json, metrics.csv, status.json and plan.json."""
-    runs, keys = planned_runs(sweep_dir)
-    extra = [key for key in keys if key not in HAS_COLUMN and key.split(".")[0] not in ABOUT_THE_SWEEP]
-    rows = [_row(sweep_dir, run, extra) for run in runs]
+def summarise(sweep: Path | Sweep) -> pd.DataFrame:
+    """The rows of summary.csv, of a sweep that was read already or of a sweep directory."""
+    sweep = sweep if isinstance(sweep, Sweep) else read_sweep(sweep)
+    extra = [key for key in sweep.keys if key not in HAS_COLUMN and key.split(".")[0] not in ABOUT_THE_SWEEP]
+    rows = [_row(run, extra) for run in sweep.runs]
     metrics = [name for row in rows for name in row if name not in (*FIRST, *extra, *OWN, *LAST)]
     own = OWN if any("own_code" in row for row in rows) else ()
     names = list(dict.fromkeys([*FIRST, *metrics, *extra, *own, *LAST]))
-    table = pd.DataFrame.from_records(rows, columns=names)
-    return table.astype(_types(names, extra)).pipe(_with_inferred, extra)
+    return _typed(pd.DataFrame.from_records(rows, columns=names), extra)
 
 
 def _read(path: Path) -> pd.DataFrame:
@@ -176,77 +159,52 @@ def _read(path: Path) -> pd.DataFrame:
     names = list(table.columns)
     rest = names[names.index("run_dir") + 1 : -len(LAST)]
     extra = [name for name in rest if "." in name or not pd.api.types.is_numeric_dtype(table[name])]
-    return table.astype(_types(names, extra)).pipe(_with_inferred, extra)
+    return _typed(table, extra)
 
 
-def _row(sweep_dir: Path, run: PlannedRun, extra: Sequence[str]) -> dict[str, Any]:
-    folder = sweep_dir / run.run_dir
-    status = None if folder.is_symlink() else RunFolder(folder).current()
-    values = run.values
-    row = {name: _fitting(name, values.get(KEY_OF.get(name, name))) for name in FIRST if name not in SCORES}
-    row |= {"run_id": run.run_id, "trajectory_id": run.trajectory_id, "epochs": run.epochs, "run_dir": run.run_dir}
-    current = State.PENDING if status is None else status.state
-    row["state"] = current.value
-    row |= {key: _flat(values.get(key)) for key in extra}
-    if "own_code" in values:
-        code = None if folder.is_symlink() else read_code(folder)
-        row |= {"own_code": str(values["own_code"]), "own_code_note": (code.note or None) if code is not None else None}
-    if status is not None and status.error and status.state is not State.COMPLETED:
-        row["error"] = f"{status.error.get('type')}: {status.error.get('message')}"
-    result = RunFolder(folder).result() if current is State.COMPLETED else None
-    return row | (_finished(result) if result is not None else _unfinished(folder, current))
+def _row(run: RunRecord, extra: Sequence[str]) -> dict[str, Any]:
+    row = {name: _fitting(name, run.values.get(KEY_OF.get(name, name))) for name in FIRST if name not in SCORES}
+    row |= {"run_id": run.run_id, "trajectory_id": run.trajectory_id, "epochs": run.epochs}
+    row |= {"run_dir": run.folder.relative_to(run.sweep).as_posix(), "state": run.state.value}
+    row |= {key: _flat(run.values.get(key)) for key in extra}
+    if "own_code" in run.values:
+        row |= {"own_code": str(run.values["own_code"]), "own_code_note": run.note or None}
+    if run.error:
+        row["error"] = run.error
+    return row | (_measured(run) if run.result else _last_losses(run))
 
 
 def _fitting(name: str, value: Any) -> Any:
     """A value as its column takes it, or None: a plan may be damaged, or a stranger's."""
     if name in CATEGORIES or name in TEXT:
         return None if value is None else str(value)
-    number = _number(value)
+    number = finite(value)
     if number is None or name not in WHOLE:
         return number
     return number if isinstance(number, int) and abs(number) < MOST_EPOCHS else None
 
 
-def _finished(result: Mapping[str, Any]) -> dict[str, Any]:
-    final = {key: _number(value) for key, value in result["final"].items() if key not in ROWS_WHOLE}
-    measured = (result.get("provenance") or {}).get("metrics")
+def _measured(run: RunRecord) -> dict[str, Any]:
     return {
-        **final,
-        "train_seconds": _number(result["train_seconds"]),
-        "images_per_second": _number(result["images_per_second"]),
-        "protocol": _digest(measured) if measured else None,
+        **{key: finite(value) for key, value in run.final.items() if key not in ROWS_WHOLE},
+        "train_seconds": finite(run.result["train_seconds"]),
+        "images_per_second": finite(run.result["images_per_second"]),
+        "protocol": _digest(run.measured) if run.measured else None,
     }
 
 
-def _unfinished(folder: Path, current: State) -> dict[str, Any]:
-    """What is known of a run that has no result: its last epoch's losses; scores would be read as final ones."""
-    rows = [] if current is State.PENDING else _rows(folder)
-    if not rows:
+def _last_losses(run: RunRecord) -> dict[str, Any]:
+    """The last epoch of a run without a result: losses and speed; scores would be read as final ones."""
+    if not len(run.rows):
         return {}
-    last = rows[-1]
-    seconds = float(last.get("train_seconds") or 0.0)
-    speed = float(last.get("images_seen") or 0) / seconds if seconds else None
-    return {**{name: last.get(name) for name in (*LOSSES, "train_seconds")}, "images_per_second": speed}
-
-
-def _rows(folder: Path) -> list[dict[str, Any]]:
-    try:
-        return RunFolder(folder).rows()
-    except FileNotFoundError:
-        return []
-    except (OSError, ValueError) as error:
-        log.warning("%s; its epochs are left out", error)
-        return []
+    last = run.rows.iloc[-1]
+    seconds, images = last["train_seconds"], last["images_seen"]
+    losses = {name: last[name] for name in (*LOSSES, "train_seconds")}
+    return {**losses, "images_per_second": images / seconds if seconds else None}
 
 
 def _digest(value: Any) -> str:
     return hashlib.blake2b(json.dumps(value, sort_keys=True).encode(), digest_size=4).hexdigest()
-
-
-def _number(value: Any) -> float | int | None:
-    """A finite number, or None: whatever else a file holds is no measurement."""
-    known = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    return value if known else None
 
 
 def _flat(value: Any) -> Any:
@@ -254,25 +212,20 @@ def _flat(value: Any) -> Any:
     return json.dumps(value) if isinstance(value, list | tuple | Mapping) else value
 
 
-def _types(names: Iterable[str], extra: Sequence[str]) -> dict[str, str]:
-    kinds: dict[str, str] = {}
-    for name in names:
-        if name in extra:
-            continue
-        if name in CATEGORIES:
-            kinds[name] = "category"
-        elif name in WHOLE:
-            kinds[name] = "Int64"
-        else:
-            kinds[name] = "string" if name in (*TEXT, *OWN, "error") else "float64"
-    return kinds
-
-
-def _with_inferred(table: pd.DataFrame, extra: Sequence[str]) -> pd.DataFrame:
-    """Columns of overridden keys with the type that their values have; mixed ones are text."""
+def _typed(table: pd.DataFrame, extra: Sequence[str]) -> pd.DataFrame:
+    """The table with the types of its columns; an overridden key has the type of its values, text where they differ."""
+    table = table.astype({name: _type_of(name) for name in table.columns if name not in extra})
     for name in extra:
         column = table[name].convert_dtypes()
         if column.dtype == "Float64":
             column = column.astype("float64")
         table[name] = column.astype("string") if column.dtype == object else column
     return table
+
+
+def _type_of(name: str) -> str:
+    if name in CATEGORIES:
+        return "category"
+    if name in WHOLE:
+        return "Int64"
+    return "string" if name in (*TEXT, *OWN, "error") else "float64"

@@ -11,11 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
-
 from ganexp.files.foreign import LARGE, read_text
-from ganexp.report.collect import Run, Study, Sweep, label, text_of
-from ganexp.report.noted import read_looks
+from ganexp.report.looks import read_looks
+from ganexp.report.runs import RunRecord, Sweep
+from ganexp.report.settings import label, text_of
+from ganexp.report.study import Study
 from ganexp.types.endings import State
 from ganexp.types.errors import DataError
 
@@ -28,25 +28,15 @@ MOST = 1e150
 
 @dataclass(frozen=True)
 class Columns:
-    """What the columns of a table mean.
+    """What the columns of a table mean."""
 
-    Attributes:
-        objective: by which settings are compared.
-        direction: "minimise" or "maximise".
-        seed: the repetition.
-        by: those that make a setting; () for all others.
-        dataset: the data set; "" for one.
-        cost: seconds of a run; "".
-        trajectory: rows of one training (its epochs) have the same; "".
-    """
-
-    objective: str
-    direction: str
-    seed: str
-    by: tuple[str, ...] = ()
-    dataset: str = ""
-    cost: str = ""
-    trajectory: str = ""
+    objective: str  # by which settings are compared
+    direction: str  # "minimise" or "maximise"
+    seed: str  # the repetition
+    by: tuple[str, ...] = ()  # those that make a setting; () for all others
+    dataset: str = ""  # the data set; "" for one
+    cost: str = ""  # seconds of a run; ""
+    trajectory: str = ""  # rows of one training (its epochs) have the same; ""
 
     @property
     def others(self) -> tuple[str, ...]:
@@ -73,7 +63,7 @@ def read_table(path: Path, columns: Columns, out: Path) -> Study:
     by = [name for name in by if len({row[name] for _, row in rows}) > 1]
     runs = [_run(path, line, row, columns, by, out) for line, row in rows]
     _check(path, [line for line, _ in rows], runs)
-    return Study((Sweep(out, (), None, tuple(runs)),), tuple(by), tuple(runs), (), read_looks([out]), path.name)
+    return Study((Sweep(out, tuple(runs)),), tuple(by), tuple(runs), (), read_looks([out]), path.name)
 
 
 def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
@@ -85,28 +75,27 @@ def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
     head = re.sub(r'"[^"]*"', "", text.partition("\n")[0])
     delimiter = max(",;\t", key=head.count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    rows: list[tuple[int, dict[str, str]]] = []
-    names: list[str] = []
+    lines: list[tuple[int, list[str]]] = []
     try:
         for cells in reader:
             cells = [cell.strip() for cell in cells]
-            if not any(cells):
-                continue
-            if not names:
-                names = cells
-                if twice := [name for name in names if names.count(name) > 1]:
-                    raise DataError(f"{path}: expected columns of different names, got {twice[0]!r} twice")
-                continue
-            if len(cells) != len(names):
-                raise DataError(f"{path}, line {reader.line_num}: expected {len(names)} cells, got {len(cells)}")
-            rows.append((reader.line_num, dict(zip(names, cells, strict=True))))
+            if any(cells):
+                lines.append((reader.line_num, cells))
+                _check_cells(path, reader.line_num, lines[0][1], cells)
     except csv.Error as error:
         raise DataError(f"{path}, line {reader.line_num}: expected CSV, got {error}") from None
-    if not rows:
-        raise DataError(f"{path}: expected a header and rows, got {'a header alone' if names else 'nothing'}")
-    return [
-        (line, {name: _decimal(cell) for name, cell in row.items()} if delimiter == ";" else row) for line, row in rows
-    ]
+    if len(lines) < 2:
+        raise DataError(f"{path}: expected a header and rows, got {'a header alone' if lines else 'nothing'}")
+    if delimiter == ";":
+        lines[1:] = [(line, [_decimal(cell) for cell in cells]) for line, cells in lines[1:]]
+    return [(line, dict(zip(lines[0][1], cells, strict=True))) for line, cells in lines[1:]]
+
+
+def _check_cells(path: Path, line: int, names: list[str], cells: list[str]) -> None:
+    if cells is names and (twice := [name for name in names if names.count(name) > 1]):
+        raise DataError(f"{path}: expected columns of different names, got {twice[0]!r} twice")
+    if len(cells) != len(names):
+        raise DataError(f"{path}, line {line}: expected {len(names)} cells, got {len(cells)}")
 
 
 def _decimal(cell: str) -> str:
@@ -114,41 +103,41 @@ def _decimal(cell: str) -> str:
     return cell.replace(",", ".") if re.fullmatch(r"[+-]?\d+,\d+([eE][+-]?\d+)?", cell) else cell
 
 
-def _run(path: Path, line: int, row: Mapping[str, str], columns: Columns, by: Sequence[str], out: Path) -> Run:
+def _run(path: Path, line: int, row: Mapping[str, str], columns: Columns, by: Sequence[str], out: Path) -> RunRecord:
     for name in (*columns.others, *by):
         if not row[name] or len(row[name]) > LONGEST:
             got = "an empty cell" if not row[name] else f"{len(row[name])} characters"
             raise DataError(f"{path}, line {line}: {name}: expected a value of up to {LONGEST} characters, got {got}")
     value = _number(path, line, columns.objective, row)
     seconds = max(0.0, _number(path, line, columns.cost, row)) if columns.cost else 0.0
-    seed = row[columns.seed]
-    if not re.fullmatch(r"\d{1,15}(\.0{1,15})?", seed):
-        raise DataError(f"{path}, line {line}: {columns.seed}: expected a whole number from 0, got {seed!r}")
+    if not re.fullmatch(r"\d{1,15}(\.0{1,15})?", row[columns.seed]):
+        got = repr(row[columns.seed])
+        raise DataError(f"{path}, line {line}: {columns.seed}: expected a whole number from 0, got {got}")
+    seed = int(float(row[columns.seed]))
     dataset = row[columns.dataset] if columns.dataset else path.stem
     values = {name: _value(row[name]) for name in by}
     setting = tuple((name, text_of(values[name])) for name in by)
-    place = repr([dataset, setting, int(float(seed))])
-    unit = row[columns.trajectory] if columns.trajectory else place
-    return Run(
-        run_id=hashlib.blake2b(place.encode(), digest_size=16).hexdigest(),
-        trajectory_id=repr([dataset, int(float(seed)), unit]),
-        folder=out,
+    place = repr([dataset, setting, seed])
+    run_id = hashlib.blake2b(place.encode(), digest_size=16).hexdigest()
+    return RunRecord(
+        run_id=run_id,
+        trajectory_id=repr([dataset, seed, row[columns.trajectory] if columns.trajectory else place]),
+        folder=out / run_id,
         sweep=out,
         state=State.COMPLETED,
         dataset=dataset,
-        seed=int(float(seed)),
+        seed=seed,
         epochs=0,
         done=0,
-        setting=setting,
         values=values,
         overrides=tuple(f"{name}={text}" for name, text in setting),
         error="",
-        rows=pd.DataFrame(),
         result={
             "final": {columns.objective: value},
             "objective": {"name": columns.objective, "direction": columns.direction},
             "train_seconds": seconds,
         },
+        setting=setting,
     )
 
 
@@ -171,7 +160,7 @@ def _value(text: str) -> int | float | str:
     return text
 
 
-def _check(path: Path, lines: Sequence[int], runs: Sequence[Run]) -> None:
+def _check(path: Path, lines: Sequence[int], runs: Sequence[RunRecord]) -> None:
     """At least two settings, two seeds of one of them, and one row for each setting and seed."""
     first: dict[str, int] = {}
     for line, run in zip(lines, runs, strict=True):

@@ -1,39 +1,42 @@
-"""Is every number of a written report what the runs' files say now?"""
+"""Whether every number of a written report is what the runs' files say now."""
 
 from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import TypeVar
 
 from ganexp.files.foreign import LARGE, read_bytes, read_text
-from ganexp.report.findings import NOTHING
-from ganexp.report.options import Options
+from ganexp.report.page import FIGURES, HTML, MARKDOWN, Report
+from ganexp.report.settings import NO_OPTIONS, VerdictOptions
 from ganexp.report.summary import FILE as SUMMARY
 from ganexp.report.summary import as_csv, summarise
-from ganexp.report.write import FIGURES, HTML, MARKDOWN, Report, make
+from ganexp.report.write import make
 from ganexp.types.errors import DirectoryError
+
+T = TypeVar("T")
 
 SHOWN_CHARACTERS = 120
 
+PICTURES = re.compile(r'<figure id="([^"]+)">(.*?)</figure>|<img (src="data:[^"]+" alt="[^"]*")', re.DOTALL)
 
-def differences(sweep_dirs: Sequence[Path], folder: Path, options: Options = NOTHING) -> list[str]:
+
+def differences(sweep_dirs: Sequence[Path], folder: Path, options: VerdictOptions = NO_OPTIONS) -> list[str]:
     """One line for each number, text or figure of the report in `folder` that differs; empty where nothing does.
 
     Args:
         sweep_dirs: the sweeps it is about.
         folder: where report.html and report.md lie.
-        options: what the verdict was asked.
+        options: those that the report was written with.
 
     Raises:
         DirectoryError: there is no report, or nothing to recompute it from.
     """
-    found = changes(folder, lambda: make(sweep_dirs, folder, options))
-    for sweep in sweep_dirs:
-        found += _summary(sweep)
-    return found
+    lines = changes(folder, lambda: make(sweep_dirs, folder, options))
+    return [*lines, *(line for directory in sweep_dirs for line in _summary(directory))]
 
 
 def changes(folder: Path, recompute: Callable[[], Report]) -> list[str]:
@@ -43,19 +46,26 @@ def changes(folder: Path, recompute: Callable[[], Report]) -> list[str]:
         DirectoryError: there is no report.
     """
     try:
-        page, markdown = read_text(folder / HTML, LARGE), read_text(folder / MARKDOWN, LARGE)
+        html, markdown = read_text(folder / HTML, LARGE), read_text(folder / MARKDOWN, LARGE)
     except (OSError, ValueError) as error:
         raise DirectoryError(f"{folder}: expected a report to verify ({error})") from None
     fresh = recompute()
-    found = _numbers(page, fresh.html)
-    found += _lines(HTML, _text(page), _text(fresh.html)) if not found else []
-    found += _drawings(page, fresh.html)
-    found += _lines(MARKDOWN, markdown.splitlines(), fresh.markdown.splitlines())
+    page, fresh_page = _read(html), _read(fresh.html)
+    lines = [
+        f"{HTML}: {key}: the page says {_number(before)}, the files say {_number(now)}"
+        for key, before, now in _differing(page.numbers, fresh_page.numbers)
+    ]
+    lines = lines or _lines(HTML, page.text, fresh_page.text)
+    pictures = _differing(_pictures(html), _pictures(fresh.html))
+    lines += [f"{HTML}: figure {name} differs" for name, _, _ in pictures]
+    lines += _lines(MARKDOWN, markdown.splitlines(), fresh.markdown.splitlines())
     for name, content in fresh.figures.items():
         path = folder / FIGURES / name
-        if not path.exists() or not _holds(path, content):
-            found.append(f"{FIGURES}/{name}: {'differs' if path.exists() else 'missing'}")
-    return found
+        if not path.exists():
+            lines.append(f"{FIGURES}/{name}: missing")
+        elif not _holds(path, content):
+            lines.append(f"{FIGURES}/{name}: differs")
+    return lines
 
 
 def _holds(path: Path, content: bytes) -> bool:
@@ -80,8 +90,8 @@ class _Reader(HTMLParser):
         if tag in ("svg", "style", "time"):
             self._skipped.append(tag)
         if tag == "data":
-            given = dict(attrs)
-            self._key, self._value = given.get("data-key") or "?", given.get("value") or ""
+            values = dict(attrs)
+            self._key, self._value = values.get("data-key") or "?", values.get("value") or ""
 
     def handle_endtag(self, tag: str) -> None:
         if self._skipped and tag == self._skipped[-1]:
@@ -104,48 +114,31 @@ def _read(page: str) -> _Reader:
     return reader
 
 
-def _numbers(page: str, fresh: str) -> list[str]:
-    there, now = _read(page).numbers, _read(fresh).numbers
-    found = []
-    for key in {**there, **now}:
-        if there.get(key) != now.get(key):
-            found.append(f"{HTML}: {key}: the page says {_told(there.get(key))}, the files say {_told(now.get(key))}")
-    return found
+def _differing(before: Mapping[str, T], now: Mapping[str, T]) -> list[tuple[str, T | None, T | None]]:
+    keys = {**before, **now}
+    return [(key, before.get(key), now.get(key)) for key in keys if before.get(key) != now.get(key)]
 
 
-def _told(number: tuple[str, str] | None) -> str:
+def _number(number: tuple[str, str] | None) -> str:
     return "nothing" if number is None else f"{number[1]} (exactly {number[0]})"
 
 
-def _text(page: str) -> list[str]:
-    return _read(page).text
-
-
-def _drawings(page: str, fresh: str) -> list[str]:
+def _pictures(page: str) -> dict[str, str]:
     """Figures by id, compared as they are: the same data and the same matplotlib draw the same."""
-    pattern = re.compile(r'<figure id="([^"]+)">(.*?)</figure>|<img (src="data:[^"]+" alt="[^"]*")', re.DOTALL)
-
-    def parts(text: str) -> dict[str, str]:
-        return {
-            name or f"picture {number}": body or image
-            for number, (name, body, image) in enumerate(pattern.findall(text), 1)
-        }
-
-    there, now = parts(page), parts(fresh)
-    return [f"{HTML}: figure {name} differs" for name in {**there, **now} if there.get(name) != now.get(name)]
+    pictures = enumerate(PICTURES.findall(page), 1)
+    return {name or f"picture {number}": body or image for number, (name, body, image) in pictures}
 
 
-def _lines(name: str, there: Sequence[str], now: Sequence[str]) -> list[str]:
-    changed = difflib.unified_diff(list(there), list(now), lineterm="", n=0)
+def _lines(name: str, before: Sequence[str], now: Sequence[str]) -> list[str]:
+    changed = difflib.unified_diff(list(before), list(now), lineterm="", n=0)
     lines = [line for line in changed if line[:1] in "+-" and line[:3] not in ("+++", "---")]
     words = {"-": "the report says", "+": "the files say"}
     return [f"{name}: {words[line[0]]}: {line[1:][:SHOWN_CHARACTERS]}" for line in lines]
 
 
-def _summary(sweep: Path) -> list[str]:
+def _summary(sweep_dir: Path) -> list[str]:
     try:
-        there = read_text(sweep / SUMMARY, LARGE)
+        text = read_text(sweep_dir / SUMMARY, LARGE)
     except (OSError, ValueError):
-        return [f"{sweep / SUMMARY}: missing"]
-    now = as_csv(summarise(sweep))
-    return _lines(SUMMARY, there.splitlines(), now.splitlines())
+        return [f"{sweep_dir / SUMMARY}: missing"]
+    return _lines(SUMMARY, text.splitlines(), as_csv(summarise(sweep_dir)).splitlines())

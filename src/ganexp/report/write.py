@@ -6,113 +6,122 @@ import logging
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 
 from ganexp.files import owned
-from ganexp.report.collect import Study
-from ganexp.report.draw import Drawing
-from ganexp.report.findings import NOTHING
-from ganexp.report.gather import gather, noted
-from ganexp.report.options import Options
-from ganexp.report.page import Chapter, chapters, html, markdown
-from ganexp.report.search import searches
-from ganexp.report.strips import joined
+from ganexp.report.looks import read_looks, record_looks
+from ganexp.report.page import HTML, MARKDOWN, Report, render
+from ganexp.report.ranking import Ranking, rankings
+from ganexp.report.settings import NO_OPTIONS, VerdictOptions
+from ganexp.report.study import Study, read_study
 from ganexp.report.summary import FILE as SUMMARY
 from ganexp.report.summary import as_csv, summarise, write_summary
 from ganexp.types.terminal import plain
 
 log = logging.getLogger("ganexp")
 
-HTML, MARKDOWN, FIGURES = "report.html", "report.md", "figures"
 STALE = re.compile(r"report(-[0-9]+)?\.(html|md)|figures(-[0-9]+)?/[^/.][^/]*\.(svg|png)")
 """Names that reports have had; those of an earlier report are removed where the new one has no such file."""
 
-PICTURED = 12
-"""Settings whose pictures stand in report.md."""
 
+class Written(NamedTuple):
+    """A report on disk, and what it says."""
 
-@dataclass(frozen=True)
-class Report:
-    """A report in memory: its pages, and the figures of report.md by file name."""
-
-    html: str
-    markdown: str
-    figures: Mapping[str, bytes]
-
-    def files(self, suffix: str = "") -> dict[str, bytes]:
-        """Name -> content of its files; `suffix` tells them from others in the same folder."""
-        place = f"{FIGURES}{suffix}"
-        text = self.markdown.replace(f"]({FIGURES}/", f"]({place}/")
-        pages = {f"report{suffix}.md": text.encode(), f"report{suffix}.html": self.html.encode()}
-        return {**{f"{place}/{name}": content for name, content in self.figures.items()}, **pages}
+    page: Path  # report.html
+    study: Study
+    rankings: tuple[Ranking, ...]
 
 
 def write_report(
     sweep_dirs: Sequence[Path],
     out: Path | None = None,
-    options: Options = NOTHING,
+    options: VerdictOptions = NO_OPTIONS,
     *,
     force: bool = False,
     beside: bool = False,
 ) -> Path:
-    """Write the summary of each sweep, and one report of all of them; where it tests, note so in each sweep.
+    """Write the summary of each sweep and one report of all of them; returns the path of report.html.
+
+    Where the report tests settings, it records so in each sweep directory.
 
     Args:
         sweep_dirs: sweep directories.
         out: the report's folder; None: the sweep directory, or the folder that several have in common.
-        options: what the verdict is asked.
+        options: what the user asks of the verdict.
         force: replace files of the user's.
         beside: leave files of the user's as they are, and write under other names; else they are refused.
-
-    Returns:
-        Path of report.html.
 
     Raises:
         DirectoryError: one holds no runs, or a damaged plan, or a file of the user's is in the way.
     """
+    return write_sweeps(sweep_dirs, out, options, force=force, beside=beside).page
+
+
+def write_sweeps(
+    sweep_dirs: Sequence[Path],
+    out: Path | None,
+    options: VerdictOptions,
+    *,
+    force: bool = False,
+    beside: bool = False,
+) -> Written:
+    """As `write_report`; returns also what the report says."""
     folder = out or home(sweep_dirs)
-    places = {directory.resolve() for directory in sweep_dirs}
-    tables = [summarise(directory) for directory in sweep_dirs]
-    study = gather(sweep_dirs, options)
+    study = read_sweeps(sweep_dirs, options)
+    tables = {sweep.directory: summarise(sweep) for sweep in study.sweeps}
     more: dict[str, bytes] = {}
-    if folder.resolve() not in places:
-        named = [t.assign(sweep=d.resolve().name) for t, d in zip(tables, sweep_dirs, strict=True)]
-        table = tables[0] if len(tables) == 1 else pd.concat(named, ignore_index=True)
+    if folder.resolve() not in {directory.resolve() for directory in tables}:
+        named = [table.assign(sweep=directory.resolve().name) for directory, table in tables.items()]
+        table = pd.concat(named, ignore_index=True) if len(tables) > 1 else next(iter(tables.values()))
         more[SUMMARY] = as_csv(table).encode()
     if not beside:
-        owned.check(folder, {HTML: None, MARKDOWN: None, **more}, force=force)  # before a look is noted
-        for directory, table in zip(sweep_dirs, tables, strict=True):
+        owned.check(folder, {HTML: None, MARKDOWN: None, **more}, force=force)  # before a look is recorded
+        for directory, table in tables.items():
             owned.check(directory, {SUMMARY: as_csv(table).encode()}, force=force)
-    for directory, table in zip(sweep_dirs, tables, strict=True):
-        _write_summary(directory, table, needed=directory.resolve() == folder.resolve(), force=force, beside=beside)
-    report = pages(noted(study, options), folder, options)
-    return place(report, folder, more, force=force, beside=beside)
+    for directory, table in tables.items():
+        try:
+            write_summary(directory, table, force=force, beside=beside)
+        except OSError as error:
+            if directory.resolve() == folder.resolve():
+                raise
+            log.warning("%s: cannot be written (%s)", directory / SUMMARY, error.strerror or error)
+    return place(study, rankings(study, options), folder, options, more, force=force, beside=beside)
 
 
 def place(
-    report: Report, folder: Path, more: Mapping[str, bytes] | None = None, *, force: bool = False, beside: bool = False
-) -> Path:
-    """Write a report, and `more` files with it, into a folder; returns the path of report.html.
+    study: Study,
+    results: tuple[Ranking, ...],
+    folder: Path,
+    options: VerdictOptions,
+    more: Mapping[str, bytes] | None = None,
+    *,
+    force: bool = False,
+    beside: bool = False,
+) -> Written:
+    """Record that a study was looked at, and write its report, with `more` files, into a folder.
 
     A figure that cannot be written is left out with a warning: the pages and tables stand without it.
 
     Raises:
         DirectoryError: a file of the user's is in the way, with neither `force` nor `beside`.
     """
-    files = {**report.files(), **(more or {})}
+    study = record_looks(study, results)
+    report = render(study, results, folder, options)
 
     def write(files: Mapping[str, bytes]) -> str:
         return owned.write(folder, files, force=force, beside=report.files if beside else None, stale=STALE)
 
+    files = {**report.files(), **(more or {})}
     try:
         suffix = write(files)
     except OSError as error:
         log.warning("%s: not every file could be written (%s); the pages alone are", folder, error.strerror or error)
         suffix = write({name: content for name, content in files.items() if "/" not in name})
-    return folder / f"report{suffix}.html"
+    return Written(folder / f"report{suffix}.html", study, results)
 
 
 def try_report(sweep_dirs: Sequence[Path]) -> Path | None:
@@ -124,26 +133,28 @@ def try_report(sweep_dirs: Sequence[Path]) -> Path | None:
         return None
 
 
-def make(sweep_dirs: Sequence[Path], folder: Path, options: Options = NOTHING) -> Report:
+def make(sweep_dirs: Sequence[Path], folder: Path, options: VerdictOptions = NO_OPTIONS) -> Report:
     """The report as it would be written into `folder`, from the files as they are now."""
-    return pages(gather(sweep_dirs, options), folder, options)
+    study = read_sweeps(sweep_dirs, options)
+    return render(study, rankings(study, options), folder, options)
 
 
-def pages(study: Study, folder: Path, options: Options = NOTHING) -> Report:
-    """The report of a study, to be written into `folder`."""
-    parts = chapters(study, options)
-    drawings = [drawing for search in searches(study) for drawing in search.drawings]
-    return Report(html(study, parts, folder), markdown(study, parts, folder), _figures(parts, drawings))
+def read_sweeps(sweep_dirs: Sequence[Path], options: VerdictOptions) -> Study:
+    """The sweeps, and of a baseline that is another sweep directory its best settings.
 
-
-def _write_summary(directory: Path, table: pd.DataFrame, *, needed: bool, force: bool, beside: bool) -> None:
-    """The summary of a sweep, in its directory; where that is read-only, only if it `needed` to be."""
-    try:
-        write_summary(directory, table, force=force, beside=beside)
-    except OSError as error:
-        if needed:
-            raise
-        log.warning("%s: cannot be written (%s)", directory / SUMMARY, error.strerror or error)
+    Raises:
+        DirectoryError: a directory holds neither a plan nor runs, or a damaged plan.
+    """
+    folder = options.folder
+    if folder is None or folder.resolve() in {directory.resolve() for directory in sweep_dirs}:
+        return read_study(sweep_dirs)
+    study = read_study([*sweep_dirs, folder])
+    *sweeps, base = study.sweeps
+    alone = rankings(replace(study, runs=base.runs, looks=()))
+    best = {run.run_id for ranking in alone if ranking.best is not None for run in ranking.best.runs}
+    run_ids = best | {run.run_id for sweep in sweeps for run in sweep.runs}
+    runs = tuple(run for run in study.runs if run.run_id in run_ids)
+    return replace(study, sweeps=tuple(sweeps), runs=runs, looks=read_looks(sweep_dirs))
 
 
 def home(sweep_dirs: Sequence[Path]) -> Path:
@@ -151,16 +162,3 @@ def home(sweep_dirs: Sequence[Path]) -> Path:
     if len(sweep_dirs) == 1:
         return sweep_dirs[0]
     return Path(os.path.commonpath([directory.resolve().parent for directory in sweep_dirs]))
-
-
-def _figures(parts: Sequence[Chapter], drawings: Sequence[Drawing]) -> dict[str, bytes]:
-    """Every figure by file name: of the chapters, and `drawings` besides."""
-    found = {f"{drawing.name}.svg": drawing.file.encode() for drawing in drawings}
-    for part in parts:
-        for drawing in (drawing for each in part.drawings.values() for drawing in each):
-            found[f"{drawing.name}.svg"] = drawing.file.encode()
-        for number, strip in enumerate(part.strips[:PICTURED], 1):
-            found[f"{part.id}-pictures-{number}.png"] = joined(strip)
-        for picture in part.extra:
-            found[f"{picture.name}.png"] = picture.png
-    return found

@@ -104,4 +104,9 @@ def last_line(text: str) -> str:
 
 def count(number: int, one: str, many: str | None = None) -> str:
     """'1 job', '2 jobs'."""
-    return f"{number} {one if number == 1 else many or one + 's'}"
+    return f"{number} {plural(number, one, many)}"
+
+
+def plural(number: int, one: str, many: str | None = None) -> str:
+    """'job' of 1, 'jobs' of 2."""
+    return one if number == 1 else many or one + "s"

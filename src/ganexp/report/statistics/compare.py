@@ -19,18 +19,18 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-from ganexp.report.comparison import Comparison, Difference, Estimate, Winner
-from ganexp.report.looks import more_seeds, spending
-from ganexp.report.pairs import Codes, Pairs, over_blocks
-from ganexp.report.ranges import critical
-from ganexp.report.selection import corrected
+from ganexp.report.statistics.comparison import Comparison, Difference, SettingEstimate, Winner
+from ganexp.report.statistics.pairs import Codes, Pairs, over_blocks
+from ganexp.report.statistics.quantiles import critical
+from ganexp.report.statistics.selection import corrected
+from ganexp.report.statistics.spending import more_seeds, spending
 
 __all__ = [
     "LEVEL",
     "MIN_SEEDS",
     "Comparison",
     "Difference",
-    "Estimate",
+    "SettingEstimate",
     "Winner",
     "compare",
     "more_seeds",
@@ -223,12 +223,12 @@ def _index(names: list[Any], name: Hashable) -> int:
     return names.index(name)
 
 
-def _estimate(fit: Pairs, i: int, name: Hashable, count: int, log: bool) -> Estimate:
+def _estimate(fit: Pairs, i: int, name: Hashable, count: int, log: bool) -> SettingEstimate:
     back = math.exp if log else float
     centre, error = float(fit.means[i]), math.sqrt(fit.squares[i])
     if count < MIN_SEEDS or not error > 0:
-        return Estimate(name, count, back(centre), None, None)
+        return SettingEstimate(name, count, back(centre), None, None)
     half = float(stdtrit(fit.degrees[i], (1 + LEVEL) / 2)) * error
-    return Estimate(
+    return SettingEstimate(
         name, count, back(centre), back(centre - half), back(centre + half), error, error * math.sqrt(count)
     )

@@ -16,18 +16,13 @@ MIN_TRIALS = 50
 
 @dataclass(frozen=True)
 class Importance:
-    """Shares of what varies.
+    """Shares of what varies."""
 
-    Attributes:
-        method: "anova", "ped-anova" or "none".
-        shares: key -> share of the variance of log(objective) in [0, 1]; for anova also pairs "a x b", "the rest of
-            the interactions", "seed" and "residual".
-        reason: why there is nothing to say, for "none".
-    """
-
-    method: str
+    method: str  # "anova", "ped-anova" or "none"
+    # key -> share of the variance of log(objective) in [0, 1]; for anova also pairs "a x b", "the rest of the
+    # interactions", "seed" and "residual"
     shares: dict[str, float]
-    reason: str = ""
+    reason: str = ""  # why there is nothing to say, for "none"
 
 
 def importance(factors: pd.DataFrame, seeds: Sequence[Any], values: Sequence[float], direction: str) -> Importance:

@@ -15,8 +15,8 @@ from ganexp.files.foreign import MEDIUM, open_file
 from ganexp.files.png import READABLE_PIXELS
 from ganexp.files.raster import open_raster
 from ganexp.files.run_folder import RunFolder
-from ganexp.report.collect import Run
-from ganexp.report.findings import Ranking, Standing
+from ganexp.report.ranking import Ranking, Standing
+from ganexp.report.runs import RunRecord
 
 SETTINGS = 24
 """Settings whose pictures are shown."""
@@ -36,19 +36,12 @@ ACROSS, DOWN = 4, 2
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture of the page.
+    """A picture of the page."""
 
-    Attributes:
-        name: of its file, without suffix.
-        alt: what it shows.
-        png: its content.
-        width: in pixels.
-    """
-
-    name: str
-    alt: str
-    png: bytes
-    width: int
+    name: str  # of its file, without suffix
+    alt: str  # what it shows
+    png: bytes  # its content
+    width: int  # in pixels
 
     @property
     def inline(self) -> str:
@@ -58,21 +51,13 @@ class Picture:
 
 @dataclass(frozen=True)
 class Strip:
-    """One setting's pictures.
+    """One setting's pictures."""
 
-    Attributes:
-        standing: the setting.
-        run: whose pictures they are.
-        epochs: of the columns.
-        real: real images, or None.
-        cells: one picture per column.
-    """
-
-    standing: Standing
-    run: Run
-    epochs: tuple[int, ...]
-    real: Picture | None
-    cells: tuple[Picture, ...]
+    standing: Standing  # the setting
+    run: RunRecord  # whose pictures they are
+    epochs: tuple[int, ...]  # of the columns
+    real: Picture | None  # real images, or None
+    cells: tuple[Picture, ...]  # one picture per column
 
 
 def strips(ranking: Ranking, name: str) -> list[Strip]:
@@ -92,7 +77,7 @@ def strips(ranking: Ranking, name: str) -> list[Strip]:
     return found
 
 
-def moments(run: Run) -> list[int]:
+def moments(run: RunRecord) -> list[int]:
     """Epochs to show of a run."""
     return sorted({epoch for epoch in MOMENTS if epoch <= run.done} | ({run.done} if run.done else set()))
 
@@ -115,7 +100,7 @@ def joined(strip: Strip, gap: int = 6) -> bytes:
     return _png(sheet)
 
 
-def _cut(path: Path, run: Run, name: str, alt: str) -> Picture | None:
+def _cut(path: Path, run: RunRecord, name: str, alt: str) -> Picture | None:
     """The first ACROSS x DOWN images of a grid, at their own size where the grid scaled them up."""
     size = run.values.get("dataset.image_size")
     image = _opened(path)

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtr, stdtrit
 
-from ganexp.report.comparison import Winner
-from ganexp.report.pairs import Floats, Pairs
+from ganexp.report.statistics.comparison import Winner
+from ganexp.report.statistics.pairs import Floats, Pairs
 
 LUCKY, UNLUCKY = 0.03, 0.02
 """Shares of error of the corrected interval: on the side that choosing flatters, and on the other."""
@@ -29,7 +29,7 @@ def corrected(fit: Pairs, best: int, name: Hashable, log: bool, direction: str) 
 
 
 def selected(means: Floats, errors: Floats, degrees: Floats, best: NDArray[np.int64]) -> tuple[Floats, Floats, Floats]:
-    """Estimate and interval of the mean of the setting that was chosen for having the least one.
+    """SettingEstimate and interval of the mean of the setting that was chosen for having the least one.
 
     The estimate is median-unbiased given that the setting came out below the next one (Andrews, Kitagawa and McCloskey
     2024, "Inference on winners", section 3, with Student's distribution for the normal one), and is capped, as in their
@@ -43,7 +43,7 @@ def selected(means: Floats, errors: Floats, degrees: Floats, best: NDArray[np.in
         best: (...) number of the chosen setting, which need not have the least mean where other data chose it.
 
     Returns:
-        Estimate, low and high end, each (...).
+        SettingEstimate, low and high end, each (...).
     """
     k = means.shape[-1]
     at = best[..., None]

@@ -18,31 +18,18 @@ MOST = 1e4
 
 @dataclass(frozen=True)
 class Pairs:
-    """Settings of one data set, and all differences between two of them.
+    """Settings of one data set, and all differences between two of them."""
 
-    Attributes:
-        means: (k,) of values.
-        squares: (k,) squared standard errors of the means, each by its setting's own variance.
-        degrees: (k,) their degrees of freedom.
-        variances: (k,) own variances of values.
-        used: (k,) squared standard errors of the means that comparisons use.
-        used_degrees: (k,) their degrees of freedom.
-        lead: (k, k) mean of row minus mean of column.
-        errors: (k, k) squared standard errors of that.
-        pair_degrees: (k, k) their degrees of freedom.
-        same_runs: (k, k) whether the two are read off the same trajectories.
-    """
-
-    means: Floats
-    squares: Floats
-    degrees: Floats
-    variances: Floats
-    used: Floats
-    used_degrees: Floats
-    lead: Floats
-    errors: Floats
-    pair_degrees: Floats
-    same_runs: NDArray[np.bool_]
+    means: Floats  # (k,) of values
+    squares: Floats  # (k,) squared standard errors of the means, each by its setting's own variance
+    degrees: Floats  # (k,) their degrees of freedom
+    variances: Floats  # (k,) own variances of values
+    used: Floats  # (k,) squared standard errors of the means that comparisons use
+    used_degrees: Floats  # (k,) their degrees of freedom
+    lead: Floats  # (k, k) mean of row minus mean of column
+    errors: Floats  # (k, k) squared standard errors of that
+    pair_degrees: Floats  # (k, k) their degrees of freedom
+    same_runs: NDArray[np.bool_]  # (k, k) whether the two are read off the same trajectories
 
 
 def moderate(variances: Floats, df: Floats, groups: Codes | None = None) -> tuple[Floats, Floats]:

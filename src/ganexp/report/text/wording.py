@@ -5,24 +5,31 @@ from __future__ import annotations
 import math
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
+
+from ganexp.report.settings import label
+
+LISTED = 12
+"""Settings named in a sentence."""
 
 
 def number(key: str, value: float | int | None, unit: str = "") -> Markup:
     """A number of the page: <data> with a key that is unique in it and the exact value; a dash where there is none."""
-    if value is None or not math.isfinite(value):
-        return Markup('<span class="none">–</span>')
-    text = readable(value) + unit
-    return Markup('<data data-key="{}" value="{!r}">{}</data>').format(key, _plain(value), text)
+    return _data(key, value, readable(value) + unit)
 
 
 def duration(key: str, seconds: float | None) -> Markup:
     """Seconds as a number with a fitting unit."""
-    if seconds is None or not math.isfinite(seconds):
+    return _data(key, seconds, in_words(seconds or 0.0))
+
+
+def _data(key: str, value: float | int | None, text: str) -> Markup:
+    if value is None or not math.isfinite(value):
         return Markup('<span class="none">–</span>')
-    return Markup('<data data-key="{}" value="{!r}">{}</data>').format(key, _plain(seconds), in_words(seconds))
+    exact = int(value) if isinstance(value, int) else float(value)  # numpy's types are spelled otherwise
+    return Markup('<data data-key="{}" value="{!r}">{}</data>').format(key, exact, text)
 
 
 def readable(value: float | int | None) -> str:
@@ -47,9 +54,21 @@ def in_words(seconds: float) -> str:
     return f"{seconds / 86400:.1f} d"
 
 
-def plural(count: int, one: str, many: str | None = None) -> str:
-    """'1 run', '2 runs'; the word alone is returned."""
-    return one if count == 1 else many or one + "s"
+def percent(share: float) -> float:
+    """A share in percent, without noise of rounding."""
+    return round(100 * share, 6)
+
+
+def names_of(names: Iterable[str]) -> str:
+    """The first of many names, and how many more there are."""
+    every = list(names)
+    more = f" and {len(every) - LISTED} more" if len(every) > LISTED else ""
+    return "; ".join(every[:LISTED]) + more
+
+
+def name_of(setting: object) -> str:
+    """A setting for the eye."""
+    return label(setting) if isinstance(setting, tuple) else str(setting)
 
 
 def command(overrides: Sequence[str], module: str = "ganexp") -> str:
@@ -76,13 +95,3 @@ def code(text: str) -> str:
     fence = "`" * (max((len(run) for run in re.findall(r"`+", line)), default=0) + 1)
     pad = " " if "`" in line else ""
     return f"{fence}{pad}{line}{pad}{fence}".replace("|", "\\|")
-
-
-def anchor(text: str) -> Markup:
-    """Text as a part of an id."""
-    return escape(re.sub(r"[^a-zA-Z0-9]+", "-", text).strip("-").lower())
-
-
-def _plain(value: float | int) -> float | int:
-    """Without numpy's own types, whose representation differs between versions."""
-    return int(value) if isinstance(value, int) else float(value)

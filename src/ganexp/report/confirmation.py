@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ganexp.report.collect import Setting, Study
-from ganexp.report.findings import Ranking, Standing, columns
-from ganexp.report.statistics import Comparison, Estimate, compare
-from ganexp.report.wording import readable
+from ganexp.report.ranking import Ranking, Standing, columns
+from ganexp.report.statistics.compare import compare
+from ganexp.report.statistics.comparison import Comparison, SettingEstimate
+from ganexp.report.study import Study
+from ganexp.report.text.wording import readable
 
 
 @dataclass(frozen=True)
 class Confirmed:
-    """A winner as claimed, and on seeds that took no part in choosing it."""
+    """A winner as claimed, and as it is on new seeds."""
 
     standing: Standing
-    claimed: Estimate
-    again: Estimate
+    claimed: SettingEstimate
+    again: SettingEstimate
     seeds: tuple[int, ...]
 
     @property
@@ -30,7 +31,7 @@ class Confirmed:
 
 def confirmed(study: Study, ranking: Ranking) -> tuple[list[Confirmed], Comparison | None]:
     """The winners of a ranking that were trained again, best first, and how they compare on the new seeds."""
-    used = {run.seed for each in ranking.standings for run in each.runs}
+    used = {run.seed for standing in ranking.standings for run in standing.runs}
     runs = [
         run
         for run in study.confirmed
@@ -39,14 +40,11 @@ def confirmed(study: Study, ranking: Ranking) -> tuple[list[Confirmed], Comparis
     ]
     if not runs:
         return [], None
-    result = compare(*columns(runs, ranking.objective), direction=ranking.direction)
-    again = {each.setting: each for each in result.estimates}
-    seeds: dict[Setting, tuple[int, ...]] = {}
-    for run in runs:
-        seeds[run.setting] = (*seeds.get(run.setting, ()), run.seed)
-    rows = [
-        Confirmed(each, each.estimate, again[each.setting], seeds[each.setting])
-        for each in ranking.ranked
-        if each.setting in again and each.estimate is not None
-    ]
-    return rows, result
+    comparison = compare(*columns(runs, ranking.objective), direction=ranking.direction)
+    again = {estimate.setting: estimate for estimate in comparison.estimates}
+    rows = []
+    for standing in ranking.ranked:
+        if standing.setting in again and standing.estimate is not None:
+            seeds = tuple(run.seed for run in runs if run.setting == standing.setting)
+            rows.append(Confirmed(standing, standing.estimate, again[standing.setting], seeds))
+    return rows, comparison

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from markupsafe import Markup, escape
 
-from ganexp.report import wording
+from ganexp.report.text import wording
 
 _PART = re.compile(r"\{(\w+)\}")
 
@@ -32,21 +32,32 @@ Part = float | int | str | Code | Strong | None
 
 @dataclass(frozen=True)
 class Sentence:
-    """One or more sentences that belong together.
+    """One or more sentences that belong together."""
 
-    Attributes:
-        key: of its numbers in the page; unique in it.
-        text: with {name} for each part.
-        parts: name -> a number, or text that may hold anything.
-        lead: whether it is the first thing to be read.
-        muted: whether it is a remark.
-    """
+    key: str  # of its numbers in the page; unique in it
+    text: str  # with {name} for each part
+    parts: Mapping[str, Part] = field(default_factory=dict)  # name -> a number, or text that may hold anything
+    lead: bool = False  # whether it is the first thing to be read
+    muted: bool = False  # whether it is a remark
 
-    key: str
-    text: str
-    parts: Mapping[str, Part] = field(default_factory=dict)
-    lead: bool = False
-    muted: bool = False
+    @classmethod
+    def of(cls, key: str, text: str, **parts: Part) -> Sentence:
+        """A sentence with these parts."""
+        return cls(key, text, parts)
+
+    @classmethod
+    def leading(cls, key: str, text: str, **parts: Part) -> Sentence:
+        """A sentence that is read first."""
+        return cls(key, text, parts, lead=True)
+
+    @classmethod
+    def remark(cls, key: str, text: str, **parts: Part) -> Sentence:
+        """A sentence that is read last."""
+        return cls(key, text, parts, muted=True)
+
+    def below(self, name: str) -> Sentence:
+        """The sentence with a key that begins with `name`."""
+        return replace(self, key=f"{name}/{self.key}")
 
     @property
     def html(self) -> Markup:

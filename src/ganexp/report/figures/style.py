@@ -5,9 +5,8 @@ from __future__ import annotations
 import io
 import math
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ganexp.types.terminal import plain
 
@@ -38,19 +37,12 @@ IN_FILE = {INK: "#1b1b1b", MUTED: "#5c5c5c", LINE: "#d9d9d9"}
 
 @dataclass(frozen=True)
 class Drawing:
-    """A finished figure.
+    """A finished figure."""
 
-    Attributes:
-        name: of its file, without suffix.
-        alt: what it shows, for who cannot see it.
-        caption: how to read it.
-        svg: as it comes from matplotlib, with colours to be filled in.
-    """
-
-    name: str
-    alt: str
-    caption: str
-    svg: str
+    name: str  # of its file, without suffix
+    alt: str  # what it shows, for who cannot see it
+    caption: str  # how to read it
+    svg: str  # as it comes from matplotlib, with colours to be filled in
 
     @property
     def inline(self) -> str:
@@ -102,6 +94,35 @@ def style(
     axes.set_ylabel(clean(y), fontsize=size, color=INK)
 
 
+def panels(
+    count: int, wide: int, width: float, height: float, *, sharex: bool = False, sharey: bool = True
+) -> tuple[Figure, Any]:
+    """A figure of width x height inches and its axes, `wide` in a row; those after the first `count` are hidden."""
+    sheet = figure(width, height)
+    grid = sheet.subplots(-(-count // wide), wide, squeeze=False, sharex=sharex, sharey=sharey)
+    for axes in list(grid.flat)[count:]:
+        axes.set_visible(False)
+    return sheet, grid
+
+
+def legend(axes: Axes) -> None:
+    """A small legend without a frame, its texts in the colours of their lines."""
+    axes.legend(fontsize=8, frameon=False, labelcolor="linecolor")
+
+
+def whole_numbers(axis: Axis) -> None:
+    """Ticks at whole numbers."""
+    from matplotlib.ticker import MaxNLocator
+
+    axis.set_major_locator(MaxNLocator(integer=True))
+
+
+def log_scale(axes: Axes, name: Literal["x", "y"]) -> None:
+    """A logarithmic x or y axis."""
+    axes.set(**{f"{name}scale": "log"})
+    log_axis(axes.xaxis if name == "x" else axes.yaxis)
+
+
 def log_axis(axis: Axis) -> None:
     """Ticks at 1, 2, 5, 10, ... in plain figures, for an axis whose scale is logarithmic."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
@@ -145,15 +166,3 @@ def colour(number: int) -> str:
 def dash(number: int) -> str:
     """The dashes of the number-th line."""
     return DASHES[(number // len(COLOURS) + number) % len(DASHES)]
-
-
-def level_order(levels: Sequence[str]) -> list[str]:
-    """Distinct levels: numbers by size, then texts."""
-
-    def key(text: str) -> tuple[int, float, str]:
-        try:
-            return (0, float(text), text)
-        except ValueError:
-            return (1, 0.0, text)
-
-    return sorted(set(levels), key=key)

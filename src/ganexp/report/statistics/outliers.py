@@ -9,29 +9,22 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import stdtr
 
-from ganexp.report.pairs import moderate
-from ganexp.report.statistics import LEVEL, MIN_SEEDS, Difference, compare
+from ganexp.report.statistics.compare import LEVEL, MIN_SEEDS, compare
+from ganexp.report.statistics.comparison import Difference
+from ganexp.report.statistics.pairs import moderate
 
 
 @dataclass(frozen=True)
 class Outlier:
-    """A run far off the others of its setting.
+    """A run far off the others of its setting."""
 
-    Attributes:
-        setting: of the run.
-        seed: of the run.
-        value: of the run.
-        others: geometric mean of the setting's other runs (arithmetic where not all values are positive).
-        ratio_with: least ratio (difference) between this setting and the best one that can be told apart, or None.
-        ratio_without: the same had this run not been, or None.
-    """
-
-    setting: Hashable
-    seed: Hashable
-    value: float
-    others: float
+    setting: Hashable  # of the run
+    seed: Hashable  # of the run
+    value: float  # of the run
+    others: float  # geometric mean of the setting's other runs (arithmetic where not all values are positive)
+    # least ratio (difference) between this setting and the best one that can be told apart, or None
     ratio_with: float | None
-    ratio_without: float | None
+    ratio_without: float | None  # the same had this run not been, or None
 
 
 def outlying(

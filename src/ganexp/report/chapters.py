@@ -1,0 +1,144 @@
+"""Chapters of the page: all that it says about one ranking."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ganexp.files.drawing import drawn
+from ganexp.report.confirmation import Confirmed, confirmed
+from ganexp.report.facts import Flag, flags
+from ganexp.report.figures import by_setting, curves, heatmaps, losses
+from ganexp.report.figures.strips import Picture, Strip, epochs_of, strips, whole
+from ganexp.report.figures.style import Drawing
+from ganexp.report.ranking import Ranking
+from ganexp.report.runs import RunRecord
+from ganexp.report.settings import VerdictOptions
+from ganexp.report.statistics.comparison import Comparison
+from ganexp.report.statistics.importance import Importance, importance
+from ganexp.report.study import Study
+from ganexp.report.text.sentence import Sentence
+from ganexp.report.text.verdict import verdict
+
+ORDER = (
+    *("cfd", "fid", "kid", "inception_score", "precision", "recall", "density", "coverage", "memorization"),
+    *("parzen_ll", "d_near_half"),
+)
+"""Metrics in the order of the leaderboard's columns; others follow by name."""
+
+NO_METRIC = (
+    *("epoch", "step", "images_seen", "train_seconds", "d_loss", "g_loss"),
+    *("d_real", "d_fake", "d_heldout", "d_generated"),
+)
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """All that the page says about one ranking."""
+
+    id: str  # of its parts in the page
+    title: str  # data set, and protocol where there are several
+    ranking: Ranking
+    verdict: Sequence[Sentence]
+    metrics: tuple[str, ...]  # further metric columns of the leaderboard
+    keys: tuple[str, ...]  # columns that name the setting
+    importance: Importance
+    drawings: Mapping[str, Sequence[Drawing]]  # by section: "verdict", "heatmaps", "matters", "curves", "losses"
+    strips: Sequence[Strip]  # pictures by setting
+    epochs: Sequence[int]  # columns of the pictures
+    extra: Sequence[Picture]  # neighbours and interpolation of the best setting
+    flags: Sequence[Flag]  # warnings of its runs
+    confirmed: Sequence[Confirmed]  # winners trained again
+    confirmation: Comparison | None  # of those
+
+
+def chapters(study: Study, rankings: Sequence[Ranking], options: VerdictOptions) -> list[Chapter]:
+    """A chapter for each ranking."""
+    return [
+        _chapter(study, ranking, f"r{number}", _title(ranking, rankings), options)
+        for number, ranking in enumerate(rankings)
+    ]
+
+
+def _chapter(study: Study, ranking: Ranking, name: str, title: str, options: VerdictOptions) -> Chapter:
+    matters = _importance(ranking)
+    pictures = strips(ranking, name)
+    winners, confirmation = confirmed(study, ranking)
+    return Chapter(
+        id=name,
+        title=title,
+        ranking=ranking,
+        verdict=verdict(study, ranking, f"{name}/verdict", options),
+        metrics=_metrics(ranking),
+        keys=tuple(key for key, _ in ranking.standings[0].setting) if ranking.standings else (),
+        importance=matters,
+        drawings=_drawings(ranking, matters, name, study.runs if study.searched else ()),
+        strips=pictures,
+        epochs=epochs_of(pictures),
+        extra=_extra(ranking, name),
+        flags=flags([run for standing in ranking.standings for run in standing.runs]),
+        confirmed=winners,
+        confirmation=confirmation,
+    )
+
+
+def _title(ranking: Ranking, rankings: Sequence[Ranking]) -> str:
+    if sum(other.dataset == ranking.dataset for other in rankings) == 1:
+        return ranking.dataset
+    way = "not measured" if ranking.objective is None else f"protocol {ranking.protocol[:8]}"
+    return f"{ranking.dataset}, {way}"
+
+
+def _drawings(ranking: Ranking, matters: Importance, name: str, order: Sequence[RunRecord]) -> dict[str, list[Drawing]]:
+    sections = {
+        "verdict": [drawn(by_setting.intervals, ranking, name)],
+        "heatmaps": [drawn(heatmaps.heatmaps, ranking, name)],
+        "matters": [
+            drawn(by_setting.shares, matters, name, ranking.dataset),
+            drawn(by_setting.marginals, ranking, name),
+            drawn(by_setting.parallel, ranking, name),
+        ],
+        "curves": [drawn(curves.learning_curves, ranking, name), drawn(curves.budget_curve, ranking, name, order)],
+        "losses": [drawn(losses.losses, ranking, name), drawn(losses.equilibrium, ranking, name)],
+    }
+    return {name: [drawing for drawing in section if drawing is not None] for name, section in sections.items()}
+
+
+def _metrics(ranking: Ranking) -> tuple[str, ...]:
+    names = {name for standing in ranking.standings for run in standing.done for name in run.final}
+    names = {name for name in names if not name.endswith("_half_a") and name not in NO_METRIC}
+    names -= {ranking.objective or ""}
+    return tuple(sorted(names, key=lambda name: (ORDER.index(name) if name in ORDER else len(ORDER), name)))
+
+
+def _importance(ranking: Ranking) -> Importance:
+    runs = [run for standing in ranking.ranked for run in standing.done]
+    if ranking.objective is None or not runs:
+        return Importance("none", {}, "nothing was measured")
+    values = [run.value(ranking.objective) or 0.0 for run in runs]
+    if min(values) > 0:
+        values = [float(np.log(value)) for value in values]
+    factors = pd.DataFrame([{key: _level(run, key) for key, _ in run.setting} for run in runs])
+    return importance(factors, [run.seed for run in runs], values, ranking.direction)
+
+
+def _level(run: RunRecord, key: str) -> Any:
+    value = run.values.get(key)
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else dict(run.setting)[key]
+
+
+def _extra(ranking: Ranking, name: str) -> list[Picture]:
+    """Pictures of the best setting that a run draws at its end where `metrics.pictures` asks for them."""
+    if ranking.best is None:
+        return []
+    folder = ranking.best.lead.folder / "samples"
+    words = {
+        "neighbours": "samples of the best setting, each left of its nearest training image",
+        "interpolation": "interpolations of the best setting between latent vectors, one a row",
+    }
+    pictures = [whole(folder / f"{kind}.png", f"{name}-{kind}", alt) for kind, alt in words.items()]
+    return [picture for picture in pictures if picture is not None]

@@ -1,0 +1,199 @@
+"""Figures that compare settings: intervals, importance, levels of each key, parallel coordinates."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+
+from ganexp.report.figures.style import (
+    COLOURS,
+    GREY,
+    INK,
+    MUTED,
+    SCALE,
+    Drawing,
+    clean,
+    figure,
+    finish,
+    log_scale,
+    panels,
+    style,
+)
+from ganexp.report.ranking import Ranking, Standing, geometric_mean
+from ganexp.report.settings import level_order, short_key
+from ganexp.report.statistics.importance import Importance
+
+SHOWN = 30
+"""Settings in one figure of intervals."""
+
+LINES = 400
+"""More lines than this are drawn as a picture."""
+
+
+def intervals(ranking: Ranking, name: str) -> Drawing | None:
+    """Every setting's value with its interval and its seeds, best on top."""
+    standings = [standing for standing in ranking.ranked[:SHOWN] if standing.estimate is not None]
+    if not standings:
+        return None
+    objective = ranking.objective or ""
+    sheet = figure(8, 1.2 + 0.26 * len(standings))
+    axes = sheet.subplots()
+    for row, standing in enumerate(standings):
+        _interval(axes, row, standing, objective)
+    floor = standings[0].floor(objective)
+    if floor and floor > 0:
+        axes.axvline(floor, color=MUTED, linestyle=":", linewidth=1.2)
+        axes.annotate("floor", (floor, -0.9), fontsize=8, color=MUTED, ha="center", annotation_clip=False)
+    _log_where_wide(axes, "x", values_of(ranking.ranked))
+    axes.set_yticks(range(len(standings)), [clean(standing.name) for standing in standings])
+    axes.set_ylim(len(standings) - 0.4, -1.1)
+    style(axes, x=f"{objective} ({'lower' if ranking.direction == 'minimise' else 'higher'} is better)", grid="x")
+    alt = f"{objective} of {len(standings)} settings on {ranking.dataset}, best on top: {standings[0].name} first."
+    caption = (
+        f"Diamond: the best{', as chosen on half A' if ranking.halves else ''}. Circles: cannot be told from it (or no "
+        "claim is made). Squares: worse, family-wise. Bars: 95 % intervals for the mean over new seeds, each its "
+        f"own. Ticks: single seeds.{' Values on half B.' if ranking.halves else ''}"
+    )
+    return finish(sheet, f"{name}-intervals", alt, caption)
+
+
+def _interval(axes: Any, row: int, standing: Standing, objective: str) -> None:
+    estimate = standing.estimate
+    assert estimate is not None
+    if standing.rank == 1:
+        colour, marker = COLOURS[1], "D"
+    elif standing.together is not False:
+        colour, marker = COLOURS[0], "o"
+    else:
+        colour, marker = GREY, "s"
+    if estimate.low is not None:
+        axes.plot([estimate.low, estimate.high or 0], [row, row], color=colour, linewidth=2)
+    seeds = [run.value(objective) or math.nan for run in standing.done]
+    axes.plot(seeds, [row] * len(seeds), "|", color=colour, markersize=7, alpha=0.7)
+    axes.plot([estimate.value], [row], marker, color=colour, markersize=6)
+
+
+def shares(importance: Importance, name: str, dataset: str) -> Drawing | None:
+    """Importance as bars."""
+    bars = list(importance.shares.items())[:15]
+    if not bars:
+        return None
+    sheet = figure(7, 0.8 + 0.27 * len(bars))
+    axes = sheet.subplots()
+    names = [clean(" x ".join(short_key(part) for part in key.split(" x "))) for key, _ in bars]
+    axes.barh(range(len(bars)), [100 * value for _, value in bars], color=COLOURS[0], height=0.65)
+    for row, (_, value) in enumerate(bars):
+        axes.annotate(f" {100 * value:.1f} %", (100 * value, row), va="center", fontsize=8, color=INK)
+    axes.set_yticks(range(len(bars)), names)
+    axes.invert_yaxis()
+    axes.margins(x=0.15)
+    style(axes, x="share of the variance, %" if importance.method == "anova" else "importance, %", grid="x")
+    listed = ", ".join(f"{key} {100 * value:.0f} %" for key, (_, value) in zip(names, bars, strict=True))
+    caption = {
+        "anova": "Shares of the variance of log(objective) over the full grid; residual: what seed and setting leave.",
+        "ped-anova": "PED-ANOVA: what tells the best tenth of the runs from the rest; shares of what the keys explain.",
+    }[importance.method]
+    return finish(sheet, f"{name}-importance", f"Importance on {dataset}: {listed}", caption)
+
+
+def marginals(ranking: Ranking, name: str) -> Drawing | None:
+    """For each key, the settings at each of its levels and their geometric mean."""
+    standings = [standing for standing in ranking.ranked if standing.estimate is not None]
+    keys = [key for key, levels in levels_of(standings).items() if 1 < len(levels) <= 12][:6]
+    if not keys or ranking.objective is None:
+        return None
+    wide = min(3, len(keys))
+    sheet, grid = panels(len(keys), wide, 3.3 * wide, 2.7 * -(-len(keys) // wide))
+    for number, (key, axes) in enumerate(zip(keys, grid.flat, strict=False)):
+        levels = level_order(dict(standing.setting)[key] for standing in standings)
+        means = []
+        for place, level in enumerate(levels):
+            values = values_of([standing for standing in standings if dict(standing.setting)[key] == level])
+            axes.plot([place] * len(values), values, "o", color=GREY, markersize=3, alpha=0.6)
+            means.append(geometric_mean(values) or math.nan)
+        axes.plot(range(len(levels)), means, "D-", color=COLOURS[0], markersize=5)
+        _log_where_wide(axes, "y", values_of(ranking.ranked))
+        style(axes, title=short_key(key), y=ranking.objective if number % wide == 0 else "", grid="y")
+        texts = [clean(level, 12) for level in levels]
+        axes.set_xticks(range(len(levels)), texts, rotation=0 if len(levels) < 6 else 40)
+    alt = f"{ranking.objective} on {ranking.dataset} against each key that varies: {', '.join(map(short_key, keys))}."
+    return finish(sheet, f"{name}-marginals", alt, "Points: settings. Diamonds: geometric mean at that level.")
+
+
+def parallel(ranking: Ranking, name: str) -> Drawing | None:
+    """Parallel coordinates: a line per setting, coloured by its value."""
+    standings = [standing for standing in ranking.ranked if standing.estimate is not None]
+    levels = {key: each for key, each in levels_of(standings).items() if len(each) > 1}
+    if len(levels) < 2 or ranking.objective is None:
+        return None
+    names = [*levels, ranking.objective]
+    norm = norm_of(values_of(standings))
+    sheet = figure(min(11.0, 1.6 * len(names) + 1.5), 3.6)
+    axes = sheet.subplots()
+    _setting_lines(axes, standings, levels, norm)
+    for place, key in enumerate(levels):
+        for index, level in enumerate(levels[key]):
+            _annotate(axes, clean(level, 12), (place, index / (len(levels[key]) - 1)), 3)
+    for share in (0.0, 0.5, 1.0):
+        _annotate(axes, f"{norm.inverse(share):.3g}", (len(names) - 1, share), -3)
+    style(axes, grid="x")
+    axes.set_xticks(range(len(names)), [clean(short_key(key), 16) for key in names])
+    axes.set_yticks([])
+    axes.spines[["left", "bottom"]].set_visible(False)
+    axes.margins(x=0.06)
+    alt = (
+        f"Parallel coordinates of {len(standings)} settings on {ranking.dataset}; the best one is {standings[0].name}."
+    )
+    caption = f"A line per setting, the best one thick; the last axis is {ranking.objective}."
+    return finish(sheet, f"{name}-parallel", alt, caption)
+
+
+def _setting_lines(axes: Any, standings: Sequence[Standing], levels: dict[str, list[str]], norm: Any) -> None:
+    """A line for each setting, slightly apart where they meet; the best one on top."""
+    from matplotlib import colormaps
+
+    jitter = np.linspace(-0.025, 0.025, len(standings))
+    values = [float(norm(value)) for value in values_of(standings)]
+    for number, (standing, value) in reversed(list(enumerate(zip(standings, values, strict=True)))):
+        places = [levels[key].index(dict(standing.setting)[key]) / (len(levels[key]) - 1) for key in levels]
+        best = number == 0
+        axes.plot(
+            [*(place + jitter[number] for place in places), value],
+            color=COLOURS[1] if best else colormaps[SCALE](0.3 + 0.65 * value),
+            linewidth=3 if best else 1.0,
+            alpha=1.0 if best else 0.75,
+            rasterized=len(standings) > LINES,
+        )
+
+
+def _annotate(axes: Any, text: str, place: tuple[float, float], above: int) -> None:
+    axes.annotate(text, place, fontsize=8, color=INK, xytext=(4, above), textcoords="offset points")
+
+
+def levels_of(standings: Sequence[Standing]) -> dict[str, list[str]]:
+    """Key -> its levels among these settings, in order."""
+    keys = [key for key, _ in standings[0].setting] if standings else []
+    return {key: level_order(dict(standing.setting)[key] for standing in standings) for key in keys}
+
+
+def values_of(standings: Sequence[Standing]) -> list[float]:
+    """The settings' values of the objective."""
+    return [standing.estimate.value for standing in standings if standing.estimate]
+
+
+def norm_of(values: Sequence[float]) -> Any:
+    """matplotlib's mapping of values to [0, 1]: logarithmic where they span more than threefold."""
+    from matplotlib.colors import LogNorm, Normalize
+
+    low, high = min(values), max(values)
+    high = high if high > low else low + abs(low) * 0.01 + 1e-9
+    return LogNorm(low, high) if low > 0 and high / low > 3 else Normalize(low, high)
+
+
+def _log_where_wide(axes: Any, name: Literal["x", "y"], values: Sequence[float]) -> None:
+    """A logarithmic axis where values span threefold or more."""
+    if values and min(values) > 0 and max(values) / min(values) >= 3:
+        log_scale(axes, name)

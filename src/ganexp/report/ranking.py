@@ -1,0 +1,239 @@
+"""Settings ranked within each data set and protocol, and what may be claimed of them."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import math
+from collections import Counter
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ganexp.files.contents import OneLook
+from ganexp.report.runs import RunRecord
+from ganexp.report.settings import NO_OPTIONS, Setting, VerdictOptions, find_baseline, label
+from ganexp.report.statistics.compare import MIN_SEEDS, compare
+from ganexp.report.statistics.comparison import Comparison, SettingEstimate
+from ganexp.report.study import Study
+from ganexp.types.endings import State
+from ganexp.types.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One setting in its ranking."""
+
+    setting: Setting
+    runs: tuple[RunRecord, ...]  # every run of it, in the order requested
+    done: tuple[RunRecord, ...]  # those that were finished and measured alike
+    rank: int | None  # from 1, or None where it is not ranked
+    why: str  # why it is not ranked, or what its rank lacks; "" where there is nothing to say
+    estimate: SettingEstimate | None = None  # on half B, or None
+    together: bool | None = None  # whether it cannot be told from the best; None where no claim is made
+
+    @property
+    def name(self) -> str:
+        """The setting for the eye."""
+        return label(self.setting)
+
+    @property
+    def lead(self) -> RunRecord:
+        """The run that stands for it in pictures: its first finished seed, or its first run."""
+        return min(self.done or self.runs, key=lambda run: run.seed)
+
+    def mean(self, column: str) -> float | None:
+        """Mean over its finished runs of a final value, or None where no run has it."""
+        return mean(run.value(column) for run in self.done)
+
+    def floor(self, column: str) -> float | None:
+        """The value of a metric between real and real images."""
+        return mean(run.floors.get(column) for run in self.done)
+
+    @property
+    def at_best_epoch(self) -> tuple[float, float] | None:
+        """Mean value on half B at the epoch that half A names best, and the mean of those epochs."""
+        rows = [run.result.get("best") or {} for run in self.done]
+        epoch = mean(row.get("epoch") for row in rows)
+        if epoch is None or any(row.get("value") is None for row in rows):
+            return None
+        value = geometric_mean([row["value"] for row in rows])
+        return None if value is None else (value, epoch)
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """The settings of one data set that were measured in one way."""
+
+    dataset: str
+    objective: str | None  # what they are ranked by, or None where nothing was measured
+    direction: str  # "minimise" or "maximise"
+    protocol: str  # digest of how the objective was measured
+    standings: tuple[Standing, ...] = ()  # ranked ones first
+    comparison: Comparison | None = None  # on half B, or None where there is nothing to compare
+    halves: bool = False  # whether half A chose; else one value did both
+    runs: str = ""  # digest of the finished runs of ranked settings and of their values
+    baseline: Setting | None = None  # the setting that others are to beat
+
+    @property
+    def ranked(self) -> tuple[Standing, ...]:
+        """Those with a rank, best first."""
+        return tuple(standing for standing in self.standings if standing.rank is not None)
+
+    @property
+    def best(self) -> Standing | None:
+        """The one that half A names best."""
+        return self.ranked[0] if self.ranked else None
+
+    @property
+    def together(self) -> tuple[Standing, ...]:
+        """Others that cannot be told from the best."""
+        return tuple(standing for standing in self.ranked[1:] if standing.together)
+
+    @property
+    def claims(self) -> bool:
+        """Whether anything may be claimed."""
+        return self.comparison is not None and self.comparison.claims and self.comparison.df >= 1
+
+
+def rankings(study: Study, options: VerdictOptions = NO_OPTIONS) -> tuple[Ranking, ...]:
+    """Every data set's ranking, one for each way of measuring it.
+
+    Raises:
+        ConfigError: the baseline is no ranked setting, or means several.
+    """
+    results: list[Ranking] = []
+    for dataset in dict.fromkeys(run.dataset for run in study.runs):
+        runs = [run for run in study.runs if run.dataset == dataset]
+        ways = dict.fromkeys((run.objective, run.protocol) for run in runs if run.objective is not None)
+        for objective, protocol in ways:
+            assert objective is not None
+            empty = Ranking(dataset, *objective, protocol)
+            results.append(_filled(empty, runs, study.looks, options, alone=len(ways) == 1))
+        unmeasured = [run for run in runs if run.objective is None]
+        if not ways or (len(ways) > 1 and unmeasured):
+            results.append(_filled(Ranking(dataset, None, "minimise", ""), unmeasured, (), options, alone=True))
+    if options.baseline and all(ranking.baseline is None for ranking in results):
+        names = "; ".join(dict.fromkeys(standing.name for ranking in results for standing in ranking.ranked))
+        raise ConfigError(f"--baseline: expected one of the ranked settings ({names}), got {options.baseline!r}")
+    return tuple(results)
+
+
+def columns(runs: Sequence[RunRecord], name: str | None) -> tuple[list[Setting], list[int], list[float], list[str]]:
+    """What statistics compare of runs that have a final value `name`: settings, seeds, values and trajectories."""
+    return (
+        [run.setting for run in runs],
+        [run.seed for run in runs],
+        [run.value(name or "") or 0.0 for run in runs],
+        [run.trajectory_id for run in runs],
+    )
+
+
+def mean(values: Iterable[float | None]) -> float | None:
+    """Mean of those that are numbers, or None."""
+    numbers = [float(value) for value in values if value is not None and math.isfinite(value)]
+    return float(np.mean(numbers)) if numbers else None
+
+
+def geometric_mean(values: Sequence[float]) -> float | None:
+    """Geometric mean of positive values, else their mean; None of nothing."""
+    if not values:
+        return None
+    return float(np.exp(np.mean(np.log(values)))) if min(values) > 0 else float(np.mean(values))
+
+
+def _filled(
+    ranking: Ranking, runs: Sequence[RunRecord], looks: Sequence[OneLook], options: VerdictOptions, *, alone: bool
+) -> Ranking:
+    """The ranking of these runs; where it is not `alone`, of settings that have runs measured in its way."""
+    groups: dict[Setting, list[RunRecord]] = {}
+    for run in runs:
+        groups.setdefault(run.setting, []).append(run)
+    done = {s: tuple(run for run in group if _is_measured(run, ranking)) for s, group in groups.items()}
+    groups = {setting: group for setting, group in groups.items() if alone or done[setting]}
+    problems = {setting: _problem(group, done[setting], ranking.objective) for setting, group in groups.items()}
+    able = [setting for setting in groups if not problems[setting]]
+    fewest = min(MIN_SEEDS, max((len(done[setting]) for setting in able), default=0))
+    problems |= {s: f"fewer than {MIN_SEEDS} seeds, others have more" for s in able if len(done[s]) < fewest}
+    ranked = {setting: done[setting] for setting in able if not problems[setting]}
+    if ranked and ranking.objective is not None:
+        ranking, ranked = _compared(ranking, ranked, looks, options)
+    standings = [
+        _standing(setting, groups[setting], done[setting], rank, ranking) for rank, setting in enumerate(ranked, 1)
+    ]
+    rest = [Standing(s, tuple(g), done[s], None, problems[s]) for s, g in groups.items() if s not in ranked]
+    return replace(ranking, standings=(*standings, *rest))
+
+
+def _is_measured(run: RunRecord, ranking: Ranking) -> bool:
+    """Whether a run is finished and measured in the ranking's way."""
+    if run.state is not State.COMPLETED or not run.result:
+        return False
+    if ranking.objective is None:
+        return run.objective is None
+    same = (run.objective, run.protocol) == ((ranking.objective, ranking.direction), ranking.protocol)
+    return same and run.value(ranking.objective) is not None
+
+
+def _problem(group: Sequence[RunRecord], done: Sequence[RunRecord], objective: str | None) -> str:
+    """Why a setting is not ranked; "" where it is."""
+    counts = Counter(run.state for run in group)
+    for state in (State.DIVERGED, State.PRUNED):
+        if counts[state]:
+            text = f"{counts[state]} of {len(group)} {state.lower()}"
+            return f"{text}: not ranked on its survivors" if done else text
+    if done:
+        return ""
+    return _states(counts) if objective else f"{_states(counts)}; nothing was measured"
+
+
+def _states(counts: Mapping[State, int]) -> str:
+    return ", ".join(f"{number} {state.lower()}" for state, number in counts.items())
+
+
+def _compared(
+    ranking: Ranking,
+    done: dict[Setting, tuple[RunRecord, ...]],
+    looks: Sequence[OneLook],
+    options: VerdictOptions,
+) -> tuple[Ranking, dict[Setting, tuple[RunRecord, ...]]]:
+    """The ranking with its comparison, and the settings best first.
+
+    Half A orders the settings and half B is reported. Earlier looks at this data set have spent of the error rate.
+    """
+    name, kind = ranking.objective or "", (ranking.dataset, ranking.objective, ranking.protocol)
+    runs = [run for group in done.values() for run in group]
+    halves = all(run.value(f"{name}_half_a") is not None for run in runs)
+    choice = compare(*columns(runs, f"{name}_half_a" if halves else name), direction=ranking.direction)
+    order = [estimate.setting for estimate in choice.estimates]
+    done = dict(sorted(done.items(), key=lambda item: order.index(item[0])))
+    runs = [run for group in done.values() for run in group]
+    digest = _digest(kind, ((run.run_id, run.value(name) or 0.0) for run in runs))
+    same = [look for look in looks if (look["dataset"], look["objective"], look["protocol"]) == kind]
+    earlier = itertools.takewhile(lambda look: look["runs"] != digest, same)
+    baseline = find_baseline(options, done)
+    comparison = compare(
+        *columns(runs, name),
+        direction=ranking.direction,
+        chosen=next(iter(done)),
+        looks=[look["seeds"][0] for look in earlier],
+        baseline=baseline,
+    )
+    return replace(ranking, comparison=comparison, halves=halves, runs=digest, baseline=baseline), done
+
+
+def _digest(kind: Sequence[str | None], runs: Iterable[tuple[str, float]]) -> str:
+    """What was looked at: equal for equal runs with equal values."""
+    return hashlib.blake2b(repr([*kind, sorted(runs)]).encode(), digest_size=16).hexdigest()
+
+
+def _standing(
+    setting: Setting, group: Sequence[RunRecord], done: tuple[RunRecord, ...], rank: int, ranking: Ranking
+) -> Standing:
+    missing = _states(Counter(run.state for run in group if run.state is not State.COMPLETED))
+    if ranking.comparison is None:
+        return Standing(setting, tuple(group), done, None, missing)
+    estimates: dict[Hashable, SettingEstimate] = {each.setting: each for each in ranking.comparison.estimates}
+    together = setting not in ranking.comparison.told_apart if ranking.claims else None
+    return Standing(setting, tuple(group), done, rank, missing, estimates[setting], together)

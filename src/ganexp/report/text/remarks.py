@@ -1,0 +1,121 @@
+"""Remarks of a verdict: its ground, the cost of looking, seeds that do not fit, runs that were not made alike."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ganexp.report.ranking import Ranking, columns
+from ganexp.report.runs import RunRecord
+from ganexp.report.statistics.compare import LEVEL
+from ganexp.report.statistics.comparison import Comparison
+from ganexp.report.statistics.outliers import outlying
+from ganexp.report.study import Study
+from ganexp.report.text.sentence import Sentence, Strong
+from ganexp.report.text.wording import name_of, names_of, percent
+from ganexp.types.terminal import plural
+
+
+def mixed(ranking: Ranking) -> list[Sentence]:
+    """Settings whose seeds were not all made alike."""
+    names = []
+    for standing in ranking.ranked:
+        conditions = _conditions(standing.done).items()
+        differing = [f"{what}: {', '.join(values)}" for what, values in conditions if len(values) > 1]
+        if differing:
+            names.append(f"{standing.name} ({'; '.join(differing)})")
+    if not names:
+        return []
+    were = plural(len(names), "setting was", "settings were")
+    text = "The seeds of {count} " + were + " not all made alike: {names}. "
+    text += "They are averaged here as they are, and part of what differs may come from that."
+    return [Sentence.of("mixed", text, count=len(names), names=names_of(names))]
+
+
+def _conditions(runs: Sequence[RunRecord]) -> dict[str, list[str]]:
+    """What must be equal for seeds to differ by chance alone -> its values."""
+    values: dict[str, set[str]] = {}
+    for run in runs:
+        record = run.provenance
+        versions, code = record.get("versions") or {}, record.get("own_code")
+        conditions = {
+            "device": record.get("device"),
+            "torch": versions.get("torch"),
+            "precision": run.values.get("trainer.precision"),
+            "own code": code.get("digest") if isinstance(code, dict) else None,
+            "code of ganexp": record.get("git_revision") or versions.get("ganexp"),
+        }
+        for what, value in conditions.items():
+            if value:
+                values.setdefault(what, set()).add(" ".join(str(value).split())[:400])
+    return {what: sorted(each) for what, each in values.items()}
+
+
+def outlier(ranking: Ranking, comparison: Comparison) -> list[Sentence]:
+    """A single seed far off the others of its setting, and what it costs."""
+    runs = [run for standing in ranking.ranked for run in standing.done]
+    odd = outlying(*columns(runs, ranking.objective), direction=ranking.direction)
+    if odd is None:
+        return []
+    text = "Seed {seed} of {name} lies far off: {value}, where its other seeds have {others}."
+    if odd.ratio_with is not None and odd.ratio_without is not None:
+        text += " It costs: " + ("a factor" if comparison.log else "a difference")
+        text += " of {with_it} from the best can be told with it, of {without} without it."
+    text += " It is not left out: seeds that do not fit are what makes a setting risky."
+    name, costs = Strong(name_of(odd.setting)), {"with_it": odd.ratio_with, "without": odd.ratio_without}
+    sentence = Sentence.of("outlier", text, seed=str(odd.seed), name=name, value=odd.value, others=odd.others, **costs)
+    return [sentence]
+
+
+def least(comparison: Comparison) -> list[Sentence]:
+    """How far settings must be apart to be told apart."""
+    if comparison.ratio is None:
+        return []
+    kind = "by a factor of about" if comparison.log else "by about"
+    text = f"Two settings must differ {kind} {{ratio}} to be told apart with these seeds"
+    within, between = comparison.within_ratio, comparison.between_ratio
+    if within is not None and between is not None:
+        text += f"; of one training's epochs {kind} {{within}}, of trainings apart {kind} {{between}}"
+    parts = {"ratio": comparison.ratio, "within": within, "between": between}
+    return [Sentence.remark("least", text + ".", **parts)]
+
+
+def ground(comparison: Comparison) -> list[Sentence]:
+    """How much values scatter, and what intervals and differences rest on."""
+    spread = sorted((each.sd, name_of(each.setting)) for each in comparison.estimates if each.sd is not None)
+    if not spread:
+        return []
+    scale, unit = (100, " %") if comparison.log else (1, "")
+    (low, quiet), (high, noisy) = spread[0], spread[-1]
+    text = "The ground: values scatter over seeds by {low}" + unit + " ({quiet}) to {high}" + unit + " ({noisy}). "
+    text += "Intervals of single settings rest on their own seeds alone; differences are measured by {rule}. Both take "
+    text += "scatter to be " + ("log-normal." if comparison.log else "normal, as not all values are above 0.")
+    words = {"quiet": quiet, "noisy": noisy, "rule": comparison.rule}
+    return [Sentence.remark("ground", text, low=scale * low, high=scale * high, **words)]
+
+
+def looks(study: Study, ranking: Ranking, comparison: Comparison) -> list[Sentence]:
+    """What this look may spend, and what looking early costs."""
+    if comparison.look == 1:
+        text = "This is the first look at this data set in this sweep: it may make a false claim in {level} % of "
+        text += "studies. Looking early costs: every later look, with more seeds, has only what remains of {whole} % "
+        text += "and must see a larger difference. The same report given again is no new look."
+    else:
+        text = "This is look {look} at this data set in this sweep: earlier ones were chances of a false claim too, so "
+        text += "it may make one in {level} % of studies only, and all looks so far in {spent} % (of {whole} %). "
+        text += "Whoever looks less often needs a smaller difference."
+    if all(look["runs"] != ranking.runs for look in study.looks):
+        text += " It is not noted in the sweep directory, so that later reports will not count it."
+    shares = {"level": comparison.level, "whole": 1 - LEVEL, "spent": comparison.spent}
+    parts = {name: percent(share) for name, share in shares.items()}
+    return [Sentence.remark("looks", text, look=comparison.look, **parts)]
+
+
+def halves(ranking: Ranking) -> list[Sentence]:
+    """What choosing on one half of the reference does, and what it does not."""
+    if ranking.halves:
+        text = "Chosen on half A of the reference images, reported on half B. That removes what the reference's noise "
+        text += "and the choice of an epoch flatter; it does not remove the luck of a training seed, which both halves "
+        text += "share."
+    else:
+        text = "The same value chose and is reported: expect it to be a little too good."
+    return [Sentence.remark("halves", text)]

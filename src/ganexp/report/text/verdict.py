@@ -1,0 +1,272 @@
+"""The verdict in words: what may be claimed, on what ground, and what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ganexp.report.ranking import Ranking, columns, mean
+from ganexp.report.settings import NO_OPTIONS, VerdictOptions, label
+from ganexp.report.statistics.compare import MIN_SEEDS, compare, not_worse
+from ganexp.report.statistics.comparison import Comparison, Difference
+from ganexp.report.statistics.spending import more_seeds
+from ganexp.report.study import Study
+from ganexp.report.text import remarks
+from ganexp.report.text.sentence import Code, Sentence, Strong
+from ganexp.report.text.wording import command, name_of, names_of, percent, readable
+from ganexp.types.terminal import plural
+
+SEEDS_WORTH = 50
+"""Seeds that one more claim may cost at most."""
+
+SPOKEN = ("/level", "/winner", "/next", "/margin", "/mixed")
+"""Keys of what a terminal says besides what leads."""
+
+CONFIRM = "python -m ganexp.confirm"
+
+
+def verdict(study: Study, ranking: Ranking, name: str, options: VerdictOptions = NO_OPTIONS) -> list[Sentence]:
+    """All sentences about one ranking, the most important one first; `name` begins the keys of their numbers."""
+    comparison = ranking.comparison
+    if ranking.objective is None:
+        words = "Nothing was measured, so nothing is ranked: losses do not tell which images are better."
+        sentences = [Sentence.leading("lead", words)]
+    elif comparison is None:
+        words = "No setting can be ranked: none finished with all of its seeds intact."
+        sentences = [Sentence.leading("lead", words)]
+    elif len(ranking.ranked) == 1:
+        words = "It is the only setting that can be ranked: there is nothing to compare it with."
+        sentences = [_level(ranking, "{name}"), Sentence("alone", words)]
+        sentences += [*remarks.halves(ranking), *remarks.mixed(ranking)]
+    elif not ranking.claims:
+        sentences = [*_no_claim(study, ranking), *remarks.halves(ranking), *remarks.mixed(ranking)]
+    else:
+        sentences = [
+            *_against_baseline(ranking, comparison, options),
+            *_standing(ranking, comparison),
+            *_winner(study, ranking, comparison),
+            *_next(study, ranking, comparison),
+            *_margin(ranking, comparison, options),
+            *remarks.mixed(ranking),
+            *remarks.outlier(ranking, comparison),
+            *remarks.least(comparison),
+            *remarks.ground(comparison),
+            *remarks.looks(study, ranking, comparison),
+            *remarks.halves(ranking),
+        ]
+    return [sentence.below(name) for sentence in sentences]
+
+
+def terminal_verdict(study: Study, rankings: Sequence[Ranking], options: VerdictOptions = NO_OPTIONS) -> list[str]:
+    """Lines for a terminal: of each data set what is claimed, the winner's corrected value and what to do next."""
+    lines = [sentence.plain for sentence in together(rankings)]
+    for ranking in rankings:
+        sentences = [s for s in verdict(study, ranking, "", options) if s.lead or s.key in SPOKEN]
+        lines.append(f"{ranking.dataset}: " + " ".join(sentence.plain for sentence in sentences))
+    return lines
+
+
+def together(rankings: Sequence[Ranking]) -> list[Sentence]:
+    """What several data sets say together of the settings that are ranked on all of them; [] where there is nothing."""
+    first = next((ranking for ranking in rankings if ranking.objective is not None), None)
+    if first is None:
+        return []
+    parts = [r for r in rankings if (r.objective, r.direction) == (first.objective, first.direction)]
+    names = [ranking.dataset for ranking in parts]
+    shared = set.intersection(*({standing.setting for standing in ranking.ranked} for ranking in parts))
+    if len(parts) < 2 or len(set(names)) < len(names) or len(shared) < 2:
+        return []
+    runs = [run for r in parts for standing in r.ranked if standing.setting in shared for run in standing.done]
+    comparison = compare(
+        *columns(runs, first.objective),
+        direction=first.direction,
+        looks=first.comparison.looks if first.comparison else (),
+        blocks=[run.dataset for run in runs],
+    )
+    text = "Over {datasets} data sets together ({names}; each weighs the same, {settings} settings have them all) "
+    if not comparison.claims:
+        text += "no claim can be made: too few seeds. {name} comes first."
+    elif comparison.single:
+        text += "{name} is the best setting, better than each other one, family-wise at {level} %."
+    else:
+        text += "{name} comes first; {apart} of {others} others can be told from it, family-wise at {level} %."
+    sentence = Sentence.leading(
+        "together",
+        text,
+        datasets=len(parts),
+        names=", ".join(names),
+        settings=len(shared),
+        name=Strong(name_of(comparison.chosen)),
+        apart=len(comparison.told_apart),
+        others=len(shared) - 1,
+        level=percent(comparison.level),
+    )
+    return [sentence]
+
+
+def luck(ranking: Ranking) -> str:
+    """The winner's corrected value after its plain mean; "" where none can be had."""
+    winner = ranking.comparison.winner if ranking.comparison is not None else None
+    if winner is None:
+        return ""
+    low, value, high = (readable(number).replace("\u202f", " ") for number in (winner.low, winner.value, winner.high))
+    text = f"; with the luck of having been picked taken off {value} (95 % interval {low} to {high})"
+    return f"{text}: {CONFIRM} measures it on new seeds"
+
+
+def _level(ranking: Ranking, text: str, *, lead: bool = True) -> Sentence:
+    best = ranking.best
+    assert best is not None and best.estimate is not None
+    value, low, high = best.estimate.value, best.estimate.low, best.estimate.high
+    text += ": {objective} {value}" + (" (95 % interval {low} to {high})" if low is not None else "")
+    make, key = (Sentence.leading, "lead") if lead else (Sentence.of, "level")
+    return make(
+        key,
+        text + " over {seeds} " + plural(len(best.done), "seed") + ".",
+        name=Strong(best.name),
+        objective=ranking.objective,
+        value=value,
+        low=low,
+        high=high,
+        seeds=len(best.done),
+    )
+
+
+def _extreme(ranking: Ranking) -> str:
+    return "{name} has the " + ("lowest" if ranking.direction == "minimise" else "highest") + " value"
+
+
+def _no_claim(study: Study, ranking: Ranking) -> list[Sentence]:
+    lead = Sentence.leading("lead", "No setting can be claimed to be the best.")
+    level = _level(ranking, _extreme(ranking), lead=False)
+    if min(len(standing.done) for standing in ranking.ranked) >= MIN_SEEDS:
+        text = "Values do not differ between seeds: there is no noise to judge differences by."
+        return [lead, level, Sentence("few", text)]
+    text = "With fewer than {least} seeds a setting, nothing tells a better setting from a luckier seed."
+    if not (study.table or study.searched):
+        text += " {code} in the same command adds seeds; finished runs are kept."
+    return [lead, level, Sentence.of("few", text, least=MIN_SEEDS, code=Code("seed=range(5)"))]
+
+
+def _against_baseline(ranking: Ranking, comparison: Comparison, options: VerdictOptions) -> list[Sentence]:
+    if not options.baseline:
+        return []
+    if ranking.baseline is None:
+        text = "The baseline {baseline} is not ranked here, so nothing is compared with it."
+        return [Sentence.leading("baseline", text, baseline=Strong(options.baseline))]
+    better = [difference for difference in comparison.against if difference.better]
+    worse = sum(difference.worse for difference in comparison.against)
+    text = "{better} of {others} beat it, the baseline {baseline}" + (": {names}." if better else ".")
+    text += " {worse} " + plural(worse, "is", "are") + " worse, and {rest} cannot be told from it"
+    sentence = Sentence.leading(
+        "baseline",
+        text + ", two-sided, family-wise at {level} %.",
+        baseline=Strong(label(ranking.baseline)),
+        better=len(better),
+        others=len(comparison.against),
+        names=_ratios(better, comparison),
+        worse=worse,
+        rest=len(comparison.against) - len(better) - worse,
+        level=percent(comparison.level),
+    )
+    return [sentence]
+
+
+def _ratios(differences: Sequence[Difference], comparison: Comparison) -> str:
+    sign = "times" if comparison.log else "more"
+    return names_of(f"{name_of(d.setting)} ({d.ratio:.3g} {sign}, {d.low:.3g} to {d.high:.3g})" for d in differences)
+
+
+def _standing(ranking: Ranking, comparison: Comparison) -> list[Sentence]:
+    others, alike = len(ranking.ranked) - 1, [standing.name for standing in ranking.together]
+    settings = f"ranked {plural(others, 'setting')}"
+    if comparison.single:
+        first = "{name} is the best setting"
+        text = "It is better than {others} other " + settings + ", each of them, family-wise at {level} %."
+    elif len(alike) == others:
+        first = _extreme(ranking)
+        text = "None of the other {others} " + settings + " can be told from it, family-wise at {level} %."
+    else:
+        first = _extreme(ranking)
+        text = "{together} of {others} others cannot be told from it, family-wise at {level} %: {names}. "
+        text += "The rest is worse."
+    parts = {"others": others, "level": percent(comparison.level), "together": len(alike)}
+    return [_level(ranking, first), Sentence.of("others", text, names=names_of(alike), **parts)]
+
+
+def _winner(study: Study, ranking: Ranking, comparison: Comparison) -> list[Sentence]:
+    winner = comparison.winner
+    if winner is None:
+        return []
+    text = "Whoever comes first among {settings} settings was partly lucky: with that luck taken off, its {objective} "
+    text += "is {corrected} (95 % interval {low} to {high}) beside the plain mean of {plain}; "
+    if study.table:
+        text += "seeds that had no part in the choice measure it without luck, as {confirm} does for sweeps."
+    else:
+        text += "{confirm} measures it on seeds that had no part in the choice."
+    sentence = Sentence.of(
+        "winner",
+        text,
+        settings=len(ranking.ranked),
+        objective=ranking.objective,
+        corrected=winner.value,
+        low=winner.low,
+        high=winner.high,
+        plain=winner.plain,
+        confirm=Code(CONFIRM if study.table else f"{CONFIRM} SWEEP_DIR --top 3 --seeds 5"),
+    )
+    return [sentence]
+
+
+def _next(study: Study, ranking: Ranking, comparison: Comparison) -> list[Sentence]:
+    """How many more seeds would tell the first two apart."""
+    second = comparison.differences[0]
+    if comparison.single or second.worse:
+        return []
+    both = {"first": name_of(comparison.chosen), "second": name_of(second.setting)}
+    needed = more_seeds(comparison, SEEDS_WORTH)
+    if needed is None:
+        text = "Over {limit} seeds would be needed to tell {first} from {second}: not worth it."
+        return [Sentence.of("next", text, limit=SEEDS_WORTH, **both)]
+    pair = [standing for standing in ranking.ranked if standing.setting in (comparison.chosen, second.setting)]
+    more = needed - min(len(standing.done) for standing in pair)
+    begin = max(run.seed for standing in ranking.ranked for run in standing.runs) + 1
+    text = "{needed} seeds of each setting, {more} more, would tell {first} from {second} in half of 400 simulated "
+    text += "continuations" + (": seeds {seeds}." if study.table or study.searched else ": {code}.")
+    code = Code(_again(study, ranking, f"seed=range({begin},{begin + more})"))
+    seeds = f"{begin} to {begin + more - 1}"
+    return [Sentence.of("next", text, needed=needed, more=more, seeds=seeds, code=code, **both)]
+
+
+def _again(study: Study, ranking: Ranking, seeds: str) -> str:
+    """The command that asked for the best setting, with other seeds; the seeds alone where no plan tells it."""
+    lead = ranking.best.lead.run_id if ranking.best else ""
+    requests = [request for sweep in study.sweeps if not sweep.search for request in sweep.requests]
+    commands = [request.command for request in requests if lead in request.run_ids]
+    if not commands:
+        return seeds
+    return command(["--multirun", *(text for text in commands[0] if not text.startswith("seed=")), seeds])
+
+
+def _margin(ranking: Ranking, comparison: Comparison, options: VerdictOptions) -> list[Sentence]:
+    """The settings that are as good as the best within a margin, and the cheapest of them."""
+    if options.margin is None:
+        return []
+    if options.percent and not comparison.log:
+        text = "A margin in percent needs values that are all above 0; give one in the objective's unit."
+        return [Sentence("margin", text)]
+    scale, unit = (100, " %") if comparison.log else (1, "")
+    able = not_worse(comparison, options.margin)
+    good = [standing for standing in ranking.ranked if standing.setting in able]
+    parts = {"margin": round(scale * options.margin, 6), "level": percent(comparison.level)}
+    if not good:
+        text = "No setting is shown to be as good as the best within {margin}" + unit + ", family-wise at {level} %"
+        return [Sentence.of("margin", text + ": more seeds or a wider margin may show one.", **parts)]
+    text = "As good as the best within {margin}" + unit + ", family-wise at {level} %: {names}."
+    names = names_of(standing.name for standing in good)
+    costs = {standing.setting: mean(run.seconds for run in standing.done) or 0.0 for standing in ranking.ranked}
+    cheap = min(good, key=lambda standing: costs[standing.setting])
+    cost, slow = costs[cheap.setting], costs[ranking.ranked[0].setting]
+    if not (len(good) > 1 and 0 < cost < slow):
+        return [Sentence.of("margin", text, names=names, **parts)]
+    text += " The cheapest of them is {cheap}: as good within {margin}" + unit + ", and {faster} times faster."
+    return [Sentence.of("margin", text, names=names, cheap=Strong(cheap.name), faster=slow / cost, **parts)]
