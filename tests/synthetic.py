@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from ganexp.files import plan
+from ganexp.files.atomic import write_json
 from ganexp.files.plan import Plan, PlannedRun, Request
-from ganexp.files.record import write_metrics, write_result
+from ganexp.files.record import write_metrics
 from ganexp.files.status import Status, now, write
 from ganexp.types.endings import State
 
@@ -57,7 +58,7 @@ def write_run(
     write(folder / "status.json", Status(current, done, run.epochs, *ids, heartbeat=now(), error=error, holder=here))
     write_metrics(folder / "metrics.csv", rows, ["cfd"])
     if current is State.COMPLETED:
-        write_result(folder / "result.json", result(run, rows[-1]))
+        write_json(folder / "result.json", result(run, rows[-1]))
     return folder
 
 

@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from ganexp.files import plan
+from ganexp.files.atomic import write_json
 from ganexp.files.plan import PlannedRun, Request
-from ganexp.files.record import is_cadence, write_metrics, write_result
+from ganexp.files.record import is_cadence, write_metrics
 from ganexp.files.status import Status, write
 from ganexp.types.endings import State
 
@@ -123,7 +124,7 @@ def _write(folder: Path, number: int, run: PlannedRun, recipe: Recipe) -> None:
     rows = _rows(run, done, recipe)
     write_metrics(place / "metrics.csv", rows, ["cfd", "precision", "recall"] if recipe.metrics else [])
     if ended is State.COMPLETED:
-        write_result(place / "result.json", _result(run, rows, recipe, recipe.protocols.get(number, "p0")))
+        write_json(place / "result.json", _result(run, rows, recipe, recipe.protocols.get(number, "p0")))
     if recipe.pictures:
         _pictures(place, done, run)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hydra.core.utils import JobReturn, JobStatus
 
-from ganexp.files.record import write_result
+from ganexp.files.atomic import write_json
 from ganexp.files.run_folder import RunFolder
 from ganexp.files.status import Status, now
 from ganexp.files.status import write as write_status
@@ -24,9 +24,7 @@ def write(folder: Path, point: Point, current: State, **more: object) -> None:
     """status.json of a run, without a holder, and result.json where it is finished."""
     (folder / point.name).mkdir(parents=True, exist_ok=True)
     if current is State.COMPLETED:
-        write_result(
-            folder / point.name / "result.json", {"final": {}, "train_seconds": 1.0, "images_per_second": None}
-        )
+        write_json(folder / point.name / "result.json", {"final": {}, "train_seconds": 1.0, "images_per_second": None})
     status = Status(current, 1, point.epochs, point.run_id, point.trajectory_id, heartbeat=now(), **more)  # type: ignore[arg-type]
     write_status(folder / point.name / "status.json", status)
 
