@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from ganexp.dataset.resize import resized
+from ganexp.dataset.picture import resized
 
 
 def test_constant_stays_constant_whatever_the_size() -> None:

@@ -42,24 +42,22 @@ def file_digest(path: Path, array: NDArray[Any], cache_dir: Path) -> str:
     """
     status = path.stat()
     key = [str(path), status.st_size, status.st_mtime_ns, status.st_ino]
-    known = _read(cache_dir / CACHE).get(str(path))
-    if known is not None and known["key"] == key:
-        return str(known["sha256"])
-    with locked(cache_dir):
-        cached = _read(cache_dir / CACHE)
-        known = cached.get(str(path))
-        if known is None or known["key"] != key:
-            cached[str(path)] = known = {"key": key, "sha256": array_digest(array)}
-            write_json(cache_dir / CACHE, cached)
-    return str(known["sha256"])
+    entry = _cached(cache_dir).get(str(path), {})
+    if entry.get("key") != key:
+        with locked(cache_dir):
+            entries = _cached(cache_dir)
+            entry = entries.get(str(path), {})
+            if entry.get("key") != key:
+                entries[str(path)] = entry = {"key": key, "sha256": array_digest(array)}
+                write_json(cache_dir / CACHE, entries)
+    return str(entry["sha256"])
 
 
-def _read(path: Path) -> dict[str, dict[str, Any]]:
+def _cached(cache_dir: Path) -> dict[str, dict[str, Any]]:
     """The cached digests that are well-formed; a missing or damaged cache is an empty one."""
     try:
-        cached = json.loads(path.read_text())
+        cached = json.loads((cache_dir / CACHE).read_text())
     except (FileNotFoundError, ValueError):
         return {}
-    if not isinstance(cached, dict):
-        return {}
-    return {key: value for key, value in cached.items() if isinstance(value, dict) and {"key", "sha256"} <= set(value)}
+    entries = cached.items() if isinstance(cached, dict) else ()
+    return {path: entry for path, entry in entries if isinstance(entry, dict) and {"key", "sha256"} <= set(entry)}

@@ -30,9 +30,9 @@ def download(name: str, folder: str, archives: Sequence[str], roots: Sequence[Pa
 
     Args:
         name: class in torchvision.datasets.
-        folder: where under its root torchvision keeps the files.
-        archives: paths of the archives under a root; where they are already there, they are not downloaded.
-        roots: where to look for those archives.
+        folder: folder below its root, where torchvision keeps the files.
+        archives: paths below a root; those that are in one of `roots` are not downloaded.
+        roots: see `archives`.
         home: the root to download to; it can be written.
 
     Raises:
@@ -45,8 +45,8 @@ def download(name: str, folder: str, archives: Sequence[str], roots: Sequence[Pa
     try:
         for archive in archives:
             (scratch / archive).parent.mkdir(parents=True, exist_ok=True)
-            for known in (root / archive for root in roots if (root / archive).is_file()):
-                shutil.copyfile(known, scratch / archive)
+            for copy in (root / archive for root in roots if (root / archive).is_file()):
+                shutil.copyfile(copy, scratch / archive)
         torchvision_dataset(name, scratch, download=True)
         (home / folder).mkdir(parents=True, exist_ok=True)
         for file in (scratch / folder).iterdir():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -13,9 +12,7 @@ from numpy.typing import NDArray
 from ganexp.dataset import picture
 from ganexp.dataset.content import digest_of
 from ganexp.dataset.listing import Listing, list_pictures
-from ganexp.dataset.load import Reference, load
-from ganexp.dataset.own import share_in_words
-from ganexp.dataset.parameters import Fraction, ImageSize, Name, NumImages
+from ganexp.dataset.load import Fraction, ImageSize, Name, NumImages, Reference, load
 from ganexp.dataset.place import log
 from ganexp.dataset.prepared import Source, Split
 from ganexp.dataset.split import permutation
@@ -38,20 +35,15 @@ def image_folder(
     """The pictures in a folder and below it; the names of its subfolders, if it has any, are the labels.
 
     Pictures of one size are prepared at that size, pictures of mixed sizes at image_size. They are prepared in a fixed
-    shuffled order, so that the first n are a mixture of all classes.
+    shuffled order, so that the first n are a mixture of all classes. The prepared files go to
+    `prepared/<name>-<hash of the folder's listing>`; the dataset's name has a hash of its content added.
 
-    Args:
-        root: data root; prepared files go to its `prepared/<name>-<hash of the folder's listing>`.
+    Its own parameters:
         path: the folder of the pictures to train on.
         reference_path: a folder of pictures to hold out, with the same class folders; None: a share of `path`.
         reference_fraction: share that is held out where there is no `reference_path`.
         channels: 1 (grey) or 3 (RGB).
-        image_size: height and width, in pixels; None: the pictures' own, all of one size and square.
-        num_images: use the first n training images; None: all.
-        name: the dataset's name, to which a hash of its content is added.
-
-    Raises:
-        DataError: no pictures, one that cannot be read, other classes in the reference, or no place to write to.
+        image_size: None: the pictures' own, all of one size and square.
     """
     listings = {"train": list_pictures("dataset.path", expanded("dataset.path", path))}
     if reference_path is not None:
@@ -69,12 +61,8 @@ def image_folder(
         channels=channels,
         named_by_content=True,
     )
-    reference = Reference(
-        test_images=None if reference_path is None else 1,
-        fraction=reference_fraction,
-        test_origin="separate reference folder",
-        fraction_origin=share_in_words(reference_fraction, stratified=bool(classes)),
-    )
+    separate = None if reference_path is None else "separate reference folder"
+    reference = Reference.separate_or_share(separate, reference_fraction, stratified=bool(classes))
     return load(source, reference, root=root, image_size=image_size, num_images=num_images)
 
 
@@ -109,5 +97,5 @@ def _labels(listing: Listing, classes: tuple[str, ...], order: NDArray[np.int64]
         raise DataError(f"{listing.top}: expected the class folders {expected}, got {got}")
     if not classes:
         return None
-    number: Mapping[str, int] = {name: index for index, name in enumerate(classes)}
+    number = {name: index for index, name in enumerate(classes)}
     return np.array([number[listing.class_of(index)] for index in order], dtype=np.int64)

@@ -35,11 +35,7 @@ class Listing:
 
 
 def list_pictures(key: str, top: Path) -> Listing:
-    """List the pictures in `top` and below; links are followed.
-
-    Args:
-        key: the configuration key that gave `top`; names errors.
-        top: a folder.
+    """List the pictures in the folder `top`, which the configuration's `key` names, and below; links are followed.
 
     Raises:
         DataError: no such folder, no pictures, pictures both in class folders and beside them, a link that leads

@@ -4,20 +4,34 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
 import numpy as np
+from annotated_types import Ge, Gt, Le, Lt
 from numpy.typing import NDArray
+from pydantic import StringConstraints
 
 from ganexp.dataset import npy
 from ganexp.dataset.content import array_digest, digest_of, file_digest
+from ganexp.dataset.picture import RESIZE_VERSION, resized
 from ganexp.dataset.place import folder_of, homes, in_first_writable, once
 from ganexp.dataset.prepared import Prepared, Source, classes_of, ensure_prepared, open_split
-from ganexp.dataset.resize import RESIZE_VERSION, resized
 from ganexp.dataset.split import held_out
 from ganexp.files.data_root import absolute_root
 from ganexp.types import Dataset
 from ganexp.types.errors import DataError
+
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+"""A plain name: it becomes part of file names."""
+
+ImageSize = Annotated[int, Ge(1), Le(1024)]
+"""Height and width of the images that the networks see, in pixels."""
+
+NumImages = Annotated[int, Ge(1)]
+"""How many training images are used, from the first on."""
+
+Fraction = Annotated[float, Gt(0), Lt(1)]
+"""Share of the images that is held out."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +49,12 @@ class Reference:
     fraction: float | None = None
     test_origin: str = "test split"
     fraction_origin: str = ""
+
+    @classmethod
+    def separate_or_share(cls, separate: str | None, fraction: float, *, stratified: bool) -> Reference:
+        """Separate images of a user's own, in words, where there are any; else a share of the data."""
+        share = f"fixed {'stratified ' if stratified else ''}share of {fraction:g} of the data"
+        return cls(None if separate is None else 1, fraction, separate or "", share)
 
 
 @dataclass(frozen=True)
@@ -69,15 +89,8 @@ def load(
 ) -> Dataset:
     """Prepare `source` if it is not prepared yet, then map its images.
 
-    Args:
-        source: where the images come from.
-        reference: which of them are held out.
-        root: data root; its `prepared` folder is used, or the user's cache where it cannot be written.
-        image_size: height and width wanted; None: the images' own, which must be square.
-        num_images: how many training images to use, after the reference is taken out; None: all.
-
-    Raises:
-        DataError: the data is missing, malformed or too small for what is asked, or there is no place to write to.
+    Parameters and errors are those of all datasets, see the package; `num_images` counts the training images after the
+    reference is taken out.
     """
     root = absolute_root(root)
     home = ensure_prepared(source, root)
@@ -86,6 +99,7 @@ def load(
     if num_images is not None and num_images > len(train):
         raise DataError(f"dataset.num_images: expected at most {len(train)} for {source.name}, got {num_images}")
     count = num_images or len(train)
+    resized_by = RESIZE_VERSION if any(p.prepared.images.shape[2:] != (size, size) for p in (train, held)) else None
 
     def assemble(cache_home: Path) -> Dataset:
         cache_dir = folder_of(cache_home, source.folder)
@@ -98,7 +112,7 @@ def load(
             reference=_at_size(held, size, cache_dir, "reference", digests[1]),
             reference_labels=held.labels(),
             reference_origin=origin,
-            fingerprint=digest_of({"content": digests, "count": count, **_scaling((train, held), size)}),
+            fingerprint=digest_of({"content": digests, "count": count, "image_size": size, "resize": resized_by}),
             num_classes=classes_of(source, train.prepared.labels),
             cache_dir=cache_dir,
         )
@@ -107,7 +121,7 @@ def load(
 
 
 def choose_reference(source: Source, reference: Reference, home: Path) -> tuple[tuple[Part, Part], str]:
-    """The training part, the held-out part, and in words where the latter comes from."""
+    """The training part, the held-out part, and the origin of the latter in words."""
     folder = folder_of(home, source.folder)
     train = open_split(source, home, "train", source.num_classes)
     if train is None:
@@ -135,12 +149,6 @@ def _own_size(source: Source, *parts: Part) -> int:
     return int(height)
 
 
-def _scaling(parts: tuple[Part, Part], size: int) -> dict[str, Any]:
-    """What the fingerprint holds about size; the filter's version only where it was used."""
-    scaled = any(part.prepared.images.shape[2:] != (size, size) for part in parts)
-    return {"image_size": size, "resize": RESIZE_VERSION if scaled else None}
-
-
 def _at_size(part: Part, size: int, cache_dir: Path, kind: str, digest: str) -> NDArray[np.uint8]:
     """The images of `part` at `size`, mapped: the prepared file itself, or one derived from it once."""
     images = part.prepared.images
@@ -153,9 +161,9 @@ def _at_size(part: Part, size: int, cache_dir: Path, kind: str, digest: str) -> 
     step = npy.block_length((images.shape[1], max(size, images.shape[2]), max(size, images.shape[3])))
 
     def write(target: Path) -> None:
-        parts = npy.blocks(images, step, part.indices)
+        blocks = npy.blocks(images, step, part.indices)
         same = images.shape[2:] == (size, size)
-        npy.write(target, shape, "|u1", parts if same else (resized(block, size) for block in parts))
+        npy.write(target, shape, "|u1", blocks if same else (resized(block, size) for block in blocks))
 
     once(path, write)
     derived = npy.open_images(path)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-from ganexp.dataset.load import Reference, load
-from ganexp.dataset.parameters import ImageSize, Name, NumImages
+from ganexp.dataset.load import ImageSize, Name, NumImages, Reference, load
 from ganexp.dataset.prepared import Source
 from ganexp.dataset.sources import NUM_CLASSES, decode_cifar10, decode_digits, decode_idx
 from ganexp.types import Dataset
@@ -21,18 +23,8 @@ def digits(
     """The 1,797 handwritten digits (8 x 8, grey) that scikit-learn brings along: half to train on, half held out.
 
     Source: UCI "Optical Recognition of Handwritten Digits", test part. No network is needed.
-
-    Args:
-        root: data root.
-        image_size: height and width, in pixels.
-        num_images: use the first n training images; None: all.
-        name: name of the dataset and of its prepared folder.
-
-    Raises:
-        DataError: the prepared files are damaged, too few images, or no place to write to.
     """
-    _refuse_another(name, "digits")
-    source = Source(name, name, decode_digits, labelled=True, num_classes=NUM_CLASSES, channels=1)
+    source = _source("digits", name, decode_digits)
     half = Reference(None, 0.5, fraction_origin="fixed stratified half of the data")
     return load(source, half, root=root, image_size=image_size, num_images=num_images)
 
@@ -40,38 +32,16 @@ def digits(
 def mnist(
     *, root: Path, image_size: ImageSize = 28, num_images: NumImages | None = None, name: Name = "mnist"
 ) -> Dataset:
-    """MNIST: 60,000 training and 10,000 test digits, 28 x 28, grey (LeCun, Cortes and Burges 1998).
-
-    Args:
-        root: data root.
-        image_size: height and width, in pixels.
-        num_images: use the first n training images; None: all.
-        name: name of the dataset and of its prepared folder.
-
-    Raises:
-        DataError: no data and no network, damaged files, too few images, or no place to write to.
-    """
-    _refuse_another(name, "mnist")
-    source = _idx_source("MNIST", name, root)
+    """MNIST: 60,000 training and 10,000 test digits, 28 x 28, grey (LeCun, Cortes and Burges 1998)."""
+    source = _source("mnist", name, partial(decode_idx, "MNIST", root))
     return load(source, Reference(), root=root, image_size=image_size, num_images=num_images)
 
 
 def fashion_mnist(
     *, root: Path, image_size: ImageSize = 28, num_images: NumImages | None = None, name: Name = "fashion_mnist"
 ) -> Dataset:
-    """FashionMNIST: 60,000 training and 10,000 test articles of clothing, 28 x 28, grey (Xiao et al. 2017).
-
-    Args:
-        root: data root.
-        image_size: height and width, in pixels.
-        num_images: use the first n training images; None: all.
-        name: name of the dataset and of its prepared folder.
-
-    Raises:
-        DataError: no data and no network, damaged files, too few images, or no place to write to.
-    """
-    _refuse_another(name, "fashion_mnist")
-    source = _idx_source("FashionMNIST", name, root)
+    """FashionMNIST: 60,000 training and 10,000 test articles of clothing, 28 x 28, grey (Xiao et al. 2017)."""
+    source = _source("fashion_mnist", name, partial(decode_idx, "FashionMNIST", root))
     return load(source, Reference(), root=root, image_size=image_size, num_images=num_images)
 
 
@@ -82,37 +52,17 @@ def cifar10(
 
     Where the prepared test split has fewer than 10,000 images, a fixed stratified tenth of the training images is
     held out instead.
-
-    Args:
-        root: data root.
-        image_size: height and width, in pixels.
-        num_images: use the first n training images; None: all.
-        name: name of the dataset and of its prepared folder.
-
-    Raises:
-        DataError: no data and no network, damaged files, too few images, or no place to write to.
     """
-    _refuse_another(name, "cifar10")
-    source = Source(
-        name, name, lambda home: decode_cifar10(root, home), labelled=True, num_classes=NUM_CLASSES, channels=3
-    )
+    source = _source("cifar10", name, partial(decode_cifar10, root), channels=3)
     tenth = "fixed stratified tenth of the training data (test split incomplete)"
     reference = Reference(CIFAR10_TEST_IMAGES, 0.1, fraction_origin=tenth)
     return load(source, reference, root=root, image_size=image_size, num_images=num_images)
 
 
-def _refuse_another(name: str, own: str) -> None:
-    """DataError where a dataset would be prepared under the name of another one, which then held the wrong images."""
-    if name in NAMES and name != own:
-        raise DataError(f"dataset.name: expected {own!r} or a name of your own, got that of another dataset: {name!r}")
-
-
-def _idx_source(torchvision_name: str, name: str, root: Path) -> Source:
-    return Source(
-        name,
-        name,
-        lambda home: decode_idx(torchvision_name, root, home),
-        labelled=True,
-        num_classes=NUM_CLASSES,
-        channels=1,
-    )
+def _source(dataset: str, name: str, decode: Callable[[Path], Any], channels: int = 1) -> Source:
+    """The source of a named dataset; DataError where `name` is that of another, whose files would hold other images."""
+    if name in NAMES and name != dataset:
+        raise DataError(
+            f"dataset.name: expected {dataset!r} or a name of your own, got that of another dataset: {name!r}"
+        )
+    return Source(name, name, decode, labelled=True, num_classes=NUM_CLASSES, channels=channels)

@@ -21,10 +21,7 @@ MAX_CLASSES = 65_536
 
 
 def open_images(path: Path) -> NDArray[np.uint8]:
-    """Map the images in `path`, after checking all that can be checked without reading them.
-
-    Returns:
-        Read-only uint8 (N, C, H, W), N >= 1, C 1 or 3.
+    """Map the images in `path`: uint8 (N, C, H, W), N >= 1, C 1 or 3, read-only.
 
     Raises:
         DataError: no such file, not an npy file, another type or shape, or a length that differs from the header's.
@@ -35,16 +32,9 @@ def open_images(path: Path) -> NDArray[np.uint8]:
 
 
 def open_labels(path: Path, count: int, classes: int | None, *, any_integer: bool = False) -> NDArray[Any]:
-    """Map the labels in `path`.
+    """Map the labels in `path`: (count,), values in 0 .. classes - 1, read-only.
 
-    Args:
-        path: the file.
-        count: number of images that the labels belong to.
-        classes: number of classes; None: not known beforehand.
-        any_integer: accept every integer type, not int64 alone.
-
-    Returns:
-        Read-only (count,), values in 0 .. classes - 1.
+    The number of classes may be None: not known. With `any_integer`, every integer type passes, not int64 alone.
     """
     shape, dtype = _checked_header(path)
     wanted = "integer" if any_integer else "int64"
@@ -100,13 +90,9 @@ def block_length(image_shape: tuple[int, ...]) -> int:
 
 
 def write(path: Path, shape: tuple[int, ...], dtype: str, parts: Iterable[NDArray[Any]]) -> None:
-    """Write the array whose first axis `parts` make up, atomically and in bounded memory.
+    """Write the array of this shape whose first axis `parts` make up, atomically and in bounded memory.
 
-    Args:
-        path: the file to write; its folder must exist.
-        shape: of the whole array.
-        dtype: numpy's string for it with the byte order, e.g. "<i8", so that files are the same on every machine.
-        parts: arrays that follow each other on the first axis.
+    `dtype` is numpy's string with the byte order, e.g. "<i8", so that files are the same on every machine.
     """
     with replacing(path) as temporary:
         with temporary.open("wb") as file:

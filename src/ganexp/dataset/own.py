@@ -9,8 +9,7 @@ import numpy as np
 
 from ganexp.dataset import npy
 from ganexp.dataset.content import digest_of
-from ganexp.dataset.load import Reference, load
-from ganexp.dataset.parameters import Fraction, ImageSize, Name, NumImages
+from ganexp.dataset.load import Fraction, ImageSize, Name, NumImages, Reference, load
 from ganexp.dataset.prepared import Source, Split
 from ganexp.files.data_root import expanded
 from ganexp.types import Dataset
@@ -31,43 +30,27 @@ def arrays(
 ) -> Dataset:
     """Images from `.npy` files: uint8 (N, C, H, W), C 1 or 3, values 0 .. 255.
 
-    Args:
-        root: data root; the prepared copy goes to its `prepared/<name>-<hash of the files' listing>`.
+    The prepared copy goes to `prepared/<name>-<hash of the files' listing>`; the dataset's name has a hash of its
+    content added.
+
+    Its own parameters:
         images: the images to train on.
         labels: their labels, integers in 0 .. K - 1; None: unlabelled.
         reference_images: images to hold out; None: a share of `images`.
         reference_labels: their labels.
         reference_fraction: share of `images` that is held out where there are no `reference_images`.
-        image_size: height and width, in pixels; None: the images' own.
-        num_images: use the first n training images; None: all.
-        name: the dataset's name, to which a hash of its content is added.
-
-    Raises:
-        DataError: a file is missing or malformed, too few images, or no place to write to.
+        image_size: None: the images' own.
     """
     if reference_labels is not None and reference_images is None:
         raise DataError("dataset.reference_labels: expected reference_images beside it, got none")
-    roles = {
-        "images": images,
-        "labels": labels,
-        "reference_images": reference_images,
-        "reference_labels": reference_labels,
-    }
-    files = {role: expanded(f"dataset.{role}", path) for role, path in roles.items() if path is not None}
+    paths = {"images": images, "labels": labels}
+    paths |= {"reference_images": reference_images, "reference_labels": reference_labels}
+    files = {role: expanded(f"dataset.{role}", path) for role, path in paths.items() if path is not None}
     listing = {role: _listed(role, path) for role, path in files.items()}
     source = Source(name, f"{name}-{digest_of(listing)[:12]}", lambda home: _decode(files), named_by_content=True)
-    reference = Reference(
-        test_images=None if reference_images is None else 1,
-        fraction=reference_fraction,
-        test_origin="separate reference images",
-        fraction_origin=share_in_words(reference_fraction, stratified=labels is not None),
-    )
+    separate = None if reference_images is None else "separate reference images"
+    reference = Reference.separate_or_share(separate, reference_fraction, stratified=labels is not None)
     return load(source, reference, root=root, image_size=image_size, num_images=num_images)
-
-
-def share_in_words(fraction: float, *, stratified: bool) -> str:
-    """Where held-out images come from that are a share of the data."""
-    return f"fixed {'stratified ' if stratified else ''}share of {fraction:g} of the data"
 
 
 def _listed(role: str, path: Path) -> tuple[str, int, int]:
@@ -91,4 +74,4 @@ def _split(images_path: Path, labels_path: Path | None) -> Split:
     labels = None
     if labels_path is not None:
         labels = npy.open_labels(labels_path, len(images), None, any_integer=True).astype(np.int64)
-    return Split(images.shape, npy.blocks(images, npy.block_length(images.shape[1:])), labels)
+    return Split.of(images, labels)

@@ -1,4 +1,4 @@
-"""Pictures decoded with Pillow, each failure naming its file."""
+"""Pictures decoded, each failure naming its file, and images resized: with Pillow."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -19,6 +20,9 @@ from ganexp.types.errors import DataError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+RESIZE_VERSION = 1
+"""Part of the names of resized files and of the fingerprint: raised when the pixels that come out change."""
 
 T = TypeVar("T")
 Size = tuple[int, int]
@@ -40,21 +44,15 @@ def sizes_of(files: Sequence[Path]) -> set[Size]:
 
 
 def decoded(files: Sequence[Path], channels: int, size: Size, *, resize: bool) -> Iterator[NDArray[np.uint8]]:
-    """The pictures as uint8 blocks (b, channels, *size), in order.
+    """The pictures as uint8 blocks (b, channels, *size), in order; DataError names one that cannot be decoded.
 
     Args:
         files: pictures.
         channels: 1 (grey: ITU-R 601-2 luma) or 3 (RGB); an alpha channel is dropped.
         size: the size that they have, or are resized to.
         resize: whether to resize (bicubic, antialiased, stretched to `size`).
-
-    Raises:
-        DataError: names the picture that cannot be decoded.
     """
-
-    def decode(file: Path) -> NDArray[np.uint8]:
-        return _pixels(file, channels, size, resize)
-
+    decode = partial(_pixels, channels=channels, size=size, resize=resize)
     for block in _in_threads(decode, files, min(1024, block_length((channels, *size)))):
         yield np.stack(block)
 
@@ -109,3 +107,18 @@ def _pixels(file: Path, channels: int, size: Size, resize: bool) -> NDArray[np.u
     if pixels.shape[:2] != size:
         raise DataError(f"{file}: expected {size[0]} x {size[1]} pixels, got {pixels.shape[0]} x {pixels.shape[1]}")
     return pixels[None] if channels == 1 else pixels.transpose(2, 0, 1)
+
+
+def resized(images: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    """Images (B, C, H, W) at (B, C, size, size).
+
+    Pillow's bicubic filter, whose support grows with the reduction (antialiased), in integer arithmetic. Height and
+    width are scaled each on its own: what is not square is stretched.
+    """
+    from PIL import Image
+
+    result = np.empty((*images.shape[:2], size, size), dtype=np.uint8)
+    planes = images.reshape(-1, *images.shape[2:])
+    for plane, target in zip(planes, result.reshape(-1, size, size), strict=True):
+        target[...] = np.asarray(Image.fromarray(plane).resize((size, size), Image.Resampling.BICUBIC))
+    return result

@@ -28,6 +28,11 @@ class Split:
     blocks: Iterable[NDArray[np.uint8]]
     labels: NDArray[np.int64] | None
 
+    @classmethod
+    def of(cls, images: NDArray[np.uint8], labels: NDArray[np.int64] | None) -> Split:
+        """The split of an array of images (N, C, H, W)."""
+        return cls(images.shape, npy.blocks(images, npy.block_length(images.shape[1:])), labels)
+
 
 @dataclass(frozen=True)
 class Source:
@@ -70,11 +75,7 @@ class Prepared:
 
 
 def ensure_prepared(source: Source, root: Path) -> Path:
-    """The home (`root`, or what stands in for it) under which the prepared files are; made if there are none.
-
-    Raises:
-        DataError: the source is missing or damaged, or there is no place to write to.
-    """
+    """The home (`root`, or what stands in for it) below which the prepared files are; they are made if need be."""
     for home in homes(root):
         if home is not None and _marker(home, source).exists():
             if home != root:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ganexp.dataset import npy
 from ganexp.dataset.fetch import FetchError, download, torchvision_dataset
-from ganexp.dataset.idx import read_idx
+from ganexp.dataset.place import open_regular
 from ganexp.dataset.prepared import Split
 from ganexp.files.data_root import absolute_root
 from ganexp.types.errors import DataError
 
 NUM_CLASSES = 10
+UNSIGNED_BYTE = 8
 IDX_FILES = {
     "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
     "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
@@ -44,14 +47,14 @@ def decode_idx(torchvision_name: str, root: Path, home: Path) -> Mapping[str, Sp
     """
     root, folder = absolute_root(root), f"{torchvision_name}/raw"
     names = [name for pair in IDX_FILES.values() for name in pair]
-    found = [base / folder for base in (root, home) if all((base / folder / name).exists() for name in names)]
-    if not found:
+    complete = [base / folder for base in (root, home) if all((base / folder / name).exists() for name in names)]
+    if not complete:
         try:
             download(torchvision_name, folder, [f"{folder}/{name}.gz" for name in names], (root, home), home)
         except FetchError as error:
-            raise nothing_found(root, folder, names, torchvision_name, "1 x 28 x 28", error) from None
-        found = [home / folder]
-    return {split: _idx_split(found[0], *files) for split, files in IDX_FILES.items()}
+            raise _nowhere(root, folder, names, torchvision_name, "1 x 28 x 28", error) from None
+        complete = [home / folder]
+    return {split: _idx_split(complete[0], *files) for split, files in IDX_FILES.items()}
 
 
 def decode_cifar10(root: Path, home: Path) -> Mapping[str, Split]:
@@ -69,13 +72,13 @@ def decode_cifar10(root: Path, home: Path) -> Mapping[str, Split]:
         return _cifar10_splits(home)
     except FetchError as error:
         reason = FetchError(f"{error}{damaged}")
-        raise nothing_found(root, CIFAR10_FOLDER, CIFAR10_FILES, "CIFAR10", "3 x 32 x 32", reason) from None
+        raise _nowhere(root, CIFAR10_FOLDER, CIFAR10_FILES, "CIFAR10", "3 x 32 x 32", reason) from None
 
 
-def nothing_found(
+def _nowhere(
     root: Path, folder: str, files: Sequence[str], torchvision_name: str, shape: str, error: FetchError
 ) -> DataError:
-    """What to say where there are no files and no network: which files go where."""
+    """The error for no files and no network: which files go where."""
     prepared = {"MNIST": "mnist", "FashionMNIST": "fashion_mnist", "CIFAR10": "cifar10"}[torchvision_name]
     return DataError(
         f"dataset.root: no {torchvision_name} under {root}, and it could not be downloaded: {error}.\n"
@@ -89,7 +92,7 @@ def nothing_found(
 def _idx_split(raw: Path, images_file: str, labels_file: str) -> Split:
     images, labels = read_idx(raw / images_file, 3)[:, None], read_idx(raw / labels_file, 1).astype(np.int64)
     npy.check_labels(raw / labels_file, labels, len(images), NUM_CLASSES)
-    return Split(images.shape, npy.blocks(images, npy.block_length(images.shape[1:])), labels)
+    return Split.of(images, labels)
 
 
 def _cifar10_splits(base: Path) -> Mapping[str, Split]:
@@ -98,5 +101,39 @@ def _cifar10_splits(base: Path) -> Mapping[str, Split]:
         dataset = torchvision_dataset("CIFAR10", base, train=split == "train")
         images = np.asarray(dataset.data).transpose(0, 3, 1, 2)  # (N, H, W, C), RGB
         labels = np.asarray(dataset.targets, dtype=np.int64)
-        splits[split] = Split(images.shape, npy.blocks(images, npy.block_length(images.shape[1:])), labels)
+        splits[split] = Split.of(images, labels)
     return splits
+
+
+def read_idx(path: Path, dimensions: int) -> NDArray[np.uint8]:
+    """Map an IDX file of unsigned bytes, the format of MNIST (yann.lecun.com/exdb/mnist, "FILE FORMATS"), read-only.
+
+    Layout: two zero bytes, the type (8: unsigned byte), the number of dimensions, one big-endian 32-bit length for
+    each dimension, then the bytes.
+
+    Args:
+        path: an uncompressed file.
+        dimensions: 3 for images (N, H, W), 1 for labels (N,).
+
+    Raises:
+        DataError: unreadable, another magic number, a dimension of 0, or a length that differs from the header's.
+    """
+    start = 4 + 4 * dimensions
+    try:
+        length = path.stat().st_size
+        with open_regular(path) as file:
+            header = file.read(start)
+    except OSError as error:
+        raise DataError(f"{path}: expected an IDX file, got {error.strerror or error}") from None
+    magic = bytes((0, 0, UNSIGNED_BYTE, dimensions))
+    if header[:4] != magic:
+        raise DataError(f"{path}: expected an IDX file with magic number 0x{magic.hex()}, got 0x{header[:4].hex()}")
+    if len(header) < start:
+        raise DataError(f"{path}: expected a header of {start} bytes, got {len(header)}")
+    shape = struct.unpack(f">{dimensions}I", header[4:])
+    expected = start + int(np.prod(shape, dtype=object))
+    if 0 in shape:
+        raise DataError(f"{path}: expected at least 1 in every dimension, got {shape}")
+    if length != expected:
+        raise DataError(f"{path}: expected {expected} bytes for the shape {shape} in its header, got {length}")
+    return np.memmap(path, dtype=np.uint8, mode="r", offset=start, shape=shape)

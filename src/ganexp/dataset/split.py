@@ -30,13 +30,8 @@ def held_out(count: int, fraction: float, labels: NDArray[np.int64] | None) -> N
     The images are put into the fixed permutation's order, then stably by label; of that sequence every
     (1 / fraction)-th is taken, so that the total is exact and each class has its share within one image.
 
-    Args:
-        count: number of images, at least 2.
-        fraction: share to hold out, in (0, 1); at least one image is held out and at least one is left.
-        labels: (count,) or None.
-
-    Returns:
-        (count,) mask; True: held out.
+    Of at least 2 images, at least one is held out and at least one is left. The result is a mask (count,), True for
+    those held out.
     """
     order = grouped(permutation(count), labels)
     wanted = min(max(1, round(count * fraction)), count - 1)
