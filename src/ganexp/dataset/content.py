@@ -33,12 +33,9 @@ def array_digest(array: NDArray[Any]) -> str:
 
 
 def file_digest(path: Path, array: NDArray[Any], cache_dir: Path) -> str:
-    """`array_digest` of the array that `path` holds, computed once for each (path, size, time, inode).
+    """`array_digest` of the array that is mapped from `path`, computed once for each (path, size, time, inode).
 
-    Args:
-        path: the file that `array` is mapped from.
-        array: its content.
-        cache_dir: a folder that can be written; the digests are kept there in `digests.json`.
+    The digests are kept in `digests.json` in `cache_dir`, a folder that can be written.
     """
     status = path.stat()
     key = [str(path), status.st_size, status.st_mtime_ns, status.st_ino]

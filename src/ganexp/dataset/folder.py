@@ -98,4 +98,5 @@ def _labels(listing: Listing, classes: tuple[str, ...], order: NDArray[np.int64]
     if not classes:
         return None
     number = {name: index for index, name in enumerate(classes)}
-    return np.array([number[listing.class_of(index)] for index in order], dtype=np.int64)
+    folders = [listing.pictures[index][0].split("/", 1)[0] for index in order]
+    return np.array([number[folder] for folder in folders], dtype=np.int64)

@@ -29,10 +29,6 @@ class Listing:
     classes: tuple[str, ...]
     skipped: int
 
-    def class_of(self, index: int) -> str:
-        """Name of the class folder of one picture."""
-        return self.pictures[index][0].split("/", 1)[0]
-
 
 def list_pictures(key: str, top: Path) -> Listing:
     """List the pictures in the folder `top`, which the configuration's `key` names, and below; links are followed.

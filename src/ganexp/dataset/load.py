@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -12,26 +12,19 @@ from numpy.typing import NDArray
 from pydantic import StringConstraints
 
 from ganexp.dataset import npy
-from ganexp.dataset.content import array_digest, digest_of, file_digest
+from ganexp.dataset.content import digest_of
 from ganexp.dataset.picture import RESIZE_VERSION, resized
 from ganexp.dataset.place import folder_of, homes, in_first_writable, once
-from ganexp.dataset.prepared import Prepared, Source, classes_of, ensure_prepared, open_split
+from ganexp.dataset.prepared import Part, Source, classes_of, ensure_prepared, open_split
 from ganexp.dataset.split import held_out
 from ganexp.files.data_root import absolute_root
 from ganexp.types import Dataset
 from ganexp.types.errors import DataError
 
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
-"""A plain name: it becomes part of file names."""
-
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]  # is part of file names
 ImageSize = Annotated[int, Ge(1), Le(1024)]
-"""Height and width of the images that the networks see, in pixels."""
-
 NumImages = Annotated[int, Ge(1)]
-"""How many training images are used, from the first on."""
-
 Fraction = Annotated[float, Gt(0), Lt(1)]
-"""Share of the images that is held out."""
 
 
 @dataclass(frozen=True)
@@ -57,33 +50,6 @@ class Reference:
         return cls(None if separate is None else 1, fraction, separate or "", share)
 
 
-@dataclass(frozen=True)
-class Part:
-    """Some images of one split: all of them (indices None), or those at `indices`."""
-
-    prepared: Prepared
-    indices: NDArray[np.int64] | None
-
-    def __len__(self) -> int:
-        return len(self.prepared.images) if self.indices is None else len(self.indices)
-
-    def labels(self) -> NDArray[np.int64] | None:
-        """int64 (len(self),), or None."""
-        labels = self.prepared.labels
-        return labels if labels is None or self.indices is None else labels[self.indices]
-
-    def digest(self, cache_dir: Path) -> str:
-        """Digest of the images and labels of this part, the same wherever the files lie."""
-        images, labels = self.prepared.images, self.prepared.labels
-        return digest_of(
-            {
-                "images": file_digest(self.prepared.images_path, images, cache_dir),
-                "labels": None if labels is None else file_digest(self.prepared.labels_path, labels, cache_dir),
-                "indices": None if self.indices is None else array_digest(self.indices),
-            }
-        )
-
-
 def load(
     source: Source, reference: Reference, *, root: Path, image_size: int | None, num_images: int | None
 ) -> Dataset:
@@ -99,21 +65,21 @@ def load(
     if num_images is not None and num_images > len(train):
         raise DataError(f"dataset.num_images: expected at most {len(train)} for {source.name}, got {num_images}")
     count = num_images or len(train)
-    resized_by = RESIZE_VERSION if any(p.prepared.images.shape[2:] != (size, size) for p in (train, held)) else None
+    resized_by = RESIZE_VERSION if any(p.images.shape[2:] != (size, size) for p in (train, held)) else None
 
     def assemble(cache_home: Path) -> Dataset:
         cache_dir = folder_of(cache_home, source.folder)
         digests = [train.digest(cache_dir), held.digest(cache_dir)]
-        train_labels = train.labels()
+        train_labels = train.chosen_labels()
         return Dataset(
             name=f"{source.name}-{digest_of(digests)[:8]}" if source.named_by_content else source.name,
             train=_at_size(train, size, cache_dir, "train", digests[0])[:count],
             train_labels=None if train_labels is None else train_labels[:count],
             reference=_at_size(held, size, cache_dir, "reference", digests[1]),
-            reference_labels=held.labels(),
+            reference_labels=held.chosen_labels(),
             reference_origin=origin,
             fingerprint=digest_of({"content": digests, "count": count, "image_size": size, "resize": resized_by}),
-            num_classes=classes_of(source, train.prepared.labels),
+            num_classes=classes_of(source, train.labels),
             cache_dir=cache_dir,
         )
 
@@ -131,17 +97,18 @@ def choose_reference(source: Source, reference: Reference, home: Path) -> tuple[
         channels = train.images.shape[1], test.images.shape[1]
         if channels[0] != channels[1]:
             raise DataError(f"{test.images_path}: expected {channels[0]} channels as in training, got {channels[1]}")
-        return (Part(train, None), Part(test, None)), reference.test_origin
+        return (train, test), reference.test_origin
     if reference.fraction is None:
         raise DataError(f"{folder / 'test_images.npy'}: expected the test split beside the training one, got none")
     if len(train.images) < 2:
         raise DataError(f"{source.name}: expected at least 2 images, so that one can be held out, got 1")
     mask = held_out(len(train.images), reference.fraction, train.labels)
-    return (Part(train, np.flatnonzero(~mask)), Part(train, np.flatnonzero(mask))), reference.fraction_origin
+    parts = replace(train, indices=np.flatnonzero(~mask)), replace(train, indices=np.flatnonzero(mask))
+    return parts, reference.fraction_origin
 
 
 def _own_size(source: Source, *parts: Part) -> int:
-    sizes = {part.prepared.images.shape[2:] for part in parts}
+    sizes = {part.images.shape[2:] for part in parts}
     height, width = next(iter(sizes))
     if len(sizes) > 1 or height != width:
         got = " and ".join(f"{h} x {w}" for h, w in sorted(sizes))
@@ -151,12 +118,12 @@ def _own_size(source: Source, *parts: Part) -> int:
 
 def _at_size(part: Part, size: int, cache_dir: Path, kind: str, digest: str) -> NDArray[np.uint8]:
     """The images of `part` at `size`, mapped: the prepared file itself, or one derived from it once."""
-    images = part.prepared.images
+    images = part.images
     shape = (len(part), images.shape[1], size, size)
     if part.indices is None and images.shape == shape:
         return images
     name = f"{kind}_{size}px_v{RESIZE_VERSION}_{digest[:12]}.npy"
-    beside = part.prepared.images_path.with_name(name)
+    beside = part.images_path.with_name(name)
     path = beside if beside.exists() else cache_dir / name
     step = npy.block_length((images.shape[1], max(size, images.shape[2]), max(size, images.shape[3])))
 

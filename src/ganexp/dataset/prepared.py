@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganexp.dataset import npy
+from ganexp.dataset.content import array_digest, digest_of, file_digest
 from ganexp.dataset.place import folder_of, homes, in_first_writable, log, once
 from ganexp.types.errors import DataError
 
@@ -58,20 +59,35 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Prepared:
-    """One split's prepared files, mapped.
+class Part:
+    """The prepared images of one split, mapped; or some of them.
 
     Attributes:
-        images_path: where `images` are mapped from.
+        images_path, labels_path: the files; labels may have none.
         images: uint8 (N, C, H, W), original size.
-        labels_path: where `labels` are mapped from, if there are any.
         labels: int64 (N,), or None.
+        indices: which of the images the part consists of; None: all.
     """
 
     images_path: Path
     images: NDArray[np.uint8]
     labels_path: Path
     labels: NDArray[np.int64] | None
+    indices: NDArray[np.int64] | None = None
+
+    def __len__(self) -> int:
+        return len(self.images) if self.indices is None else len(self.indices)
+
+    def chosen_labels(self) -> NDArray[np.int64] | None:
+        """int64 (len(self),), or None."""
+        return self.labels if self.labels is None or self.indices is None else self.labels[self.indices]
+
+    def digest(self, cache_dir: Path) -> str:
+        """Digest of the images and labels of this part, the same wherever the files lie."""
+        labels = None if self.labels is None else file_digest(self.labels_path, self.labels, cache_dir)
+        indices = None if self.indices is None else array_digest(self.indices)
+        images = file_digest(self.images_path, self.images, cache_dir)
+        return digest_of({"images": images, "labels": labels, "indices": indices})
 
 
 def ensure_prepared(source: Source, root: Path) -> Path:
@@ -84,7 +100,7 @@ def ensure_prepared(source: Source, root: Path) -> Path:
     return in_first_writable(homes(root), source.folder, lambda home: _prepare(source, home))
 
 
-def open_split(source: Source, home: Path, split: str, classes: int | None) -> Prepared | None:
+def open_split(source: Source, home: Path, split: str, classes: int | None) -> Part | None:
     """Map the prepared files of "train" or "test", labels in 0 .. classes - 1; None if that split has no images."""
     folder = folder_of(home, source.folder)
     images_path, labels_path = folder / f"{split}_images.npy", folder / f"{split}_labels.npy"
@@ -93,11 +109,11 @@ def open_split(source: Source, home: Path, split: str, classes: int | None) -> P
     images = npy.open_images(images_path)
     if source.channels not in (None, images.shape[1]):
         raise DataError(f"{images_path}: expected {source.channels} channels ({source.name}), got {images.shape[1]}")
-    if not labels_path.exists():
-        if source.labelled:
-            raise DataError(f"{labels_path}: expected int64 labels beside {images_path.name}, got no such file")
-        return Prepared(images_path, images, labels_path, None)
-    return Prepared(images_path, images, labels_path, npy.open_labels(labels_path, len(images), classes))
+    if labels_path.exists():
+        return Part(images_path, images, labels_path, npy.open_labels(labels_path, len(images), classes))
+    if source.labelled:
+        raise DataError(f"{labels_path}: expected int64 labels beside {images_path.name}, got no such file")
+    return Part(images_path, images, labels_path, None)
 
 
 def classes_of(source: Source, train_labels: NDArray[np.int64] | None) -> int | None:

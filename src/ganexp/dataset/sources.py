@@ -38,12 +38,9 @@ def decode_digits(home: Path) -> Mapping[str, Split]:
 
 
 def decode_idx(torchvision_name: str, root: Path, home: Path) -> Mapping[str, Split]:
-    """MNIST or FashionMNIST from the IDX files under `root` or `home`, downloaded to `home` if there are none.
+    """MNIST or FashionMNIST, as torchvision calls them, from the IDX files under the data root.
 
-    Args:
-        torchvision_name: "MNIST" or "FashionMNIST": torchvision's class, and the name of its folder.
-        root: the data root.
-        home: a root that can be written.
+    They may also be under `home`, a root that can be written, to which they are downloaded if there are none.
     """
     root, folder = absolute_root(root), f"{torchvision_name}/raw"
     names = [name for pair in IDX_FILES.values() for name in pair]
@@ -111,9 +108,7 @@ def read_idx(path: Path, dimensions: int) -> NDArray[np.uint8]:
     Layout: two zero bytes, the type (8: unsigned byte), the number of dimensions, one big-endian 32-bit length for
     each dimension, then the bytes.
 
-    Args:
-        path: an uncompressed file.
-        dimensions: 3 for images (N, H, W), 1 for labels (N,).
+    There are 3 dimensions for images (N, H, W), and 1 for labels (N,).
 
     Raises:
         DataError: unreadable, another magic number, a dimension of 0, or a length that differs from the header's.
