@@ -157,13 +157,12 @@ def _compose_metrics(option: str) -> Any:
 
     from ganexp.__main__ import register
     from ganexp.config.hydra_private import GlobalHydra
-    from ganexp.config.run_config import conf_dir
+    from ganexp.config.run_config import conf_dir, options_of
 
     register()
     GlobalHydra.instance().clear()
-    known = sorted(path.stem for path in (conf_dir() / "metrics").glob("*.yaml"))
-    if option not in known:
-        raise ConfigError(f"--metrics: expected one of {', '.join(known)}, got {option!r}")
+    if option not in (options := options_of("metrics")):
+        raise ConfigError(f"--metrics: expected one of {', '.join(options)}, got {option!r}")
     try:
         with initialize_config_dir(str(conf_dir().resolve())):
             return OmegaConf.to_container(compose("config", [f"metrics={option}"]).metrics, resolve=True)

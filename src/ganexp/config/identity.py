@@ -30,17 +30,8 @@ EMA_VERSION = 2
 """Raised when only the numbers of runs with `trainer.ema_kimg` change (2: batch statistics are averaged too)."""
 
 TRAINER_KEYS = (
-    "batch_size",
-    "epochs",
-    "d_steps",
-    "real_batch",
-    "fake_batch",
-    "ema_kimg",
-    "ema_rampup",
-    "precision",
-    "compile",
-    "max_steps",
-    "max_seconds",
+    *("batch_size", "epochs", "d_steps", "real_batch", "fake_batch", "ema_kimg", "ema_rampup"),
+    *("precision", "compile", "max_steps", "max_seconds"),
 )
 """The trainer's keys that change the numbers; the others are about the machine, pictures or what is kept."""
 
@@ -88,16 +79,10 @@ def run_id(identity: Mapping[str, Any]) -> str:
 def trajectory_id(identity: Mapping[str, Any]) -> str:
     """`run_id` without `trainer.epochs`: runs that share it are one training read at several epochs.
 
-    A parameter that interpolates the number of epochs (a schedule over the whole training) is a value of its own
-    in `identity`, so such runs differ here too.
+    A parameter that interpolates the number of epochs (a schedule over the whole training) makes runs differ here too.
     """
     trainer = {key: value for key, value in identity["trainer"].items() if key != "epochs"}
     return run_id({**identity, "trainer": trainer})
-
-
-def run_name(config: RunConfig, dataset_name: str, identifier: str) -> str:
-    """Name of a run's directory: <dataset>-<model>-<loss>-<first 8 digits of run_id>."""
-    return f"{dataset_name}-{config.model.name}-{config.loss.name}-{identifier[:8]}"
 
 
 def _optimizer(target: Target, schedules: Mapping[str, Any], defaults: bool) -> dict[str, Any]:

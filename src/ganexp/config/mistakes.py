@@ -166,13 +166,13 @@ def shortened(line: str) -> str:
 
 def _no_option(text: str) -> str | None:
     """The message for a group whose override is null or a number; None for other errors."""
-    from ganexp.config.run_config import conf_dir
+    from ganexp.config.run_config import options_of
 
     if "Config group override must be a string or a list. Got " not in text:
         return None
     for key, sign, value in (argument.partition("=") for argument in sys.argv[1:]):
         group = key.lstrip("+").partition("@")[0]
-        options = sorted(path.stem for path in (conf_dir() / group).glob("*.yaml"))
+        options = options_of(group)
         if sign and (options or group.startswith("hydra")) and re.fullmatch(NO_TEXT, value, re.IGNORECASE):
             expected = "one of " + ", ".join(options) if options else "the name of an option"
             return f"{key}: expected {expected}, got {value}"

@@ -15,6 +15,18 @@ if TYPE_CHECKING:
     from ganexp.config.run_config import RunConfig
 
 
+OF_RUN = (
+    "expected the code that the run was made with",
+    "changed_code=own_run makes a run of its own, changed_code=same_run (of other commands --changed-code same_run) "
+    "goes on as the same run",
+)
+OF_STUDY = (
+    "expected trials of one code",
+    "another hydra.sweep.dir makes a search of its own, changed_code=same_run goes on",
+)
+"""What is expected, and what else can be done."""
+
+
 def own_code(config: RunConfig) -> CodeRecord | None:
     """The own code of a configuration as its files are now; None where all of it is ganexp's and torch's.
 
@@ -25,7 +37,9 @@ def own_code(config: RunConfig) -> CodeRecord | None:
     return CodeRecord((sources(config.own_targets),), sources(config.own_metrics))
 
 
-def check(run: Path, code: CodeRecord | None, config: RunConfig, *, metrics: bool = True) -> CodeRecord | None:
+def check(
+    run: Path, code: CodeRecord | None, config: RunConfig, *, metrics: bool = True, study: bool = False
+) -> CodeRecord | None:
     """Refuse a run directory whose numbers other own code made, or that nobody can make again.
 
     Args:
@@ -33,6 +47,7 @@ def check(run: Path, code: CodeRecord | None, config: RunConfig, *, metrics: boo
         code: the own code of the configuration now.
         config: its keys `changed_code` and `own_code_random` allow either.
         metrics: compare the metrics' sources too.
+        study: the run is another trial of a search, all of which are made with one code.
 
     Returns:
         `code`, with what is recorded of the run.
@@ -40,18 +55,14 @@ def check(run: Path, code: CodeRecord | None, config: RunConfig, *, metrics: boo
     Raises:
         ConfigError: naming the files.
     """
-    before = _record_of_numbers(run)
+    trained = (run / "result.json").exists() or any((run / "checkpoints").glob("*.safetensors"))
+    before = read_code(run) if trained else None
     if code is None or before is None:
         return code
-    _refuse_changed(
-        before.all_sources if metrics else before.training[-1],
-        code,
-        config.changed_code,
-        f"{run}: expected the code that the run was made with",
-        "changed_code=own_run makes a run of its own, changed_code=same_run (of other commands --changed-code "
-        "same_run) goes on as the same run",
-    )
-    if before.problems and config.own_code_random == "refuse":
+    expected, otherwise = OF_STUDY if study else OF_RUN
+    sources_before = before.all_sources if metrics else before.training[-1]
+    _refuse_changed(sources_before, code, config.changed_code, f"{run}: {expected}", otherwise)
+    if before.problems and config.own_code_random == "refuse" and not study:
         raise ConfigError(f"{run}: {NOT_REPRODUCIBLE} ({'; '.join(before.problems)}); own_code_random=allow reads it")
     return joined(before, code)
 
@@ -65,18 +76,6 @@ def check_planned(planned: str | None, code: CodeRecord | None, answer: str) -> 
     before = dict(pair.rsplit(":", 1) for pair in (planned or "").split())
     expected = "expected the code that the sweep was planned with"
     _refuse_changed(before, code, answer, expected, "changed_code=same_run takes it for the same")
-
-
-def check_study(run: Path, code: CodeRecord | None, config: RunConfig) -> None:
-    """Refuse to go on with a search of which a run was made with other own code.
-
-    Raises:
-        ConfigError: naming the files.
-    """
-    if (before := _record_of_numbers(run)) is not None:
-        expected = f"{run}: expected trials of one code"
-        otherwise = "another hydra.sweep.dir makes a search of its own, changed_code=same_run goes on"
-        _refuse_changed(before.all_sources, code, config.changed_code, expected, otherwise)
 
 
 def with_answer(config: RunConfig, changed_code: str) -> RunConfig:
@@ -94,12 +93,6 @@ def accept(run: Path, code: CodeRecord | None) -> None:
     before = read_code(run)
     if before is not None and code is not None and len(code.training) > len(before.training):
         write_code(run, code)
-
-
-def _record_of_numbers(run: Path) -> CodeRecord | None:
-    """The record of own code in a run directory that holds anything that training made."""
-    trained = (run / "result.json").exists() or any((run / "checkpoints").glob("*.safetensors"))
-    return read_code(run) if trained else None
 
 
 def _refuse_changed(before: Sources, code: CodeRecord | None, answer: str, expected: str, otherwise: str) -> None:

@@ -1,4 +1,4 @@
-"""Runs that are on disk already, as jobs again: for sampling, scoring and resuming.
+"""Runs that are on disk already, for sampling, scoring and resuming.
 
 The configuration of a run directory may come from a stranger: only what the caller trusts is called, whatever the
 configuration itself says of trust.
@@ -30,9 +30,7 @@ LOCAL_LOGGERS = ("ganexp.logger.csv", "ganexp.logger.tensorboard")
 def open_config(run: Path, trust: Sequence[str]) -> tuple[RunConfig, Texts]:
     """The typed configuration of a run directory, and its `.hydra` texts.
 
-    Args:
-        run: run directory.
-        trust: patterns of `_target_`, and of resolvers, that are trusted beyond ganexp's own.
+    Beyond ganexp's own, `_target_` and resolvers are trusted that match patterns in `trust`.
 
     Raises:
         DirectoryError: this is no run directory, it holds links, or its configuration cannot be read.

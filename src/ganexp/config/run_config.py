@@ -18,11 +18,8 @@ from ganexp.types.schedule import Schedule
 RUNTIME_ARGUMENTS = {"dataset": 0, "model": 1, "loss": 0, "penalty": 0, "logger": 0}
 """How many leading parameters of a group's function ganexp supplies (model: the image shape)."""
 
-OPTIONAL = ("notes",)
-"""Sections that configurations of 0.1.0 have not."""
-
-ADDED = ("changed_code", "own_code_random")
-"""Keys that configurations of earlier versions do not have; they have their defaults there."""
+OPTIONAL = ("notes", "changed_code", "own_code_random")
+"""Keys that configurations of earlier versions do not have."""
 
 
 @dataclass(frozen=True)
@@ -56,11 +53,15 @@ class RunConfig:
     own_code_random: OwnCodeRandom
 
     @property
+    def parts(self) -> tuple[Target, ...]:
+        """What takes part in training."""
+        optimizers = (self.optim_generator, self.optim_discriminator)
+        return (self.dataset, self.model, self.loss, self.penalty, *optimizers)
+
+    @property
     def own_targets(self) -> tuple[str, ...]:
         """Paths of what takes part in training and is neither ganexp's nor torch's."""
-        optimizers = (self.optim_generator, self.optim_discriminator)
-        parts = (self.dataset, self.model, self.loss, self.penalty, *optimizers)
-        return tuple(target.path for target in parts if is_own(target.path))
+        return tuple(target.path for target in self.parts if is_own(target.path))
 
     @property
     def own_metrics(self) -> tuple[str, ...]:
@@ -97,7 +98,6 @@ def load(cfg: DictConfig, trust: Sequence[str] | None = None) -> RunConfig:
 
 def from_plain(plain: Mapping[str, Any], trust: Sequence[str] | None = None) -> RunConfig:
     """`load` for values that `plain_values` gave."""
-    plain = {key: getattr(Config, key) for key in ADDED} | dict(plain)
     keys = list(Config.__dataclass_fields__)
     for key in plain:
         if key not in keys:
@@ -126,8 +126,10 @@ def from_plain(plain: Mapping[str, Any], trust: Sequence[str] | None = None) -> 
         sweep=validate_value("sweep", SweepConfig, plain["sweep"]),
         trust=trusted,
         seed=validate_value("seed", Seed, plain["seed"]),
-        changed_code=validate_value("changed_code", ChangedCode, plain["changed_code"]),
-        own_code_random=validate_value("own_code_random", OwnCodeRandom, plain["own_code_random"]),
+        changed_code=validate_value("changed_code", ChangedCode, plain.get("changed_code", Config.changed_code)),
+        own_code_random=validate_value(
+            "own_code_random", OwnCodeRandom, plain.get("own_code_random", Config.own_code_random)
+        ),
     )
     _cross_check(config)
     return config
@@ -135,8 +137,7 @@ def from_plain(plain: Mapping[str, Any], trust: Sequence[str] | None = None) -> 
 
 def taken_away(group: str) -> str:
     """The message for a group that has no option."""
-    options = ", ".join(sorted(path.stem for path in (conf_dir() / group).glob("*.yaml")))
-    return f"{group}: expected one of {options}, got none (~{group} takes the whole group away)"
+    return f"{group}: expected one of {', '.join(options_of(group))}, got none (~{group} takes the whole group away)"
 
 
 def plain_values(cfg: DictConfig) -> dict[str, Any]:
@@ -224,3 +225,8 @@ def conf_dir() -> Path:
     """The folder of the configuration tree: in the wheel beside the code, in a checkout at its top."""
     packaged = Path(__file__).parents[1] / "conf"
     return packaged if packaged.is_dir() else Path(__file__).parents[3] / "conf"
+
+
+def options_of(group: str) -> list[str]:
+    """Names of the options that ganexp has for a group; none for other keys."""
+    return sorted(path.stem for path in (conf_dir() / group).glob("*.yaml"))

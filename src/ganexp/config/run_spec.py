@@ -9,7 +9,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from ganexp.config.identity import canonical, run_id, run_name, trajectory_id
+from ganexp.config.identity import canonical, run_id, trajectory_id
 from ganexp.config.run_config import RunConfig
 from ganexp.config.target import Target, is_own
 from ganexp.files.code_record import CodeRecord
@@ -38,7 +38,7 @@ class Identity:
         dataset_name: name of the loaded dataset.
         content: everything that changes the numbers.
         run_id, trajectory_id: hashes of it, with and without the number of epochs.
-        name: name of the run's directory.
+        name: name of the run's directory: <dataset>-<model>-<loss>-<first 8 digits of run_id>.
     """
 
     dataset_name: str
@@ -59,8 +59,8 @@ class RunSpec:
         directory: its run directory.
         texts: what `.hydra/` is to hold.
         in_sweep: whether it is one of many (no progress bar, no waiting for another holder).
-        judge: told of each scored epoch and its objective (on reference half A); true where the run is to be pruned.
-        code: own code in it, and what was noticed of it; None: there is none.
+        judge: (scored epoch, its objective on reference half A) -> whether the run is to be pruned.
+        code: own code in it, and what a rehearsal shows; None: there is none.
     """
 
     config: RunConfig
@@ -78,7 +78,7 @@ class RunSpec:
         return RunFolder(self.directory)
 
     def status(self, state: State, epoch: int = 0, error: Mapping[str, str] | None = None) -> Status:
-        """What its status.json says at the begin of `state`."""
+        """Its status.json when `state` begins."""
         identity, epochs = self.identity, self.config.trainer.epochs
         return Status(state, epoch, epochs, identity.run_id, identity.trajectory_id, error=error, note=self.note)
 
@@ -89,11 +89,7 @@ class RunSpec:
 
 
 def load_dataset(target: Target) -> Dataset:
-    """The dataset of a configuration; loaded once in a process.
-
-    Raises:
-        DataError: missing or malformed data.
-    """
+    """The dataset of a configuration, loaded once in a process; DataError for missing or malformed data."""
     key = json.dumps([target.path, dict(target.params)], sort_keys=True, default=str)
     if key not in _DATASETS:
         _DATASETS[key] = _own_dataset(target) if is_own(target.path) else target.build()
@@ -101,11 +97,7 @@ def load_dataset(target: Target) -> Dataset:
 
 
 def _own_dataset(target: Target) -> Dataset:
-    """A user's own dataset, which draws the same whichever run loads it; loaded twice where that takes a moment.
-
-    Raises:
-        DataError: it gives other images each time.
-    """
+    """A user's own dataset, which draws the same whichever run loads it; DataError where it does not."""
     import torch
 
     from ganexp.types.rng import derive, reseed
@@ -115,21 +107,20 @@ def _own_dataset(target: Target) -> Dataset:
         return target.build()  # type: ignore[no-any-return]
 
     started = perf_counter()
-    found = load()
-    if perf_counter() - started < QUICK_SECONDS and (again := load().fingerprint) != found.fingerprint:
+    dataset = load()
+    if perf_counter() - started < QUICK_SECONDS and (again := load().fingerprint) != dataset.fingerprint:
         raise DataError(
             f"dataset._target_: expected the same images each time, got two fingerprints from {target.path} "
-            f"({found.fingerprint[:8]}, {again[:8]}); torch, numpy.random and random are seeded: draw from those"
+            f"({dataset.fingerprint[:8]}, {again[:8]}); torch, numpy.random and random are seeded: draw from those"
         )
-    return found
+    return dataset
 
 
 def identify(config: RunConfig) -> Identity:
     """The identity of a run; loads its dataset.
 
     Raises:
-        DataError: missing or malformed data, fewer images than a batch, or no labels for a conditional model.
-        ConfigError: a model that does not fit the images, or a penalty that does not fit the loss or the model.
+        DataError: missing or malformed data, or fewer images than a batch.
     """
     dataset = load_dataset(config.dataset)
     if config.trainer.batch_size > len(dataset.train):
@@ -140,5 +131,5 @@ def identify(config: RunConfig) -> Identity:
     content = canonical(config, dataset.name, dataset.fingerprint)
     essential = canonical(config, dataset.name, dataset.fingerprint, defaults=False)
     identifier = run_id(essential)
-    name = run_name(config, dataset.name, identifier)
+    name = f"{dataset.name}-{config.model.name}-{config.loss.name}-{identifier[:8]}"
     return Identity(dataset.name, content, identifier, trajectory_id(essential), name)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ganexp.config.own_code import check, check_planned, check_study, own_code
+from ganexp.config.own_code import check, check_planned, own_code
 from ganexp.config.run_spec import RunSpec, identify, load_dataset
 from ganexp.config.target import is_own
 from ganexp.files import plan
@@ -77,7 +77,7 @@ def _checked(point: Point, beside: Iterable[Path], directory: Path, study: bool)
     try:
         check_planned(point.config.sweep.own_code, code, point.config.changed_code)
         for folder in beside:
-            (check_study if study else check)(folder, code, point.config)
+            check(folder, code, point.config, study=study)
         return noticed(point, directory)
     except Refused as error:
         raise _Named(point) from error
@@ -85,17 +85,9 @@ def _checked(point: Point, beside: Iterable[Path], directory: Path, study: bool)
 
 def _alike(point: Point) -> str:
     """What points have in common that are rehearsed once: own parts with their parameters, the others by name."""
-    config = point.config
-    parts = (
-        config.dataset,
-        config.model,
-        config.loss,
-        config.penalty,
-        config.optim_generator,
-        config.optim_discriminator,
-    )
-    trainer = config.trainer
-    return repr([p if is_own(p.path) else p.path for p in parts] + [trainer.device, trainer.precision, trainer.d_steps])
+    trainer = point.config.trainer
+    parts = [part if is_own(part.path) else part.path for part in point.config.parts]
+    return repr([*parts, trainer.device, trainer.precision, trainer.d_steps])
 
 
 def _rehearsed(point: Point, code: CodeRecord, directory: Path) -> CodeRecord:
