@@ -31,7 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from ganexp.report.statistics.spending import spending
+from ganexp.report.statistics.thresholds import spending
 from sweeps import NOISES, Floats, deviations, draw, verdicts
 
 SETTINGS, LOOKS, AHEAD = (2, 6), (5, 8, 11, 14), 3.0

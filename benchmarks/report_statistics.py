@@ -19,7 +19,7 @@ from ganexp.report.statistics.compare import compare
 from ganexp.report.statistics.comparison import Comparison
 from ganexp.report.statistics.pairs import moderate
 from ganexp.report.statistics.selection import selected
-from ganexp.report.statistics.spending import FIRST, spending
+from ganexp.report.statistics.thresholds import FIRST, spending
 from sweeps import NOISES, SIGMA, Floats, deviations, draw, moments, verdicts
 
 SETTINGS, SEEDS = (2, 3, 6, 18, 90), (3, 5, 10)

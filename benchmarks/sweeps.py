@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganexp.report.statistics.pairs import moderate, welch
-from ganexp.report.statistics.quantiles import critical
+from ganexp.report.statistics.thresholds import critical
 
 Floats = NDArray[np.float64]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +11,10 @@ from ganexp.cli import reporting, start
 from ganexp.types.endings import FAILED
 from ganexp.types.errors import ConfigError
 from ganexp.types.terminal import plain
+
+if TYPE_CHECKING:
+    from ganexp.report.settings import VerdictOptions
+    from ganexp.report.study import Study
 
 
 def main(
@@ -30,12 +34,11 @@ def main(
 ) -> None:
     """Write report.html, report.md and figures of a table: which settings win, and whether the win is real."""
     from ganexp.files import owned
-    from ganexp.report.page import HTML, MARKDOWN, render
+    from ganexp.report.page import HTML, MARKDOWN
     from ganexp.report.ranking import rankings
     from ganexp.report.settings import parse_options
     from ganexp.report.table import Columns, read_table
     from ganexp.report.text.verdict import terminal_verdict
-    from ganexp.report.verify import changes
     from ganexp.report.write import place
 
     with reporting():
@@ -47,16 +50,25 @@ def main(
         folder = out or table.with_name(f"{table.stem}-verdict")
         study = read_table(table, Columns(objective, direction, seed, names, dataset, cost, trajectory), folder)
         if verify:
-            lines = changes(folder, lambda: render(study, rankings(study, options), folder, options))
-            for line in lines or [f"{folder}: every number is what {table} says"]:
-                typer.echo(plain(line))
-            raise SystemExit(FAILED if lines else 0)
+            raise SystemExit(_verify(table, study, folder, options))
         results = rankings(study, options)  # what is refused is refused before anything is written
         owned.check(folder, {HTML: None, MARKDOWN: None}, force=force)
         folder.mkdir(parents=True, exist_ok=True)
         report = place(study, results, folder, options, force=force)
         for line in [*terminal_verdict(report.study, results, options), str(report.page)]:
             typer.echo(plain(line))
+
+
+def _verify(table: Path, study: Study, folder: Path, options: VerdictOptions) -> int:
+    """Say what of the report differs from the table; returns the exit status."""
+    from ganexp.report.page import render
+    from ganexp.report.ranking import rankings
+    from ganexp.report.verify import changes
+
+    lines = changes(folder, lambda: render(study, rankings(study, options), folder, options))
+    for line in lines or [f"{folder}: every number is what {table} says"]:
+        typer.echo(plain(line))
+    return FAILED if lines else 0
 
 
 if __name__ == "__main__":

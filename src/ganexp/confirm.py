@@ -57,7 +57,7 @@ def main(
     """Train the winners of a sweep again on unused seeds, then write its report."""
     from ganexp.report import write_report
     from ganexp.report.study import CONFIRM
-    from ganexp.report.text.wording import command
+    from ganexp.report.text.sentence import command
 
     with reporting():
         refuse_links(sweep / CONFIRM)
@@ -87,7 +87,7 @@ def main(
 
 def _say_confirmed(sweep: Path) -> None:
     """What was claimed of each winner, and what its new seeds say."""
-    from ganexp.report.confirmation import confirmed
+    from ganexp.report.chapters import confirmed
     from ganexp.report.ranking import rankings
     from ganexp.report.study import read_study
 

@@ -30,7 +30,6 @@ WARM = (
     *(
         "matplotlib.backends.backend_agg",
         "pandas",
-        "statsmodels",
         "ganexp.confirm",
         "ganexp.evaluate",
         "ganexp.metrics",

@@ -15,7 +15,7 @@ from typing import Any
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(
     [
-        *("torch", "hydra.main", "matplotlib.figure", "matplotlib.backends.backend_agg", "statsmodels.api"),
+        *("torch", "hydra.main", "matplotlib.figure", "matplotlib.backends.backend_agg"),
         *("ganexp.__main__", "ganexp.trainer.run", "ganexp.metrics", "ganexp.evaluate", "ganexp.report.write"),
         *("ganexp.sweep.compose", "ganexp.sweep.conduct", "ganexp.sweep.show", "ganexp.sweep.dry_run"),
     ]

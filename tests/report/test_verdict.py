@@ -10,15 +10,16 @@ import pytest
 from finished import Recipe, build
 
 from ganexp.report import write_report
-from ganexp.report.confirmation import Confirmed
+from ganexp.report.chapters import Confirmed
 from ganexp.report.looks import record_looks
 from ganexp.report.ranking import Ranking, rankings
 from ganexp.report.settings import parse_options
 from ganexp.report.statistics.comparison import SettingEstimate
 from ganexp.report.study import Study, read_study
 from ganexp.report.text.history import history
+from ganexp.report.text.remarks import together
 from ganexp.report.text.sentence import Code, Sentence, Strong
-from ganexp.report.text.verdict import luck, terminal_verdict, together, verdict
+from ganexp.report.text.verdict import luck, terminal_verdict, verdict
 from ganexp.report.verify import differences
 from ganexp.report.write import read_sweeps
 from ganexp.types.endings import State

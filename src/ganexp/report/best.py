@@ -15,16 +15,15 @@ from ganexp.report.looks import record_looks
 from ganexp.report.ranking import Ranking, rankings
 from ganexp.report.runs import RunRecord
 from ganexp.report.study import read_study
+from ganexp.report.text.sentence import command, readable
 from ganexp.report.text.verdict import luck
-from ganexp.report.text.wording import command, readable
 from ganexp.types.errors import DirectoryError
 from ganexp.types.terminal import count
 
 if TYPE_CHECKING:
     from ganexp.config.hydra_private import Override
 
-FOLDER = "best"
-"""Folder of a sweep directory that presets are written into; usable with --config-dir."""
+FOLDER = "best"  # folder of a sweep directory that presets are written into; usable with --config-dir
 
 GROUPS = ("dataset", "model", "loss", "penalty", "optim", "trainer", "metrics", "logger")
 

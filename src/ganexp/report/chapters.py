@@ -10,18 +10,18 @@ import numpy as np
 import pandas as pd
 
 from ganexp.files.drawing import drawn
-from ganexp.report.confirmation import Confirmed, confirmed
 from ganexp.report.facts import Flag, flags
 from ganexp.report.figures import by_setting, curves, heatmaps, losses
 from ganexp.report.figures.strips import Picture, Strip, epochs_of, strips, whole
 from ganexp.report.figures.style import Drawing
-from ganexp.report.ranking import Ranking
+from ganexp.report.ranking import Ranking, Standing, columns
 from ganexp.report.runs import RunRecord
 from ganexp.report.settings import VerdictOptions
-from ganexp.report.statistics.comparison import Comparison
+from ganexp.report.statistics.compare import compare
+from ganexp.report.statistics.comparison import Comparison, SettingEstimate
 from ganexp.report.statistics.importance import Importance, importance
 from ganexp.report.study import Study
-from ganexp.report.text.sentence import Sentence
+from ganexp.report.text.sentence import Sentence, readable
 from ganexp.report.text.verdict import verdict
 
 ORDER = (
@@ -34,6 +34,24 @@ NO_METRIC = (
     *("epoch", "step", "images_seen", "train_seconds", "d_loss", "g_loss"),
     *("d_real", "d_fake", "d_heldout", "d_generated"),
 )
+
+
+@dataclass(frozen=True)
+class Confirmed:
+    """A winner as claimed, and as it is on new seeds."""
+
+    standing: Standing
+    claimed: SettingEstimate
+    again: SettingEstimate
+    seeds: tuple[int, ...]
+
+    @property
+    def words(self) -> str:
+        """'claimed 78.6, confirmed 92.6 (71.6 to 120)'."""
+        low, high = self.again.low, self.again.high
+        span = f"{readable(low)} to {readable(high)}" if low is not None else "too few new seeds for an interval"
+        text = f"claimed {readable(self.claimed.value)}, confirmed {readable(self.again.value)} ({span})"
+        return text.replace("\u202f", " ")
 
 
 @dataclass(frozen=True)
@@ -62,6 +80,27 @@ def chapters(study: Study, rankings: Sequence[Ranking], options: VerdictOptions)
         _chapter(study, ranking, f"r{number}", _title(ranking, rankings), options)
         for number, ranking in enumerate(rankings)
     ]
+
+
+def confirmed(study: Study, ranking: Ranking) -> tuple[list[Confirmed], Comparison | None]:
+    """The winners of a ranking that were trained again, best first, and how they compare on the new seeds."""
+    used = {run.seed for standing in ranking.standings for run in standing.runs}
+    runs = [
+        run
+        for run in study.confirmed
+        if run.dataset == ranking.dataset and run.seed not in used and run.protocol == ranking.protocol
+        if ranking.objective and run.value(ranking.objective) is not None
+    ]
+    if not runs:
+        return [], None
+    comparison = compare(*columns(runs, ranking.objective), direction=ranking.direction)
+    again = {estimate.setting: estimate for estimate in comparison.estimates}
+    rows = []
+    for standing in ranking.ranked:
+        if standing.setting in again and standing.estimate is not None:
+            seeds = tuple(run.seed for run in runs if run.setting == standing.setting)
+            rows.append(Confirmed(standing, standing.estimate, again[standing.setting], seeds))
+    return rows, comparison
 
 
 def _chapter(study: Study, ranking: Ranking, name: str, title: str, options: VerdictOptions) -> Chapter:

@@ -14,17 +14,10 @@ from ganexp.report.study import Study
 from ganexp.types.endings import State
 from ganexp.types.terminal import count
 
-COLLAPSE = 0.25
-"""Recall under this share of its floor."""
-
-OVERPOWERING = 0.05
-"""Mean D on generated images under this, with held-out real images above 0.5."""
-
-REMEMBERED = 0.3
-"""Mean D on training images this far above held-out ones."""
-
-MEMORIZATION = 0.1
-"""Share of samples nearer to the training data than real images are."""
+COLLAPSE = 0.25  # recall under this share of its floor
+OVERPOWERING = 0.05  # mean D on generated images under this, with held-out real images above 0.5
+REMEMBERED = 0.3  # mean D on training images this far above held-out ones
+MEMORIZATION = 0.1  # share of samples nearer to the training data than real images are
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,7 @@ log = logging.getLogger("ganexp")
 FILE = "looks.json"
 FORMAT = 1
 
-LONGEST_NAME = 500
-"""Characters of a setting's name in a recorded verdict."""
+LONGEST_NAME = 500  # characters of a setting's name in a recorded verdict
 
 
 def read_looks(directories: Iterable[Path]) -> tuple[OneLook, ...]:

@@ -24,21 +24,16 @@ from ganexp.report.search import SearchRecord, searches
 from ganexp.report.settings import NO_OPTIONS, VerdictOptions, short_key
 from ganexp.report.statistics.importance import MIN_TRIALS
 from ganexp.report.study import Study
-from ganexp.report.text import wording
+from ganexp.report.text import sentence
 from ganexp.report.text.history import history
-from ganexp.report.text.verdict import together
+from ganexp.report.text.remarks import together
 from ganexp.types.terminal import plural
 
 HTML, MARKDOWN, FIGURES = "report.html", "report.md", "figures"
 
-NARROW = 24
-"""Longer values are broken into lines."""
-
-FLAGGED = 40
-"""Flags that are listed one by one."""
-
-PICTURED = 12
-"""Settings whose pictures stand in report.md."""
+NARROW = 24  # longer values are broken into lines
+FLAGGED = 40  # flags that are listed one by one
+PICTURED = 12  # settings whose pictures stand in report.md
 
 
 @dataclass(frozen=True)
@@ -118,15 +113,15 @@ def _environment(*, autoescape: bool) -> Any:
         lstrip_blocks=True,
     )
     environment.globals |= {
-        "n": wording.number,
-        "duration": wording.duration,
+        "n": sentence.number,
+        "duration": sentence.duration,
         "plural": plural,
         "MIN_TRIALS": MIN_TRIALS,
         "FLAGGED": FLAGGED,
         "multiple": multiple,
         "bar": bar,
     }
-    filters = (wording.readable, wording.in_words, wording.command, wording.shortened, wording.md, wording.code)
+    filters = (sentence.readable, sentence.in_words, sentence.command, sentence.shortened, sentence.md, sentence.code)
     environment.filters |= {function.__name__: function for function in (short_key, *filters)}
     environment.filters["width"] = lambda text: "short" if len(text) <= NARROW else "long"
     return environment

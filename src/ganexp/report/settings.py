@@ -24,8 +24,7 @@ NO_SETTING = (
 )
 """Keys that do not tell settings apart: they change no number, or stand elsewhere (seed, data set)."""
 
-NO_SETTING_GROUPS = ("hydra", "sweep", "trust", "logger", "metrics")
-"""Groups of such keys."""
+NO_SETTING_GROUPS = ("hydra", "sweep", "trust", "logger", "metrics")  # groups of such keys
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,7 @@ from ganexp.report.runs import RunRecord, Sweep, read_sweep
 from ganexp.report.settings import telling_keys, text_of
 from ganexp.types.endings import State
 
-CONFIRM = "confirm"
-"""Folder of a sweep directory in which its winners are trained again, on other seeds."""
+CONFIRM = "confirm"  # folder of a sweep directory in which its winners are trained again, on other seeds
 
 
 @dataclass(frozen=True)

@@ -51,8 +51,7 @@ KEY_OF = {
 HAS_COLUMN = {"dataset", "model", "loss", "lr", "optim.lr", "seed", *KEY_OF.values()}
 """Overridden keys that have a column of their own."""
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""What a text begins with that a spreadsheet takes for a formula."""
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a text begins with that a spreadsheet takes for a formula
 
 ABOUT_THE_SWEEP = ("hydra", "sweep", "trust", "notes", "changed_code", "own_code_random")
 """Overridden keys that say nothing about a single run."""

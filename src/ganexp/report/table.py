@@ -19,11 +19,8 @@ from ganexp.report.study import Study
 from ganexp.types.endings import State
 from ganexp.types.errors import DataError
 
-LONGEST = 300
-"""Characters of a cell that is used."""
-
-MOST = 1e150
-"""Size of a value of the objective: squares are finite."""
+LONGEST = 300  # characters of a cell that is used
+MOST = 1e150  # size of a value of the objective: squares are finite
 
 
 @dataclass(frozen=True)

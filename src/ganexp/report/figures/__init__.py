@@ -3,6 +3,5 @@
 - `style`: colours, axes and the SVG that all figures share.
 - `by_setting`: comparisons of settings; `heatmaps`: two keys crossed.
 - `curves`: the objective along training, and what a budget buys; `losses`: losses and equilibrium of each training.
-- `search`: history, pruned trials and Pareto front of a search.
 - `strips`: samples beside real images.
 """

@@ -26,11 +26,8 @@ from ganexp.report.ranking import Ranking, Standing, geometric_mean
 from ganexp.report.settings import level_order, short_key
 from ganexp.report.statistics.importance import Importance
 
-SHOWN = 30
-"""Settings in one figure of intervals."""
-
-LINES = 400
-"""More lines than this are drawn as a picture."""
+SHOWN = 30  # settings in one figure of intervals
+LINES = 400  # more lines than this are drawn as a picture
 
 
 def intervals(ranking: Ranking, name: str) -> Drawing | None:

@@ -36,11 +36,8 @@ AXES = {
 }
 """Columns of metrics.csv, and how the axis is named."""
 
-HIGHLIGHTED = 6
-"""Trajectories that have a colour of their own."""
-
-DRAWN = 300
-"""Trajectories in one figure of learning curves."""
+HIGHLIGHTED = 6  # trajectories that have a colour of their own
+DRAWN = 300  # trajectories in one figure of learning curves
 
 
 def learning_curves(ranking: Ranking, name: str) -> Drawing | None:

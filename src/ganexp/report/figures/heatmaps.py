@@ -12,11 +12,8 @@ from ganexp.report.figures.style import INK, MUTED, SCALE, Drawing, clean, finis
 from ganexp.report.ranking import Ranking, Standing
 from ganexp.report.settings import level_key, level_order, short_key
 
-PANELS = 12
-"""Heatmaps in one figure."""
-
-MOST_LEVELS = 24
-"""Of a key that is crossed."""
+PANELS = 12  # heatmaps in one figure
+MOST_LEVELS = 24  # of a key that is crossed
 
 
 def heatmaps(ranking: Ranking, name: str) -> Drawing | None:

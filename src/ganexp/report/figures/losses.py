@@ -14,8 +14,7 @@ from ganexp.report.ranking import Ranking
 from ganexp.report.runs import RunRecord
 from ganexp.report.settings import Setting, label
 
-MULTIPLES = 30
-"""Panels of losses in one figure."""
+MULTIPLES = 30  # panels of losses in one figure
 
 LOSSES = {"d_loss": ("discriminator", COLOURS[0], "-"), "g_loss": ("generator", COLOURS[1], "--")}
 PROBABILITIES = {

@@ -18,17 +18,10 @@ from ganexp.files.run_folder import RunFolder
 from ganexp.report.ranking import Ranking, Standing
 from ganexp.report.runs import RunRecord
 
-SETTINGS = 24
-"""Settings whose pictures are shown."""
-
-MOMENTS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
-"""Epochs of the columns, where a run has them, and its last."""
-
-MOST_PIXELS = 70_000_000
-"""Of a picture that is opened: 8 x 8 images of the largest size."""
-
-MOST_SIDE = 4200
-"""Of a picture of the page, in pixels; larger ones are scaled down."""
+SETTINGS = 24  # settings whose pictures are shown
+MOMENTS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)  # epochs of the columns, where a run has them, and its last
+MOST_PIXELS = 70_000_000  # of a picture that is opened: 8 x 8 images of the largest size
+MOST_SIDE = 4200  # of a picture of the page, in pixels; larger ones are scaled down
 
 PADDING = 2
 ACROSS, DOWN = 4, 2

@@ -18,11 +18,8 @@ if TYPE_CHECKING:
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6BB1", "#7F7F00")
 """Okabe and Ito's palette, with two more."""
 
-DASHES = ("-", "--", "-.", ":")
-"""A second means to tell lines apart."""
-
-SCALE = "cividis"
-"""For heatmaps: even in lightness, and made for colour-blind readers."""
+DASHES = ("-", "--", "-.", ":")  # a second means to tell lines apart
+SCALE = "cividis"  # for heatmaps: even in lightness, and made for colour-blind readers
 
 GREY = "#8a8a8a"
 INK, MUTED, LINE = "#123456", "#789abc", "#c0ffee"

@@ -1,8 +1,8 @@
 """Statistics of settings across training seeds: numbers in, numbers out; nothing here knows of runs or files.
 
 - `compare`: settings compared with the best one and with a baseline; `comparison`: the result.
-- `pairs`: differences of settings, their errors and degrees of freedom; `quantiles`: of the studentized range.
-- `spending`: the error rate of repeated looks, and seeds that the next claim needs.
+- `pairs`: differences of settings, their errors and degrees of freedom.
+- `thresholds`: error rates of repeated looks, quantiles of the studentized range, seeds that the next claim needs.
 - `selection`: the winner's value corrected for having been chosen; `outliers`: a run far off its setting's others.
 - `importance`: which keys the objective depends on; `budget`: the best of n random settings.
 """

@@ -16,13 +16,6 @@ def best_of(values: Sequence[float], direction: str = "minimise") -> NDArray[np.
     With values sorted from best to worst, the i-th (1-based) is the best of n with probability
     C(N - i, n - 1) / C(N, n)
     (Tang et al. 2020, "Showing your work doesn't always work", the unbiased estimator of Dodge et al. 2019).
-
-    Args:
-        values: one finite value per setting.
-        direction: "minimise" or "maximise".
-
-    Returns:
-        (N,): the expectation for each n.
     """
     ordered = np.sort(np.asarray(values, dtype=np.float64))
     ordered = ordered if direction == "minimise" else ordered[::-1]
@@ -34,14 +27,9 @@ def best_of(values: Sequence[float], direction: str = "minimise") -> NDArray[np.
 
 
 def expected_cost(seconds: Sequence[float], trajectories: Sequence[Hashable]) -> NDArray[np.float64]:
-    """Expected training seconds of n of N runs drawn without replacement, each trajectory charged once, to its longest.
+    """Expected training seconds of n of N runs drawn without replacement, for n = 1 ... N.
 
-    Args:
-        seconds: of each run, to its own epoch.
-        trajectories: of each run.
-
-    Returns:
-        (N,): the expectation for n = 1 ... N.
+    Each trajectory is charged once, to its longest run.
     """
     total = len(seconds)
     groups: dict[Hashable, list[float]] = {}
@@ -68,9 +56,6 @@ def incumbents(values: Sequence[float], direction: str = "minimise") -> NDArray[
 def _log_choose(n: NDArray[np.int64] | int, k: NDArray[np.int64] | int) -> NDArray[np.float64]:
     """log C(n, k); minus infinity where k > n."""
     n, k = np.asarray(n, dtype=np.float64), np.asarray(k, dtype=np.float64)
-    possible = k <= n
-    kept = np.where(possible, k, 0.0)
-    whole = np.maximum(n, 0.0)
-    value = gammaln(whole + 1) - gammaln(kept + 1) - gammaln(whole - kept + 1)
-    found: NDArray[np.float64] = np.where(possible, value, -math.inf)
-    return found
+    whole, part = np.maximum(n, 0.0), np.where(k <= n, k, 0.0)
+    logs = gammaln(whole + 1) - gammaln(part + 1) - gammaln(whole - part + 1)
+    return np.asarray(np.where(k <= n, logs, -math.inf))

@@ -4,8 +4,8 @@ On log(objective) each setting has a variance of its own. Seeds are no blocks: a
 residuals of an additive setting + seed model is too small at 3 and 5 seeds, and leaving the blocks out is valid and
 costs power only where seeds have a common effect. Two settings are compared two-sidedly by the studentized range
 with Satterthwaite's degrees of freedom (Games and Howell 1976) and moderated variances (`pairs.moderate`), at a
-family-wise error of 5 % over settings and over looks (`looks.spending`). benchmarks/report_statistics.py holds all of
-this against simulation.
+family-wise error of 5 % over settings and over looks (`thresholds.spending`). benchmarks/report_statistics.py holds
+all of this against simulation.
 """
 
 from __future__ import annotations
@@ -16,35 +16,15 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-from ganexp.report.statistics.comparison import Comparison, Difference, SettingEstimate, Winner
-from ganexp.report.statistics.pairs import Codes, Pairs, over_blocks
-from ganexp.report.statistics.quantiles import critical
+from ganexp.report.statistics.comparison import Comparison, Difference, SettingEstimate
+from ganexp.report.statistics.pairs import Codes, Floats, Pairs, over_blocks
 from ganexp.report.statistics.selection import corrected
-from ganexp.report.statistics.spending import more_seeds, spending
+from ganexp.report.statistics.thresholds import critical, spending
 
-__all__ = [
-    "LEVEL",
-    "MIN_SEEDS",
-    "Comparison",
-    "Difference",
-    "SettingEstimate",
-    "Winner",
-    "compare",
-    "more_seeds",
-    "not_worse",
-    "spending",
-]
-
-LEVEL = 0.95
-"""Of intervals; 1 - LEVEL is the family-wise error of comparisons over all looks."""
-
-MIN_SEEDS = 3
-"""With fewer no claim is made."""
-
-Floats = NDArray[np.float64]
+LEVEL = 0.95  # of intervals; 1 - LEVEL is the family-wise error of comparisons over all looks
+MIN_SEEDS = 3  # with fewer no claim is made
 
 
 def compare(
@@ -72,74 +52,62 @@ def compare(
         baseline: the setting that `Comparison.against` compares with, or None.
         blocks: the data set of each run: settings are compared by their mean over data sets. None: all are of one.
 
-    Returns:
-        The comparison, its estimates best first.
-
     Raises:
-        ValueError: no values, values that are not finite, lengths that differ, a run given twice, a `chosen` or
-            `baseline` without runs, or a setting that lacks a data set.
+        ValueError: what is compared is no table of one finite value for each setting and seed.
     """
     y = np.asarray(values, dtype=np.float64)
     names, rows = _codes(settings)
     parts, block = _codes(blocks if blocks is not None else [None] * len(rows))
     _check(y, rows, _codes(seeds)[1], block)
-    log = bool((y > 0).all())
     counts = np.array([np.bincount(rows[block == each], minlength=len(names)) for each in range(len(parts))])
     if not counts.all():
         raise ValueError("expected runs of every setting on every data set, got a setting that lacks one")
+    log = bool((y > 0).all())
     fit = over_blocks(np.log(y) if log else y, rows, block, units, len(names), len(parts))
-    order = np.argsort(fit.means if direction == "minimise" else -fit.means, kind="stable")
-    best = _index(names, chosen) if chosen is not None else int(order[0])
-    fewest = counts.min(axis=0)
-    estimates = tuple(_estimate(fit, i, names[i], int(fewest[i]), log) for i in order)
-    level, spent = spending(looks, int(fewest.min()))
-    plain = Comparison(
-        estimates=estimates,
-        log=log,
-        claims=bool(len(names) > 1 and fewest.min() >= MIN_SEEDS and (fit.used > 0).any()),
-        seed_effects=False,
-        told_apart=frozenset(),
-        single=False,
-        ratio=None,
-        df=0,
-        residual_sd=math.sqrt(fit.variances.mean()) if (fewest > 1).all() else None,
-        chosen=names[best],
-        direction=direction,
-        looks=tuple(looks),
-        level=level,
-        spent=spent,
-    )
-    base = None if baseline is None else _index(names, baseline)
-    return _claims(plain, fit, names, order, best, base) if plain.claims else plain
+    reference, base = (None if name is None else _index(names, name) for name in (chosen, baseline))
+    return _comparison(fit, names, counts.min(axis=0), log, direction, tuple(looks), reference, base)
 
 
-def _claims(
-    plain: Comparison, fit: Pairs, names: list[Any], order: Codes, best: int, baseline: int | None
+def _comparison(
+    fit: Pairs,
+    names: list[Any],
+    seeds: Codes,
+    log: bool,
+    direction: str,
+    looks: tuple[int, ...],
+    reference: int | None,
+    baseline: int | None,
 ) -> Comparison:
+    order = np.argsort(fit.means if direction == "minimise" else -fit.means, kind="stable").tolist()
+    best = order[0] if reference is None else reference
+    estimates = tuple(_estimate(fit, i, names[i], int(seeds[i]), log) for i in order)
+    claims = bool(len(names) > 1 and seeds.min() >= MIN_SEEDS and (fit.used > 0).any())
+    level, spent = spending(looks, int(seeds.min()))
+    plain = Comparison(estimates, log, claims, names[best], direction, looks, level, spent)
+    if not claims:
+        return plain
     differences = _differences(plain, fit, names, order, best, chosen_by_data=True)
-    apart = frozenset(each.setting for each in differences if each.worse)
+    apart = frozenset(difference.setting for difference in differences if difference.worse)
     behind = dict(zip(names, _behind(plain, fit).tolist(), strict=True))
     return replace(
         plain,
-        estimates=tuple(replace(each, behind=behind[each.setting]) for each in plain.estimates),
+        estimates=tuple(replace(estimate, behind=behind[estimate.setting]) for estimate in estimates),
         told_apart=apart,
         single=len(apart) == len(names) - 1,
         ratio=_median(differences),
-        df=int(min(each.df for each in differences)),
+        df=int(min(difference.df for difference in differences)),
         differences=differences,
         against=() if baseline is None else _differences(plain, fit, names, order, baseline, chosen_by_data=False),
-        winner=corrected(fit, best, names[best], plain.log, plain.direction),
-        within_ratio=_median([each for each in differences if each.same_runs]),
-        between_ratio=_median([each for each in differences if not each.same_runs]),
+        winner=corrected(fit, best, names[best], log, direction),
+        within_ratio=_median([difference for difference in differences if difference.same_runs]),
+        between_ratio=_median([difference for difference in differences if not difference.same_runs]),
     )
 
 
 def not_worse(comparison: Comparison, margin: float) -> tuple[Hashable, ...]:
     """Settings shown to be not worse than the best one by more than `margin`, best first.
 
-    Args:
-        comparison: of the settings.
-        margin: 0.05 is 5 %; where logarithms were not compared, in units of the values.
+    A margin of 0.05 is 5 %; where logarithms were not compared, it is in units of the values.
     """
     most = 1 + margin if comparison.log else margin
     return tuple(each.setting for each in comparison.estimates if each.behind is not None and each.behind <= most)
@@ -166,7 +134,7 @@ def _median(differences: Sequence[Difference]) -> float | None:
 
 
 def _differences(
-    plain: Comparison, fit: Pairs, names: list[Any], order: Codes, reference: int, *, chosen_by_data: bool
+    plain: Comparison, fit: Pairs, names: list[Any], order: Sequence[int], reference: int, *, chosen_by_data: bool
 ) -> tuple[Difference, ...]:
     """Every other setting against one.
 
@@ -183,7 +151,7 @@ def _differences(
     back = math.exp if plain.log else float
     sign = 1.0 if plain.direction == "minimise" else -1.0
     rows = []
-    for i in (each for each in order.tolist() if each != reference):
+    for i in (each for each in order if each != reference):
         gap, half = -float(fit.lead[reference, i]), float(limits[i] * errors[i])
         rows.append(
             Difference(

@@ -56,34 +56,26 @@ class Winner:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What can be said of several settings."""
+    """What can be said of several settings. Ratios are differences where `log` is false."""
 
     estimates: tuple[SettingEstimate, ...]  # one per setting, best first
     log: bool  # whether logarithms were compared (every value positive); else the values themselves
     # whether separations may be claimed: two settings or more, at least MIN_SEEDS seeds each, and some noise
     claims: bool
-    seed_effects: bool  # whether seeds are blocks: never (see the module)
-    told_apart: frozenset[Hashable]  # settings that are worse than the chosen one, family-wise at `level`
-    single: bool  # whether the chosen setting is better than every other one
-    # median over the others of the least ratio (difference where `log` is false) to the chosen one that can be told
-    # apart, or None
-    ratio: float | None
-    df: int  # least degrees of freedom of a difference from the chosen setting, rounded down; 0 without claims
-    # root of the mean of the settings' own variances of log values (of values where `log` is false)
-    residual_sd: float | None
-    chosen: Hashable = None  # what the others are compared with
-    direction: str = "minimise"  # "minimise" or "maximise"
-    looks: tuple[int, ...] = ()  # seeds at each earlier look
-    level: float = 0.0  # level, spent: family-wise error of this look, and of all so far
-    spent: float = 0.0
-    # of every other setting from the chosen one, in the order of `estimates`; () without claims
-    differences: tuple[Difference, ...] = ()
+    chosen: Hashable  # what the others are compared with
+    direction: str  # "minimise" or "maximise"
+    looks: tuple[int, ...]  # seeds at each earlier look
+    level: float  # family-wise error of this look
+    spent: float  # family-wise error of all looks so far
+    told_apart: frozenset[Hashable] = frozenset()  # settings that are worse than the chosen one, at `level`
+    single: bool = False  # whether the chosen setting is better than every other one
+    ratio: float | None = None  # median over the others of the least ratio to the chosen one that can be told apart
+    df: int = 0  # least degrees of freedom of a difference from the chosen setting, rounded down; 0 without claims
+    differences: tuple[Difference, ...] = ()  # of the others from the chosen one, in the order of `estimates`
     against: tuple[Difference, ...] = ()  # the same from the baseline; () without one
     winner: Winner | None = None  # the chosen setting's value corrected for having been chosen, or None without claims
-    # within_ratio, between_ratio: as `ratio`, of settings read off the chosen one's trajectories and off other ones
-    within_ratio: float | None = None
-    between_ratio: float | None = None
-    rule: str = RULE  # what differences are measured by
+    within_ratio: float | None = None  # as `ratio`, of settings read off the chosen one's trajectories
+    between_ratio: float | None = None  # as `ratio`, of settings read off other trajectories
 
     @property
     def look(self) -> int:

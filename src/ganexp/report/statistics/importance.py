@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import itertools
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
-MIN_TRIALS = 50
-"""Complete runs that PED-ANOVA needs."""
+MIN_TRIALS = 50  # complete runs that PED-ANOVA needs
 
 
 @dataclass(frozen=True)
@@ -95,31 +94,26 @@ def _ped_anova(factors: pd.DataFrame, values: Sequence[float], direction: str) -
 
     spaces: dict[str, BaseDistribution] = {}
     columns: dict[str, list[Any]] = {}
-    for name in factors:
-        column = factors[name]
+    for name, column in factors.items():
         if all(isinstance(value, int | float) and not isinstance(value, bool) for value in column):
             low, high = float(column.min()), float(column.max())
             spaces[str(name)] = FloatDistribution(low, high, log=low > 0 and high / low >= 10)
             columns[str(name)] = [float(value) for value in column]
         else:
-            texts = [str(value) for value in column]
-            spaces[str(name)] = CategoricalDistribution(sorted(set(texts)))
-            columns[str(name)] = texts
+            columns[str(name)] = [str(value) for value in column]
+            spaces[str(name)] = CategoricalDistribution(sorted(set(columns[str(name)])))
+    rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    trials = [
+        optuna.trial.create_trial(params=row, distributions=spaces, value=value)
+        for row, value in zip(rows, values, strict=True)
+    ]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         verbosity = optuna.logging.get_verbosity()
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         try:
             study = optuna.create_study(direction="maximize" if direction == "maximise" else "minimize")
-            study.add_trials(
-                [
-                    optuna.trial.create_trial(
-                        params={name: columns[name][row] for name in spaces}, distributions=spaces, value=value
-                    )
-                    for row, value in enumerate(values)
-                ]
-            )
-            found: Mapping[str, float] = get_param_importances(study, evaluator=PedAnovaImportanceEvaluator())
+            study.add_trials(trials)
+            return dict(get_param_importances(study, evaluator=PedAnovaImportanceEvaluator()))
         finally:
             optuna.logging.set_verbosity(verbosity)
-    return dict(found)

@@ -11,7 +11,7 @@ from scipy.special import stdtr
 
 from ganexp.report.statistics.compare import LEVEL, MIN_SEEDS, compare
 from ganexp.report.statistics.comparison import Difference
-from ganexp.report.statistics.pairs import moderate
+from ganexp.report.statistics.pairs import Floats, moderate
 
 
 @dataclass(frozen=True)
@@ -39,17 +39,36 @@ def outlying(
 
     Each run is predicted by the others of its setting, with variances moderated as in comparisons: a deleted
     Student residual, at 5 % over all runs (Bonferroni). Settings with 4 runs or more are looked at.
-
-    Args:
-        settings: of each run of one data set.
-        seeds: of each run.
-        values: of each run, finite.
-        units: the trajectory of each run.
-        direction: "minimise" or "maximise".
+    Arguments are those of `compare`, of one data set.
     """
     raw = np.asarray(values, dtype=np.float64)
     log = bool((raw > 0).all())
-    y = np.log(raw) if log else raw
+    farthest = _farthest(np.log(raw) if log else raw, settings)
+    if farthest is None:
+        return None
+    run, others = farthest
+    everything = compare(settings, seeds, values, units, direction=direction)
+    rest = [i for i in range(len(raw)) if i != run]
+    without = compare(
+        [settings[i] for i in rest],
+        [seeds[i] for i in rest],
+        [values[i] for i in rest],
+        None if units is None else [units[i] for i in rest],
+        direction=direction,
+        chosen=everything.chosen,
+    )
+    return Outlier(
+        settings[run],
+        seeds[run],
+        float(raw[run]),
+        math.exp(others) if log else others,
+        _least(everything.differences, settings[run]),
+        _least(without.differences, settings[run]),
+    )
+
+
+def _farthest(y: Floats, settings: Sequence[Hashable]) -> tuple[int, float] | None:
+    """Number of the run with the largest deleted residual, if it is too large, and the mean of its setting's others."""
     rows = np.unique([list(dict.fromkeys(settings)).index(each) for each in settings], return_inverse=True)[1]
     counts, sums, squares = (np.bincount(rows, w) for w in (np.ones_like(y), y, y**2))
     able = np.flatnonzero(counts[rows] > MIN_SEEDS)
@@ -67,27 +86,7 @@ def outlying(
     with np.errstate(divide="ignore", invalid="ignore"):
         chance = 2 * stdtr(df[lines, at], -np.abs(y[able] - means) / errors)
     worst = int(np.argmin(chance))
-    if not chance[worst] * len(able) < 1 - LEVEL:
-        return None
-    run = int(able[worst])
-    everything = compare(settings, seeds, values, units, direction=direction)
-    rest = [i for i in range(len(raw)) if i != run]
-    without = compare(
-        [settings[i] for i in rest],
-        [seeds[i] for i in rest],
-        [values[i] for i in rest],
-        None if units is None else [units[i] for i in rest],
-        direction=direction,
-        chosen=everything.chosen,
-    )
-    return Outlier(
-        settings[run],
-        seeds[run],
-        float(raw[run]),
-        math.exp(means[worst]) if log else float(means[worst]),
-        _least(everything.differences, settings[run]),
-        _least(without.differences, settings[run]),
-    )
+    return (int(able[worst]), float(means[worst])) if chance[worst] * len(able) < 1 - LEVEL else None
 
 
 def _least(differences: Sequence[Difference], setting: Hashable) -> float | None:

@@ -12,8 +12,7 @@ from scipy.special import digamma, polygamma
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
 
-MOST = 1e4
-"""Degrees of freedom that stand for infinitely many."""
+MOST = 1e4  # degrees of freedom that stand for infinitely many
 
 
 @dataclass(frozen=True)
@@ -43,9 +42,6 @@ def moderate(variances: Floats, df: Floats, groups: Codes | None = None) -> tupl
         variances: (..., k) own variances.
         df: (..., k) their degrees of freedom, at least 1.
         groups: (k,) settings read off the same trajectories have one number and count as one; None: each for itself.
-
-    Returns:
-        Variances and degrees of freedom, both (..., k).
     """
     d = np.broadcast_to(df, variances.shape).astype(float)
     v, each = variances, d
@@ -74,24 +70,16 @@ def _inverse_trigamma(x: Floats) -> Floats:
 def welch(a: Floats, df_a: Floats, b: Floats, df_b: Floats) -> tuple[Floats, Floats]:
     """Squared error of a difference of two independent means, and its degrees of freedom (Satterthwaite 1946).
 
-    Args:
-        a: squared standard error of the one mean.
-        df_a: its degrees of freedom.
-        b: squared standard error of the other.
-        df_b: its degrees of freedom.
+    The means have the squared standard errors `a` and `b`, with `df_a` and `df_b` degrees of freedom.
     """
     total = a + b
     return total, total**2 / np.maximum(a**2 / df_a + b**2 / df_b, 1e-300)
 
 
 def pairs(y: Floats, rows: Codes, k: int, units: Sequence[Hashable] | None) -> Pairs:
-    """All differences between the `k` settings of one data set.
+    """All differences between the `k` settings of one data set; those that share trajectories are compared within them.
 
-    Args:
-        y: (n,) values.
-        rows: (n,) number of each value's setting, every one of range(k) there.
-        k: how many settings.
-        units: (n,) trajectory of each value; settings that share trajectories are compared within them.
+    `y`, `rows` and `units` have n entries: values, numbers of their settings (each of range(k)), their trajectories.
     """
     counts = np.bincount(rows, minlength=k).astype(float)
     means = np.bincount(rows, y, minlength=k) / counts
@@ -112,15 +100,9 @@ def pairs(y: Floats, rows: Codes, k: int, units: Sequence[Hashable] | None) -> P
 
 
 def over_blocks(y: Floats, rows: Codes, block: Codes, units: Sequence[Hashable] | None, k: int, count: int) -> Pairs:
-    """The mean over data sets of what each says, its variances being its own.
+    """As `pairs`, of the means over `count` data sets, each of which has all settings and variances of its own.
 
-    Args:
-        y: (n,) values.
-        rows: (n,) number of each value's setting.
-        block: (n,) number of each value's data set.
-        units: (n,) trajectory of each value.
-        k: how many settings, each on every data set.
-        count: how many data sets.
+    `block` has the number of each value's data set.
     """
     one = [
         pairs(y[at], rows[at], k, None if units is None else [units[i] for i in np.flatnonzero(at).tolist()])

@@ -15,8 +15,7 @@ from ganexp.report.statistics.pairs import Floats, Pairs
 LUCKY, UNLUCKY = 0.03, 0.02
 """Shares of error of the corrected interval: on the side that choosing flatters, and on the other."""
 
-CAP = 0.7
-"""Chance that the luckiest of equal settings is not lucky by more than the correction is at most."""
+CAP = 0.7  # chance that the luckiest of equal settings is not lucky by more than the correction is at most
 
 
 def corrected(fit: Pairs, best: int, name: Hashable, log: bool, direction: str) -> Winner:

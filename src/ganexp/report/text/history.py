@@ -10,13 +10,11 @@ from ganexp.files.plan import Request
 from ganexp.report.ranking import Ranking
 from ganexp.report.runs import RunRecord
 from ganexp.report.study import Study
-from ganexp.report.text.sentence import Sentence
-from ganexp.report.text.wording import in_words
+from ganexp.report.text.sentence import Sentence, in_words
 from ganexp.types.endings import State
 from ganexp.types.terminal import plural
 
-MOST = 40
-"""Requests and looks that are told one by one."""
+MOST = 40  # requests and looks that are told one by one
 
 
 def history(study: Study, rankings: Sequence[Ranking]) -> list[Sentence]:

@@ -1,4 +1,4 @@
-"""Remarks of a verdict: its ground, the cost of looking, seeds that do not fit, runs that were not made alike."""
+"""What a verdict says besides its claims: all data sets together, the ground, looks, seeds that do not fit."""
 
 from __future__ import annotations
 
@@ -6,13 +6,50 @@ from collections.abc import Sequence
 
 from ganexp.report.ranking import Ranking, columns
 from ganexp.report.runs import RunRecord
-from ganexp.report.statistics.compare import LEVEL
-from ganexp.report.statistics.comparison import Comparison
+from ganexp.report.statistics.compare import LEVEL, compare
+from ganexp.report.statistics.comparison import RULE, Comparison
 from ganexp.report.statistics.outliers import outlying
 from ganexp.report.study import Study
-from ganexp.report.text.sentence import Sentence, Strong
-from ganexp.report.text.wording import name_of, names_of, percent
+from ganexp.report.text.sentence import Sentence, Strong, name_of, names_of, percent
 from ganexp.types.terminal import plural
+
+
+def together(rankings: Sequence[Ranking]) -> list[Sentence]:
+    """What several data sets say together of the settings that are ranked on all of them; [] where there is nothing."""
+    first = next((ranking for ranking in rankings if ranking.objective is not None), None)
+    if first is None:
+        return []
+    parts = [r for r in rankings if (r.objective, r.direction) == (first.objective, first.direction)]
+    names = [ranking.dataset for ranking in parts]
+    shared = set.intersection(*({standing.setting for standing in ranking.ranked} for ranking in parts))
+    if len(parts) < 2 or len(set(names)) < len(names) or len(shared) < 2:
+        return []
+    runs = [run for r in parts for standing in r.ranked if standing.setting in shared for run in standing.done]
+    comparison = compare(
+        *columns(runs, first.objective),
+        direction=first.direction,
+        looks=first.comparison.looks if first.comparison else (),
+        blocks=[run.dataset for run in runs],
+    )
+    text = "Over {datasets} data sets together ({names}; each weighs the same, {settings} settings have them all) "
+    if not comparison.claims:
+        text += "no claim can be made: too few seeds. {name} comes first."
+    elif comparison.single:
+        text += "{name} is the best setting, better than each other one, family-wise at {level} %."
+    else:
+        text += "{name} comes first; {apart} of {others} others can be told from it, family-wise at {level} %."
+    sentence = Sentence.leading(
+        "together",
+        text,
+        datasets=len(parts),
+        names=", ".join(names),
+        settings=len(shared),
+        name=Strong(name_of(comparison.chosen)),
+        apart=len(comparison.told_apart),
+        others=len(shared) - 1,
+        level=percent(comparison.level),
+    )
+    return [sentence]
 
 
 def mixed(ranking: Ranking) -> list[Sentence]:
@@ -89,7 +126,7 @@ def ground(comparison: Comparison) -> list[Sentence]:
     text = "The ground: values scatter over seeds by {low}" + unit + " ({quiet}) to {high}" + unit + " ({noisy}). "
     text += "Intervals of single settings rest on their own seeds alone; differences are measured by {rule}. Both take "
     text += "scatter to be " + ("log-normal." if comparison.log else "normal, as not all values are above 0.")
-    words = {"quiet": quiet, "noisy": noisy, "rule": comparison.rule}
+    words = {"quiet": quiet, "noisy": noisy, "rule": RULE}
     return [Sentence.remark("ground", text, low=scale * low, high=scale * high, **words)]
 
 

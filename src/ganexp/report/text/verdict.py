@@ -4,22 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ganexp.report.ranking import Ranking, columns, mean
+from ganexp.report.ranking import Ranking, mean
 from ganexp.report.settings import NO_OPTIONS, VerdictOptions, label
-from ganexp.report.statistics.compare import MIN_SEEDS, compare, not_worse
+from ganexp.report.statistics.compare import MIN_SEEDS, not_worse
 from ganexp.report.statistics.comparison import Comparison, Difference
-from ganexp.report.statistics.spending import more_seeds
+from ganexp.report.statistics.thresholds import more_seeds
 from ganexp.report.study import Study
 from ganexp.report.text import remarks
-from ganexp.report.text.sentence import Code, Sentence, Strong
-from ganexp.report.text.wording import command, name_of, names_of, percent, readable
+from ganexp.report.text.sentence import Code, Sentence, Strong, command, name_of, names_of, percent, readable
 from ganexp.types.terminal import plural
 
-SEEDS_WORTH = 50
-"""Seeds that one more claim may cost at most."""
-
-SPOKEN = ("/level", "/winner", "/next", "/margin", "/mixed")
-"""Keys of what a terminal says besides what leads."""
+SEEDS_WORTH = 50  # seeds that one more claim may cost at most
+SPOKEN = ("/level", "/winner", "/next", "/margin", "/mixed")  # keys of what a terminal says besides what leads
 
 CONFIRM = "python -m ganexp.confirm"
 
@@ -58,49 +54,11 @@ def verdict(study: Study, ranking: Ranking, name: str, options: VerdictOptions =
 
 def terminal_verdict(study: Study, rankings: Sequence[Ranking], options: VerdictOptions = NO_OPTIONS) -> list[str]:
     """Lines for a terminal: of each data set what is claimed, the winner's corrected value and what to do next."""
-    lines = [sentence.plain for sentence in together(rankings)]
+    lines = [sentence.plain for sentence in remarks.together(rankings)]
     for ranking in rankings:
         sentences = [s for s in verdict(study, ranking, "", options) if s.lead or s.key in SPOKEN]
         lines.append(f"{ranking.dataset}: " + " ".join(sentence.plain for sentence in sentences))
     return lines
-
-
-def together(rankings: Sequence[Ranking]) -> list[Sentence]:
-    """What several data sets say together of the settings that are ranked on all of them; [] where there is nothing."""
-    first = next((ranking for ranking in rankings if ranking.objective is not None), None)
-    if first is None:
-        return []
-    parts = [r for r in rankings if (r.objective, r.direction) == (first.objective, first.direction)]
-    names = [ranking.dataset for ranking in parts]
-    shared = set.intersection(*({standing.setting for standing in ranking.ranked} for ranking in parts))
-    if len(parts) < 2 or len(set(names)) < len(names) or len(shared) < 2:
-        return []
-    runs = [run for r in parts for standing in r.ranked if standing.setting in shared for run in standing.done]
-    comparison = compare(
-        *columns(runs, first.objective),
-        direction=first.direction,
-        looks=first.comparison.looks if first.comparison else (),
-        blocks=[run.dataset for run in runs],
-    )
-    text = "Over {datasets} data sets together ({names}; each weighs the same, {settings} settings have them all) "
-    if not comparison.claims:
-        text += "no claim can be made: too few seeds. {name} comes first."
-    elif comparison.single:
-        text += "{name} is the best setting, better than each other one, family-wise at {level} %."
-    else:
-        text += "{name} comes first; {apart} of {others} others can be told from it, family-wise at {level} %."
-    sentence = Sentence.leading(
-        "together",
-        text,
-        datasets=len(parts),
-        names=", ".join(names),
-        settings=len(shared),
-        name=Strong(name_of(comparison.chosen)),
-        apart=len(comparison.told_apart),
-        others=len(shared) - 1,
-        level=percent(comparison.level),
-    )
-    return [sentence]
 
 
 def luck(ranking: Ranking) -> str:
