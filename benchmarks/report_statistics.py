@@ -16,9 +16,8 @@ import numpy as np
 from scipy.special import stdtrit
 
 from ganexp.report.statistics.compare import compare
-from ganexp.report.statistics.comparison import Comparison
+from ganexp.report.statistics.comparison import Comparison, selected
 from ganexp.report.statistics.pairs import moderate
-from ganexp.report.statistics.selection import selected
 from ganexp.report.statistics.thresholds import FIRST, spending
 from sweeps import NOISES, SIGMA, Floats, deviations, draw, moments, verdicts
 

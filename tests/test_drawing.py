@@ -14,7 +14,7 @@ from ganexp.files import png
 from ganexp.files.checkpoint import load, save
 from ganexp.files.drawing import decoration, default_style, drawn
 from ganexp.files.run_folder import RunFolder
-from ganexp.report.write import write_report
+from ganexp.report import write_report
 from ganexp.trainer import figures, run
 from ganexp.types.endings import State
 from helpers import TINY, make_spec

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from finished import Recipe, build
 
+from ganexp.report import write_report
 from ganexp.report.search import FILE, pareto, searches
 from ganexp.report.study import read_study
-from ganexp.report.write import write_report
 
 
 def trial(number: int, state: str, values: list[float] | None = None, **more: Any) -> dict[str, Any]:

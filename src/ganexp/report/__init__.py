@@ -1,30 +1,36 @@
-"""What a sweep found, from its files alone: nothing here trains, or imports torch."""
+"""What a sweep found, from its files alone: nothing here trains, or imports torch.
+
+- Reading: `runs`, `study`, `settings`, `looks` (looks.json), `table` (any program's results), `search` (trials.json).
+- Judging: `ranking` by `statistics`; `best` names the winner as a command line and preset.
+- Showing: `write` writes `summary` (summary.csv) and `page`, of `chapters`, `facts`, `figures` and `text`; `verify`
+  compares a written report with the files.
+"""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
+
+from ganexp.types.terminal import plain
 
 
 def write_report(
     sweep_dirs: Sequence[Path], out: Path | None = None, *, force: bool = False, beside: bool = False
 ) -> Path:
-    """Write summary.csv of each sweep and one report of all of them; returns report.html's path.
+    """Write summary.csv of each sweep and one report of all of them, as `write.write_sweeps`; returns report.html."""
+    from ganexp.report.write import write_sweeps  # here: it takes long to import
 
-    `force` replaces files of the user's, `beside` leaves them and writes under other names.
-
-    Raises:
-        DirectoryError: a directory holds no runs, or a damaged plan, or a file of the user's is in the way.
-    """
-    from ganexp.report.write import write_report
-
-    return write_report(sweep_dirs, out, force=force, beside=beside)
+    return write_sweeps(sweep_dirs, out, force=force, beside=beside).page
 
 
 def try_report(sweep_dirs: Sequence[Path]) -> Path | None:
     """`write_report` at the end of a sweep, which it must not spoil: what goes wrong is logged, and None returned."""
     try:
-        from ganexp.report.write import try_report
+        return write_report(sweep_dirs, beside=True)
     except ImportError:
         return None
-    return try_report(sweep_dirs)
+    except Exception as error:
+        message = "the report could not be written: %s: %s"
+        logging.getLogger("ganexp").warning(message, type(error).__name__, plain(error))
+        return None

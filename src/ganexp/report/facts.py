@@ -1,4 +1,4 @@
-"""Facts of the page besides rankings: requests, machines and cost, and warnings about single runs."""
+"""Facts of the page besides rankings: requests, machines and cost; warnings about single runs; published figures."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ganexp.files.plan import Request
+from ganexp.report.ranking import Ranking, Standing
 from ganexp.report.runs import RunRecord
 from ganexp.report.settings import level_order, text_of
 from ganexp.report.study import Study
@@ -19,22 +19,23 @@ OVERPOWERING = 0.05  # mean D on generated images under this, with held-out real
 REMEMBERED = 0.3  # mean D on training images this far above held-out ones
 MEMORIZATION = 0.1  # share of samples nearer to the training data than real images are
 
+DATASETS = ("mnist", "fashion_mnist", "cifar10")
 
-@dataclass(frozen=True)
-class Overview:
-    """The facts of section 1."""
+PUBLISHED = {
+    "minimax": ("9.8 ± 0.9", "29.6 ± 1.6", "72.7 ± 3.6"),
+    "non_saturating": ("6.8 ± 0.5", "26.5 ± 1.6", "58.5 ± 1.9"),
+    "lsgan": ("7.8 ± 0.6", "30.7 ± 2.2", "87.1 ± 47.5"),
+    "wgan": ("6.7 ± 0.4", "21.5 ± 1.6", "55.2 ± 2.3"),
+    "wgan_gp": ("20.3 ± 5.0", "24.5 ± 2.1", "55.8 ± 0.9"),
+    "dragan": ("7.6 ± 0.4", "27.7 ± 1.2", "69.8 ± 2.0"),
+}
+"""FID by loss and data set (Lucic et al. 2018, "Are GANs created equal?", table 2): Inception features, 10,000 samples
+against the 10,000 test images, InfoGAN-size convnets, best of 100 settings."""
 
-    requests: tuple[tuple[str, Request], ...]  # (name of the sweep directory, request), in order
-    space: Mapping[str, Sequence[str]]  # key -> its values, for keys that differ between runs
-    states: Mapping[str, int]  # state -> runs, without those that no run is in
-    trained: float  # training seconds, each trajectory once to its longest run
-    saved_sharing: float  # seconds that reading shorter runs off longer ones saved
-    saved_cached: float  # seconds that runs asked for by several commands would have cost again
-    trajectories: int  # how many were trained
-    versions: Mapping[str, Sequence[str]]  # package -> versions
-    machines: Sequence[str]  # descriptions
-    revisions: Sequence[str]  # git revisions
-    datasets: Sequence[str]  # "name: origin of the reference"
+PARZEN = (("adversarial nets", "225 ± 2"), ("Deep GSN", "214 ± 1.1"), ("DBN", "138 ± 2"), ("stacked CAE", "121 ± 1.6"))
+"""Parzen-window log-likelihood on MNIST in nats (Goodfellow et al. 2014, table 1)."""
+
+SAMPLES = 10_000
 
 
 @dataclass(frozen=True)
@@ -47,29 +48,43 @@ class Flag:
     words: str  # the whole sentence after the number's name
 
 
-def overview(study: Study) -> Overview:
-    """The facts, from the runs' own records."""
+@dataclass(frozen=True)
+class Anchor:
+    """One published figure beside ours."""
+
+    dataset: str  # dataset, what, published: the figure; `what` names loss and metric
+    what: str
+    published: str
+    ours: float | None  # the best setting's value with `metric`, or None
+    metric: str  # the name of our value
+    setting: str  # which setting it is of
+    comparable: bool  # whether the two may be compared
+    why: str  # why or why not
+
+
+def overview(study: Study) -> dict[str, Any]:
+    """The facts of section 1, from the runs' own records."""
     longest: dict[str, float] = {}
     for run in study.runs:
         longest[run.trajectory_id] = max(longest.get(run.trajectory_id, 0.0), run.seconds)
     trained = sum(longest.values())
-    requests = [(sweep.directory.resolve().name, r) for sweep in study.sweeps for r in sweep.requests]
-    requested = Counter(run_id for _, request in requests for run_id in request.run_ids)
+    requests = [(sweep.directory.resolve().name, request) for sweep in study.sweeps for request in sweep.requests]
+    times = Counter(run_id for _, request in requests for run_id in request.run_ids)
     states = Counter(run.state for run in study.runs)
     records = [run.provenance for run in study.runs if run.result]
-    return Overview(
-        requests=tuple(requests),
-        space=_space(study),
-        states={state.value: states[state] for state in State if states[state]},
-        trained=trained,
-        saved_sharing=sum(run.seconds for run in study.runs) - trained,
-        saved_cached=sum((requested[r.run_id] - 1) * r.seconds for r in study.runs if requested[r.run_id] > 1),
-        trajectories=sum(1 for seconds in longest.values() if seconds > 0),
-        versions=_versions(records),
-        machines=_distinct(map(_machine, records)),
-        revisions=_distinct(str(record.get("git_revision") or "") for record in records),
-        datasets=_distinct(_dataset(run) for run in study.runs if run.result),
-    )
+    return {
+        "requests": requests,
+        "space": _space(study),
+        "states": {state.value: states[state] for state in State if states[state]},
+        "trained": trained,  # seconds, each trajectory once to its longest run
+        "saved_sharing": sum(run.seconds for run in study.runs) - trained,
+        "saved_cached": sum((times[run.run_id] - 1) * run.seconds for run in study.runs if times[run.run_id] > 1),
+        "trajectories": sum(1 for seconds in longest.values() if seconds > 0),
+        "versions": _versions(records),
+        "machines": _distinct(map(_machine, records)),
+        "revisions": _distinct(str(record.get("git_revision") or "") for record in records),
+        "datasets": _distinct(_dataset(run) for run in study.runs if run.result),
+    }
 
 
 def flags(runs: Sequence[RunRecord]) -> list[Flag]:
@@ -128,3 +143,49 @@ def _flags(run: RunRecord) -> list[Flag]:
     if copied is not None and copied > MEMORIZATION:
         raised.append(Flag("memorization", run, copied, f"memorization {copied:.3g}, real images 0"))
     return raised
+
+
+def anchors(rankings: Sequence[Ranking]) -> list[Anchor]:
+    """Every published figure for the data sets at hand; of our settings the best one for that loss."""
+    figures: list[Anchor] = []
+    for ranking in rankings:
+        if ranking.dataset not in DATASETS:
+            continue
+        column = DATASETS.index(ranking.dataset)
+        for loss, published in PUBLISHED.items():
+            best = next((standing for standing in ranking.ranked if _loss(standing) == loss), None)
+            figures.append(_fid(ranking, f"{loss}: FID, best of 100 settings", published[column], best))
+        if ranking.dataset == "mnist":
+            figures += [_parzen(ranking, f"{model}: Parzen log-likelihood, nats", value) for model, value in PARZEN]
+    return figures
+
+
+def _fid(ranking: Ranking, what: str, published: str, best: Standing | None) -> Anchor:
+    if best is None:
+        return Anchor(ranking.dataset, what, published, None, "", "", False, "this loss was not run here")
+    metric, count, comparable = "fid", best.lead.measured.get("num_samples"), False
+    if best.mean("fid") is None:
+        metric = ranking.objective or ""
+        why = f"{ranking.objective} is not FID: other features; other nets, other number of settings"
+    elif count != SAMPLES:
+        why = f"FID from {count} images; it falls with their number"
+    else:
+        why, comparable = "same features and number of images; nets and number of settings differ", True
+    return Anchor(ranking.dataset, what, published, best.mean(metric), metric, best.name, comparable, why)
+
+
+def _parzen(ranking: Ranking, what: str, published: str) -> Anchor:
+    best = ranking.best
+    value = best.mean("parzen_ll") if best else None
+    if best is None or value is None:
+        return Anchor("mnist", what, published, None, "", "", False, "parzen_ll was not measured (metrics=full)")
+    why = "the same estimator; a historical measure that blurred prototypes win, so nothing is chosen by it"
+    return Anchor("mnist", what, published, value, "parzen_ll", best.name, True, why)
+
+
+def _loss(standing: Standing) -> str:
+    loss = str(standing.lead.values.get("loss"))
+    penalty = str(standing.lead.values.get("penalty") or "none")
+    if loss == "wgan" and ("gp" in penalty or "gradient" in penalty):
+        return "wgan_gp"
+    return "dragan" if "dragan" in penalty else loss

@@ -15,9 +15,8 @@ from urllib.parse import quote
 import numpy as np
 from markupsafe import Markup
 
-from ganexp.report.anchors import anchors
 from ganexp.report.chapters import Chapter, chapters
-from ganexp.report.facts import overview
+from ganexp.report.facts import anchors, overview
 from ganexp.report.figures.strips import joined
 from ganexp.report.ranking import Ranking, Standing
 from ganexp.report.search import SearchRecord, searches

@@ -20,7 +20,6 @@ from ganexp.report.settings import NO_OPTIONS, VerdictOptions
 from ganexp.report.study import Study, read_study
 from ganexp.report.summary import FILE as SUMMARY
 from ganexp.report.summary import as_csv, summarise, write_summary
-from ganexp.types.terminal import plain
 
 log = logging.getLogger("ganexp")
 
@@ -36,15 +35,15 @@ class Written(NamedTuple):
     rankings: tuple[Ranking, ...]
 
 
-def write_report(
+def write_sweeps(
     sweep_dirs: Sequence[Path],
     out: Path | None = None,
     options: VerdictOptions = NO_OPTIONS,
     *,
     force: bool = False,
     beside: bool = False,
-) -> Path:
-    """Write the summary of each sweep and one report of all of them; returns the path of report.html.
+) -> Written:
+    """Write the summary of each sweep and one report of all of them.
 
     Where the report tests settings, it records so in each sweep directory.
 
@@ -58,18 +57,6 @@ def write_report(
     Raises:
         DirectoryError: one holds no runs, or a damaged plan, or a file of the user's is in the way.
     """
-    return write_sweeps(sweep_dirs, out, options, force=force, beside=beside).page
-
-
-def write_sweeps(
-    sweep_dirs: Sequence[Path],
-    out: Path | None,
-    options: VerdictOptions,
-    *,
-    force: bool = False,
-    beside: bool = False,
-) -> Written:
-    """As `write_report`; returns also what the report says."""
     folder = out or home(sweep_dirs)
     study = read_sweeps(sweep_dirs, options)
     tables = {sweep.directory: summarise(sweep) for sweep in study.sweeps}
@@ -122,15 +109,6 @@ def place(
         log.warning("%s: not every file could be written (%s); the pages alone are", folder, error.strerror or error)
         suffix = write({name: content for name, content in files.items() if "/" not in name})
     return Written(folder / f"report{suffix}.html", study, results)
-
-
-def try_report(sweep_dirs: Sequence[Path]) -> Path | None:
-    """`write_report` at the end of a sweep, which it must not spoil: what goes wrong is logged, and None returned."""
-    try:
-        return write_report(sweep_dirs, beside=True)
-    except Exception as error:
-        log.warning("the report could not be written: %s: %s", type(error).__name__, plain(error))
-        return None
 
 
 def make(sweep_dirs: Sequence[Path], folder: Path, options: VerdictOptions = NO_OPTIONS) -> Report:

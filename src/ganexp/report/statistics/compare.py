@@ -18,9 +18,8 @@ from typing import Any
 import numpy as np
 from scipy.special import stdtrit
 
-from ganexp.report.statistics.comparison import Comparison, Difference, SettingEstimate
+from ganexp.report.statistics.comparison import Comparison, Difference, SettingEstimate, corrected
 from ganexp.report.statistics.pairs import Codes, Floats, Pairs, over_blocks
-from ganexp.report.statistics.selection import corrected
 from ganexp.report.statistics.thresholds import critical, spending
 
 LEVEL = 0.95  # of intervals; 1 - LEVEL is the family-wise error of comparisons over all looks

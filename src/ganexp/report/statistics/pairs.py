@@ -22,7 +22,6 @@ class Pairs:
     means: Floats  # (k,) of values
     squares: Floats  # (k,) squared standard errors of the means, each by its setting's own variance
     degrees: Floats  # (k,) their degrees of freedom
-    variances: Floats  # (k,) own variances of values
     used: Floats  # (k,) squared standard errors of the means that comparisons use
     used_degrees: Floats  # (k,) their degrees of freedom
     lead: Floats  # (k, k) mean of row minus mean of column
@@ -96,7 +95,7 @@ def pairs(y: Floats, rows: Codes, k: int, units: Sequence[Hashable] | None) -> P
         table[rows, [codes[unit] for unit in units]] = y
         for group in np.flatnonzero(np.bincount(groups) > 1):
             _within(table, np.flatnonzero(groups == group), lead, errors, pair_degrees, same)
-    return Pairs(means, variances / counts, d, variances, v / counts, df, lead, errors, pair_degrees, same)
+    return Pairs(means, variances / counts, d, v / counts, df, lead, errors, pair_degrees, same)
 
 
 def over_blocks(y: Floats, rows: Codes, block: Codes, units: Sequence[Hashable] | None, k: int, count: int) -> Pairs:
@@ -113,7 +112,7 @@ def over_blocks(y: Floats, rows: Codes, block: Codes, units: Sequence[Hashable] 
     squares, degrees = _mean_error([(each.squares, each.degrees) for each in one])
     used, used_degrees = _mean_error([(each.used, each.used_degrees) for each in one])
     errors, pair_degrees = _mean_error([(each.errors, each.pair_degrees) for each in one])
-    mean = {name: sum(getattr(each, name) for each in one) / count for name in ("means", "variances", "lead")}
+    mean = {name: sum(getattr(each, name) for each in one) / count for name in ("means", "lead")}
     return Pairs(
         squares=squares,
         degrees=degrees,

@@ -38,18 +38,9 @@ def together(rankings: Sequence[Ranking]) -> list[Sentence]:
         text += "{name} is the best setting, better than each other one, family-wise at {level} %."
     else:
         text += "{name} comes first; {apart} of {others} others can be told from it, family-wise at {level} %."
-    sentence = Sentence.leading(
-        "together",
-        text,
-        datasets=len(parts),
-        names=", ".join(names),
-        settings=len(shared),
-        name=Strong(name_of(comparison.chosen)),
-        apart=len(comparison.told_apart),
-        others=len(shared) - 1,
-        level=percent(comparison.level),
-    )
-    return [sentence]
+    counts = {"datasets": len(parts), "settings": len(shared), "others": len(shared) - 1}
+    name, apart, level = Strong(name_of(comparison.chosen)), len(comparison.told_apart), percent(comparison.level)
+    return [Sentence.leading("together", text, names=", ".join(names), name=name, apart=apart, level=level, **counts)]
 
 
 def mixed(ranking: Ranking) -> list[Sentence]:

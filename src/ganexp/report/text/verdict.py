@@ -74,19 +74,12 @@ def luck(ranking: Ranking) -> str:
 def _level(ranking: Ranking, text: str, *, lead: bool = True) -> Sentence:
     best = ranking.best
     assert best is not None and best.estimate is not None
-    value, low, high = best.estimate.value, best.estimate.low, best.estimate.high
-    text += ": {objective} {value}" + (" (95 % interval {low} to {high})" if low is not None else "")
+    seeds, interval = len(best.done), {"low": best.estimate.low, "high": best.estimate.high}
+    text += ": {objective} {value}" + (" (95 % interval {low} to {high})" if interval["low"] is not None else "")
+    text += " over {seeds} " + plural(seeds, "seed") + "."
     make, key = (Sentence.leading, "lead") if lead else (Sentence.of, "level")
-    return make(
-        key,
-        text + " over {seeds} " + plural(len(best.done), "seed") + ".",
-        name=Strong(best.name),
-        objective=ranking.objective,
-        value=value,
-        low=low,
-        high=high,
-        seeds=len(best.done),
-    )
+    numbers = {"value": best.estimate.value, "seeds": seeds, **interval}
+    return make(key, text, name=Strong(best.name), objective=ranking.objective, **numbers)
 
 
 def _extreme(ranking: Ranking) -> str:
@@ -111,22 +104,16 @@ def _against_baseline(ranking: Ranking, comparison: Comparison, options: Verdict
     if ranking.baseline is None:
         text = "The baseline {baseline} is not ranked here, so nothing is compared with it."
         return [Sentence.leading("baseline", text, baseline=Strong(options.baseline))]
+    others = len(comparison.against)
     better = [difference for difference in comparison.against if difference.better]
     worse = sum(difference.worse for difference in comparison.against)
     text = "{better} of {others} beat it, the baseline {baseline}" + (": {names}." if better else ".")
     text += " {worse} " + plural(worse, "is", "are") + " worse, and {rest} cannot be told from it"
-    sentence = Sentence.leading(
-        "baseline",
-        text + ", two-sided, family-wise at {level} %.",
-        baseline=Strong(label(ranking.baseline)),
-        better=len(better),
-        others=len(comparison.against),
-        names=_ratios(better, comparison),
-        worse=worse,
-        rest=len(comparison.against) - len(better) - worse,
-        level=percent(comparison.level),
-    )
-    return [sentence]
+    text += ", two-sided, family-wise at {level} %."
+    counts = {"better": len(better), "others": others, "worse": worse, "rest": others - len(better) - worse}
+    names, level = _ratios(better, comparison), percent(comparison.level)
+    base = Strong(label(ranking.baseline))
+    return [Sentence.leading("baseline", text, baseline=base, names=names, level=level, **counts)]
 
 
 def _ratios(differences: Sequence[Difference], comparison: Comparison) -> str:
@@ -161,18 +148,10 @@ def _winner(study: Study, ranking: Ranking, comparison: Comparison) -> list[Sent
         text += "seeds that had no part in the choice measure it without luck, as {confirm} does for sweeps."
     else:
         text += "{confirm} measures it on seeds that had no part in the choice."
-    sentence = Sentence.of(
-        "winner",
-        text,
-        settings=len(ranking.ranked),
-        objective=ranking.objective,
-        corrected=winner.value,
-        low=winner.low,
-        high=winner.high,
-        plain=winner.plain,
-        confirm=Code(CONFIRM if study.table else f"{CONFIRM} SWEEP_DIR --top 3 --seeds 5"),
-    )
-    return [sentence]
+    code = Code(CONFIRM if study.table else f"{CONFIRM} SWEEP_DIR --top 3 --seeds 5")
+    numbers = {"corrected": winner.value, "low": winner.low, "high": winner.high, "plain": winner.plain}
+    settings, objective = len(ranking.ranked), ranking.objective
+    return [Sentence.of("winner", text, settings=settings, objective=objective, confirm=code, **numbers)]
 
 
 def _next(study: Study, ranking: Ranking, comparison: Comparison) -> list[Sentence]:
