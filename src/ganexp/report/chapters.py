@@ -13,7 +13,7 @@ from ganexp.files.drawing import drawn
 from ganexp.report.facts import Flag, flags
 from ganexp.report.figures import by_setting, curves, heatmaps, losses
 from ganexp.report.figures.strips import Picture, Strip, epochs_of, strips, whole
-from ganexp.report.figures.style import Drawing
+from ganexp.report.figures.svg import Drawing
 from ganexp.report.ranking import Ranking, Standing, columns
 from ganexp.report.runs import RunRecord
 from ganexp.report.settings import VerdictOptions

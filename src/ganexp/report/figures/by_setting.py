@@ -8,20 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ganexp.report.figures.style import (
-    COLOURS,
-    GREY,
-    INK,
-    MUTED,
-    SCALE,
-    Drawing,
-    clean,
-    figure,
-    finish,
-    log_scale,
-    panels,
-    style,
-)
+from ganexp.report.figures import svg
 from ganexp.report.ranking import Ranking, Standing, geometric_mean
 from ganexp.report.settings import level_order, short_key
 from ganexp.report.statistics.importance import Importance
@@ -30,42 +17,42 @@ SHOWN = 30  # settings in one figure of intervals
 LINES = 400  # more lines than this are drawn as a picture
 
 
-def intervals(ranking: Ranking, name: str) -> Drawing | None:
+def intervals(ranking: Ranking, name: str) -> svg.Drawing | None:
     """Every setting's value with its interval and its seeds, best on top."""
-    standings = [standing for standing in ranking.ranked[:SHOWN] if standing.estimate is not None]
+    standings = ranking.ranked[:SHOWN]
     if not standings:
         return None
     objective = ranking.objective or ""
-    sheet = figure(8, 1.2 + 0.26 * len(standings))
+    sheet = svg.figure(8, 1.2 + 0.26 * len(standings))
     axes = sheet.subplots()
     for row, standing in enumerate(standings):
         _interval(axes, row, standing, objective)
     floor = standings[0].floor(objective)
     if floor and floor > 0:
-        axes.axvline(floor, color=MUTED, linestyle=":", linewidth=1.2)
-        axes.annotate("floor", (floor, -0.9), fontsize=8, color=MUTED, ha="center", annotation_clip=False)
+        axes.axvline(floor, color=svg.MUTED, linestyle=":", linewidth=1.2)
+        axes.annotate("floor", (floor, -0.9), fontsize=8, color=svg.MUTED, ha="center", annotation_clip=False)
     _log_where_wide(axes, "x", values_of(ranking.ranked))
-    axes.set_yticks(range(len(standings)), [clean(standing.name) for standing in standings])
+    axes.set_yticks(range(len(standings)), [svg.clean(standing.name) for standing in standings])
     axes.set_ylim(len(standings) - 0.4, -1.1)
-    style(axes, x=f"{objective} ({'lower' if ranking.direction == 'minimise' else 'higher'} is better)", grid="x")
+    svg.style(axes, x=f"{objective} ({'lower' if ranking.direction == 'minimise' else 'higher'} is better)", grid="x")
     alt = f"{objective} of {len(standings)} settings on {ranking.dataset}, best on top: {standings[0].name} first."
     caption = (
         f"Diamond: the best{', as chosen on half A' if ranking.halves else ''}. Circles: cannot be told from it (or no "
         "claim is made). Squares: worse, family-wise. Bars: 95 % intervals for the mean over new seeds, each its "
         f"own. Ticks: single seeds.{' Values on half B.' if ranking.halves else ''}"
     )
-    return finish(sheet, f"{name}-intervals", alt, caption)
+    return svg.finish(sheet, f"{name}-intervals", alt, caption)
 
 
 def _interval(axes: Any, row: int, standing: Standing, objective: str) -> None:
     estimate = standing.estimate
     assert estimate is not None
     if standing.rank == 1:
-        colour, marker = COLOURS[1], "D"
+        colour, marker = svg.COLOURS[1], "D"
     elif standing.together is not False:
-        colour, marker = COLOURS[0], "o"
+        colour, marker = svg.COLOURS[0], "o"
     else:
-        colour, marker = GREY, "s"
+        colour, marker = svg.GREY, "s"
     if estimate.low is not None:
         axes.plot([estimate.low, estimate.high or 0], [row, row], color=colour, linewidth=2)
     seeds = [run.value(objective) or math.nan for run in standing.done]
@@ -73,71 +60,71 @@ def _interval(axes: Any, row: int, standing: Standing, objective: str) -> None:
     axes.plot([estimate.value], [row], marker, color=colour, markersize=6)
 
 
-def shares(importance: Importance, name: str, dataset: str) -> Drawing | None:
+def shares(importance: Importance, name: str, dataset: str) -> svg.Drawing | None:
     """Importance as bars."""
     bars = list(importance.shares.items())[:15]
     if not bars:
         return None
-    sheet = figure(7, 0.8 + 0.27 * len(bars))
+    sheet = svg.figure(7, 0.8 + 0.27 * len(bars))
     axes = sheet.subplots()
-    names = [clean(" x ".join(short_key(part) for part in key.split(" x "))) for key, _ in bars]
-    axes.barh(range(len(bars)), [100 * value for _, value in bars], color=COLOURS[0], height=0.65)
+    names = [svg.clean(" x ".join(short_key(part) for part in key.split(" x "))) for key, _ in bars]
+    axes.barh(range(len(bars)), [100 * value for _, value in bars], color=svg.COLOURS[0], height=0.65)
     for row, (_, value) in enumerate(bars):
-        axes.annotate(f" {100 * value:.1f} %", (100 * value, row), va="center", fontsize=8, color=INK)
+        axes.annotate(f" {100 * value:.1f} %", (100 * value, row), va="center", fontsize=8, color=svg.INK)
     axes.set_yticks(range(len(bars)), names)
     axes.invert_yaxis()
     axes.margins(x=0.15)
-    style(axes, x="share of the variance, %" if importance.method == "anova" else "importance, %", grid="x")
+    svg.style(axes, x="share of the variance, %" if importance.method == "anova" else "importance, %", grid="x")
     listed = ", ".join(f"{key} {100 * value:.0f} %" for key, (_, value) in zip(names, bars, strict=True))
     caption = {
         "anova": "Shares of the variance of log(objective) over the full grid; residual: what seed and setting leave.",
         "ped-anova": "PED-ANOVA: what tells the best tenth of the runs from the rest; shares of what the keys explain.",
     }[importance.method]
-    return finish(sheet, f"{name}-importance", f"Importance on {dataset}: {listed}", caption)
+    return svg.finish(sheet, f"{name}-importance", f"Importance on {dataset}: {listed}", caption)
 
 
-def marginals(ranking: Ranking, name: str) -> Drawing | None:
+def marginals(ranking: Ranking, name: str) -> svg.Drawing | None:
     """For each key, the settings at each of its levels and their geometric mean."""
-    standings = [standing for standing in ranking.ranked if standing.estimate is not None]
+    standings = ranking.ranked
     keys = [key for key, levels in levels_of(standings).items() if 1 < len(levels) <= 12][:6]
     if not keys or ranking.objective is None:
         return None
     wide = min(3, len(keys))
-    sheet, grid = panels(len(keys), wide, 3.3 * wide, 2.7 * -(-len(keys) // wide))
+    sheet, grid = svg.panels(len(keys), wide, 3.3 * wide, 2.7 * -(-len(keys) // wide))
     for number, (key, axes) in enumerate(zip(keys, grid.flat, strict=False)):
         levels = level_order(dict(standing.setting)[key] for standing in standings)
         means = []
         for place, level in enumerate(levels):
             values = values_of([standing for standing in standings if dict(standing.setting)[key] == level])
-            axes.plot([place] * len(values), values, "o", color=GREY, markersize=3, alpha=0.6)
+            axes.plot([place] * len(values), values, "o", color=svg.GREY, markersize=3, alpha=0.6)
             means.append(geometric_mean(values) or math.nan)
-        axes.plot(range(len(levels)), means, "D-", color=COLOURS[0], markersize=5)
+        axes.plot(range(len(levels)), means, "D-", color=svg.COLOURS[0], markersize=5)
         _log_where_wide(axes, "y", values_of(ranking.ranked))
-        style(axes, title=short_key(key), y=ranking.objective if number % wide == 0 else "", grid="y")
-        texts = [clean(level, 12) for level in levels]
+        svg.style(axes, title=short_key(key), y=ranking.objective if number % wide == 0 else "", grid="y")
+        texts = [svg.clean(level, 12) for level in levels]
         axes.set_xticks(range(len(levels)), texts, rotation=0 if len(levels) < 6 else 40)
     alt = f"{ranking.objective} on {ranking.dataset} against each key that varies: {', '.join(map(short_key, keys))}."
-    return finish(sheet, f"{name}-marginals", alt, "Points: settings. Diamonds: geometric mean at that level.")
+    return svg.finish(sheet, f"{name}-marginals", alt, "Points: settings. Diamonds: geometric mean at that level.")
 
 
-def parallel(ranking: Ranking, name: str) -> Drawing | None:
+def parallel(ranking: Ranking, name: str) -> svg.Drawing | None:
     """Parallel coordinates: a line per setting, coloured by its value."""
-    standings = [standing for standing in ranking.ranked if standing.estimate is not None]
+    standings = ranking.ranked
     levels = {key: each for key, each in levels_of(standings).items() if len(each) > 1}
     if len(levels) < 2 or ranking.objective is None:
         return None
     names = [*levels, ranking.objective]
     norm = norm_of(values_of(standings))
-    sheet = figure(min(11.0, 1.6 * len(names) + 1.5), 3.6)
+    sheet = svg.figure(min(11.0, 1.6 * len(names) + 1.5), 3.6)
     axes = sheet.subplots()
     _setting_lines(axes, standings, levels, norm)
     for place, key in enumerate(levels):
         for index, level in enumerate(levels[key]):
-            _annotate(axes, clean(level, 12), (place, index / (len(levels[key]) - 1)), 3)
+            _annotate(axes, svg.clean(level, 12), (place, index / (len(levels[key]) - 1)), 3)
     for share in (0.0, 0.5, 1.0):
         _annotate(axes, f"{norm.inverse(share):.3g}", (len(names) - 1, share), -3)
-    style(axes, grid="x")
-    axes.set_xticks(range(len(names)), [clean(short_key(key), 16) for key in names])
+    svg.style(axes, grid="x")
+    axes.set_xticks(range(len(names)), [svg.clean(short_key(key), 16) for key in names])
     axes.set_yticks([])
     axes.spines[["left", "bottom"]].set_visible(False)
     axes.margins(x=0.06)
@@ -145,7 +132,7 @@ def parallel(ranking: Ranking, name: str) -> Drawing | None:
         f"Parallel coordinates of {len(standings)} settings on {ranking.dataset}; the best one is {standings[0].name}."
     )
     caption = f"A line per setting, the best one thick; the last axis is {ranking.objective}."
-    return finish(sheet, f"{name}-parallel", alt, caption)
+    return svg.finish(sheet, f"{name}-parallel", alt, caption)
 
 
 def _setting_lines(axes: Any, standings: Sequence[Standing], levels: dict[str, list[str]], norm: Any) -> None:
@@ -159,7 +146,7 @@ def _setting_lines(axes: Any, standings: Sequence[Standing], levels: dict[str, l
         best = number == 0
         axes.plot(
             [*(place + jitter[number] for place in places), value],
-            color=COLOURS[1] if best else colormaps[SCALE](0.3 + 0.65 * value),
+            color=svg.COLOURS[1] if best else colormaps[svg.SCALE](0.3 + 0.65 * value),
             linewidth=3 if best else 1.0,
             alpha=1.0 if best else 0.75,
             rasterized=len(standings) > LINES,
@@ -167,7 +154,7 @@ def _setting_lines(axes: Any, standings: Sequence[Standing], levels: dict[str, l
 
 
 def _annotate(axes: Any, text: str, place: tuple[float, float], above: int) -> None:
-    axes.annotate(text, place, fontsize=8, color=INK, xytext=(4, above), textcoords="offset points")
+    axes.annotate(text, place, fontsize=8, color=svg.INK, xytext=(4, above), textcoords="offset points")
 
 
 def levels_of(standings: Sequence[Standing]) -> dict[str, list[str]]:
@@ -193,4 +180,4 @@ def norm_of(values: Sequence[float]) -> Any:
 def _log_where_wide(axes: Any, name: Literal["x", "y"], values: Sequence[float]) -> None:
     """A logarithmic axis where values span threefold or more."""
     if values and min(values) > 0 and max(values) / min(values) >= 3:
-        log_scale(axes, name)
+        svg.log_scale(axes, name)

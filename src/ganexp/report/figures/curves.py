@@ -8,21 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ganexp.report.figures import svg
+from ganexp.report.figures.by_setting import values_of
 from ganexp.report.figures.losses import training_setting
-from ganexp.report.figures.style import (
-    COLOURS,
-    DASHES,
-    GREY,
-    INK,
-    Drawing,
-    clean,
-    figure,
-    finish,
-    log_scale,
-    panels,
-    style,
-    whole_numbers,
-)
 from ganexp.report.ranking import Ranking, Standing
 from ganexp.report.runs import RunRecord
 from ganexp.report.settings import label
@@ -40,7 +28,7 @@ HIGHLIGHTED = 6  # trajectories that have a colour of their own
 DRAWN = 300  # trajectories in one figure of learning curves
 
 
-def learning_curves(ranking: Ranking, name: str) -> Drawing | None:
+def learning_curves(ranking: Ranking, name: str) -> svg.Drawing | None:
     """The objective against epochs, images, steps and seconds; a line per trajectory's setting, mean of its seeds."""
     objective = ranking.objective
     if objective is None:
@@ -49,18 +37,18 @@ def learning_curves(ranking: Ranking, name: str) -> Drawing | None:
     curves = [(standing, curve) for standing, curve in curves if len(curve) > 0][:DRAWN]
     if not curves:
         return None
-    sheet, grid = panels(4, 2, 10, 6.4)
+    sheet, grid = svg.panels(4, 2, 10, 6.4)
     for axes, (column, words) in zip(grid.flat, AXES.items(), strict=True):
         for number, (standing, curve) in reversed(list(enumerate(curves))):
             look = _highlighted(standing, curve, number) if number < HIGHLIGHTED else _background(len(curves))
             axes.plot(curve[column], curve[objective], markersize=3, **look)
-        style(axes, x=words, y=objective)
+        svg.style(axes, x=words, y=objective)
         if column != "train_seconds" or all((curve[column] > 0).all() for _, curve in curves):
-            log_scale(axes, "x")
+            svg.log_scale(axes, "x")
         if all((curve[objective] > 0).all() for _, curve in curves):
-            log_scale(axes, "y")
+            svg.log_scale(axes, "y")
     handles, labels = grid.flat[0].get_legend_handles_labels()
-    text: dict[str, Any] = {"fontsize": 8, "frameon": False, "labelcolor": INK}
+    text: dict[str, Any] = {"fontsize": 8, "frameon": False, "labelcolor": svg.INK}
     sheet.legend(handles[::-1], labels[::-1], loc="outside lower center", ncols=2, **text)
     caption = (
         f"Means over seeds, on half B, at the epochs that were scored; the best {min(HIGHLIGHTED, len(curves))} "
@@ -68,26 +56,26 @@ def learning_curves(ranking: Ranking, name: str) -> Drawing | None:
         "Settings that differ in epochs alone are one line. Equal epochs are not equal work: see the four axes."
     )
     alt = f"{objective} on {ranking.dataset} along training, against epochs, images seen, generator steps and seconds."
-    return finish(sheet, f"{name}-curves", alt, caption)
+    return svg.finish(sheet, f"{name}-curves", alt, caption)
 
 
 def _highlighted(standing: Standing, curve: pd.DataFrame, number: int) -> dict[str, Any]:
     """How one of the best lines looks; its name leaves out the epochs, which the line itself shows."""
     return {
-        "color": COLOURS[number % len(COLOURS)],
-        "linestyle": DASHES[(number // len(COLOURS) + number) % len(DASHES)],
+        "color": svg.COLOURS[number % len(svg.COLOURS)],
+        "linestyle": svg.DASHES[(number // len(svg.COLOURS) + number) % len(svg.DASHES)],
         "linewidth": 1.8,
         "marker": "o" if len(curve) < 12 else None,
-        "label": clean(label(training_setting(standing.setting))),
+        "label": svg.clean(label(training_setting(standing.setting))),
     }
 
 
 def _background(lines: int) -> dict[str, Any]:
     """How the other lines look; many of them are drawn as a picture."""
-    return {"color": GREY, "linewidth": 0.6, "alpha": 0.5, "rasterized": lines > 60}
+    return {"color": svg.GREY, "linewidth": 0.6, "alpha": 0.5, "rasterized": lines > 60}
 
 
-def budget_curve(ranking: Ranking, name: str, order: Sequence[RunRecord] = ()) -> Drawing | None:
+def budget_curve(ranking: Ranking, name: str, order: Sequence[RunRecord] = ()) -> svg.Drawing | None:
     """Best of n settings against n and against training seconds; of a search, the incumbent's trace.
 
     Args:
@@ -95,22 +83,22 @@ def budget_curve(ranking: Ranking, name: str, order: Sequence[RunRecord] = ()) -
         name: of the figure.
         order: for a search, its runs in the order it asked for them.
     """
-    standings = [standing for standing in ranking.ranked if standing.estimate is not None]
+    standings = list(ranking.ranked)
     if len(standings) < 2 or ranking.objective is None:
         return None
     places = {run.run_id: number for number, run in enumerate(order)}
     if order:
         standings.sort(key=lambda standing: min(places[run.run_id] for run in standing.done))
-    values = [standing.estimate.value for standing in standings if standing.estimate]
+    values = values_of(standings)
     curve = incumbents(values, ranking.direction) if order else best_of(values, ranking.direction)
-    sheet = figure(9, 3.2)
+    sheet = svg.figure(9, 3.2)
     first, second = sheet.subplots(1, 2, sharey=True)
     for axes, costs in ((first, np.arange(1, len(curve) + 1)), (second, _costs(standings, search=bool(order)))):
         mark, steps = "o-" if len(curve) < 40 else "-", "steps-post" if order else "default"
-        axes.plot(costs, curve, mark, color=COLOURS[0], markersize=3, drawstyle=steps)
-    whole_numbers(first.xaxis)
-    style(first, x="settings tried", y=f"{'best so far' if order else 'expected best'} {ranking.objective}")
-    style(second, x=f"training seconds, all seeds ({'so far' if order else 'expected'})")
+        axes.plot(costs, curve, mark, color=svg.COLOURS[0], markersize=3, drawstyle=steps)
+    svg.whole_numbers(first.xaxis)
+    svg.style(first, x="settings tried", y=f"{'best so far' if order else 'expected best'} {ranking.objective}")
+    svg.style(second, x=f"training seconds, all seeds ({'so far' if order else 'expected'})")
     caption = (
         "The search's own trace: its points were not drawn at random."
         if order
@@ -119,7 +107,7 @@ def budget_curve(ranking: Ranking, name: str, order: Sequence[RunRecord] = ()) -
     )
     span = f"{curve[0]:.3g} to {curve[-1]:.3g}"
     alt = f"Best {ranking.objective} on {ranking.dataset} for 1 to {len(curve)} settings: {span}."
-    return finish(sheet, f"{name}-budget", alt, caption)
+    return svg.finish(sheet, f"{name}-budget", alt, caption)
 
 
 def _costs(standings: Sequence[Standing], *, search: bool) -> Any:

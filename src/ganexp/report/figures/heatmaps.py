@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from ganexp.report.figures import svg
 from ganexp.report.figures.by_setting import levels_of, norm_of, values_of
-from ganexp.report.figures.style import INK, MUTED, SCALE, Drawing, clean, finish, log_axis, panels, style
 from ganexp.report.ranking import Ranking, Standing
 from ganexp.report.settings import level_key, level_order, short_key
 
@@ -16,9 +16,9 @@ PANELS = 12  # heatmaps in one figure
 MOST_LEVELS = 24  # of a key that is crossed
 
 
-def heatmaps(ranking: Ranking, name: str) -> Drawing | None:
+def heatmaps(ranking: Ranking, name: str) -> svg.Drawing | None:
     """The objective by two keys, one colour scale for all panels."""
-    standings = [standing for standing in ranking.ranked if standing.estimate is not None]
+    standings = ranking.ranked
     crossed = _crossed_keys(standings)
     if crossed is None or ranking.objective is None:
         return None
@@ -32,33 +32,33 @@ def heatmaps(ranking: Ranking, name: str) -> Drawing | None:
     wide = min(len(groups), 3)
     high = -(-len(groups) // wide)
     width = min(11, wide * max(2.1, 0.72 * len(columns) + 0.6) + 1.4)
-    sheet, grid = panels(len(groups), wide, width, high * (0.5 * len(rows) + 0.95), sharex=True)
+    sheet, grid = svg.panels(len(groups), wide, width, high * (0.5 * len(rows) + 0.95), sharex=True)
     image: Any = None
     for number, (group, axes) in enumerate(zip(groups, grid.flat, strict=False)):
         cells = np.full((len(rows), len(columns)), np.nan)
         for value, setting in zip(values_of(standings), settings, strict=True):
             if all(setting[key] == level for key, level in group):
                 cells[rows.index(setting[down]), columns.index(setting[across])] = value
-        image = axes.imshow(cells, cmap=SCALE, norm=norm, aspect="auto")
+        image = axes.imshow(cells, cmap=svg.SCALE, norm=norm, aspect="auto")
         _write_cells(axes, cells, norm)
-        style(axes, title=", ".join(f"{short_key(key)} {value}" for key, value in group), grid="")
-        axes.set_xticks(range(len(columns)), [clean(column, 14) for column in columns])
-        axes.set_yticks(range(len(rows)), [clean(row, 18) for row in rows])
-        axes.set_xlabel(clean(short_key(across)) if number >= len(groups) - wide else "", fontsize=9, color=INK)
-        axes.set_ylabel(clean(short_key(down)) if number % wide == 0 else "", fontsize=9, color=INK)
+        svg.style(axes, title=", ".join(f"{short_key(key)} {value}" for key, value in group), grid="")
+        axes.set_xticks(range(len(columns)), [svg.clean(column, 14) for column in columns])
+        axes.set_yticks(range(len(rows)), [svg.clean(row, 18) for row in rows])
+        axes.set_xlabel(svg.clean(short_key(across)) if number >= len(groups) - wide else "", fontsize=9, color=svg.INK)
+        axes.set_ylabel(svg.clean(short_key(down)) if number % wide == 0 else "", fontsize=9, color=svg.INK)
     _colour_bar(sheet, image, grid, norm, ranking.objective)
     more = f" {hidden} more panels are not drawn." if hidden > 0 else ""
     alt = f"Heatmaps of {ranking.objective} on {ranking.dataset}: {short_key(across)} across, {short_key(down)} down."
     caption = f"{ranking.objective} on half B, one colour scale for all panels; empty cells are not ranked.{more}"
-    return finish(sheet, f"{name}-heatmaps", alt, caption)
+    return svg.finish(sheet, f"{name}-heatmaps", alt, caption)
 
 
 def _colour_bar(sheet: Any, image: Any, grid: Any, norm: Any, objective: str) -> None:
     bar = sheet.colorbar(image, ax=list(grid.flat), shrink=0.9, aspect=12)
     if norm.vmin > 0 and norm.vmax / norm.vmin > 3:
-        log_axis(bar.ax.yaxis)
-    bar.ax.tick_params(which="both", labelsize=8, labelcolor=INK, color=MUTED)
-    bar.set_label(clean(objective), fontsize=9, color=INK)
+        svg.log_axis(bar.ax.yaxis)
+    bar.ax.tick_params(which="both", labelsize=8, labelcolor=svg.INK, color=svg.MUTED)
+    bar.set_label(svg.clean(objective), fontsize=9, color=svg.INK)
 
 
 def _crossed_keys(standings: Sequence[Standing]) -> tuple[str, str] | None:
@@ -73,7 +73,7 @@ def _crossed_keys(standings: Sequence[Standing]) -> tuple[str, str] | None:
 
 def _write_cells(axes: Any, cells: Any, norm: Any) -> None:
     for (row, column), value in np.ndenumerate(cells):
-        text, colour = "–", MUTED
+        text, colour = "–", svg.MUTED
         if np.isfinite(value):
             text, colour = f"{value:.3g}", "#ffffff" if float(norm(value)) < 0.55 else "#111111"
         axes.text(column, row, text, ha="center", va="center", fontsize=8, color=colour)

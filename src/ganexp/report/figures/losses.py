@@ -9,24 +9,24 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ganexp.report.figures.style import COLOURS, INK, MUTED, Drawing, clean, finish, panels, style
+from ganexp.report.figures import svg
 from ganexp.report.ranking import Ranking
 from ganexp.report.runs import RunRecord
 from ganexp.report.settings import Setting, label
 
 MULTIPLES = 30  # panels of losses in one figure
 
-LOSSES = {"d_loss": ("discriminator", COLOURS[0], "-"), "g_loss": ("generator", COLOURS[1], "--")}
+LOSSES = {"d_loss": ("discriminator", svg.COLOURS[0], "-"), "g_loss": ("generator", svg.COLOURS[1], "--")}
 PROBABILITIES = {
-    "d_real": ("real, training", COLOURS[0], "-"),
-    "d_heldout": ("real, held out", COLOURS[2], "-."),
-    "d_generated": ("generated", COLOURS[1], "--"),
-    "d_near_half": ("share within 0.4 to 0.6", COLOURS[3], ":"),
+    "d_real": ("real, training", svg.COLOURS[0], "-"),
+    "d_heldout": ("real, held out", svg.COLOURS[2], "-."),
+    "d_generated": ("generated", svg.COLOURS[1], "--"),
+    "d_near_half": ("share within 0.4 to 0.6", svg.COLOURS[3], ":"),
 }
 """Column of metrics.csv -> name, colour and dashes of its line."""
 
 
-def losses(ranking: Ranking, name: str) -> Drawing | None:
+def losses(ranking: Ranking, name: str) -> svg.Drawing | None:
     """Both losses of every run, small, on one scale; the seeds of a setting in one panel."""
     trainings = _trainings(ranking)
     if not trainings:
@@ -35,10 +35,10 @@ def losses(ranking: Ranking, name: str) -> Drawing | None:
     for axes, runs in zip(grid.flat, trainings, strict=False):
         _lines(axes, runs, LOSSES)
         if _has(runs, "d_heldout"):
-            axes.axhline(math.log(4), color=MUTED, linestyle=":", linewidth=1)
+            axes.axhline(math.log(4), color=svg.MUTED, linestyle=":", linewidth=1)
         warmup = runs[0].values.get("loss.warmup_epochs")
         if isinstance(warmup, int) and 0 < warmup < runs[0].epochs:
-            axes.axvline(warmup + 0.5, color=MUTED, linestyle="-.", linewidth=0.8)
+            axes.axvline(warmup + 0.5, color=svg.MUTED, linestyle="-.", linewidth=0.8)
         _finish_panel(axes, runs[0])
     grid.flat[0].set_ylim(*_limits([run for runs in trainings for run in runs]))
     _one_legend(sheet, grid.flat[0])
@@ -47,10 +47,10 @@ def losses(ranking: Ranking, name: str) -> Drawing | None:
         "A line per seed. Dotted: log 4, the discriminator's loss at equilibrium. Dash-dotted: end of the warm-up. One "
         "scale; the highest percent is cut off." + _left_out(ranking, trainings)
     )
-    return finish(sheet, f"{name}-losses", alt, caption)
+    return svg.finish(sheet, f"{name}-losses", alt, caption)
 
 
-def equilibrium(ranking: Ranking, name: str) -> Drawing | None:
+def equilibrium(ranking: Ranking, name: str) -> svg.Drawing | None:
     """Mean D on real, held-out and generated images, and the share near one half, of every run."""
     trainings = [runs for runs in _trainings(ranking) if _has(runs, "d_heldout")]
     if not trainings:
@@ -58,13 +58,13 @@ def equilibrium(ranking: Ranking, name: str) -> Drawing | None:
     sheet, grid = _small_panels(len(trainings))
     for axes, runs in zip(grid.flat, trainings, strict=False):
         _lines(axes, runs, PROBABILITIES)
-        axes.axhline(0.5, color=MUTED, linestyle=":", linewidth=1)
+        axes.axhline(0.5, color=svg.MUTED, linestyle=":", linewidth=1)
         _finish_panel(axes, runs[0])
     grid.flat[0].set_ylim(-0.03, 1.03)
     _one_legend(sheet, grid.flat[0])
     alt = f"Mean D of {len(trainings)} settings on {ranking.dataset} on real, held-out and generated images, by epoch."
     caption = "At equilibrium D gives 0.5 to each image: all lines at the dotted one, and the share near one half at 1."
-    return finish(sheet, f"{name}-equilibrium", alt, caption + _left_out(ranking, trainings))
+    return svg.finish(sheet, f"{name}-equilibrium", alt, caption + _left_out(ranking, trainings))
 
 
 def training_setting(setting: Setting) -> Setting:
@@ -96,7 +96,7 @@ def _left_out(ranking: Ranking, trainings: Sequence[Sequence[RunRecord]]) -> str
 
 def _small_panels(count: int) -> tuple[Any, Any]:
     wide = min(5, count)
-    return panels(count, wide, 2.1 * wide + 0.6, 1.45 * -(-count // wide) + 0.6)
+    return svg.panels(count, wide, 2.1 * wide + 0.6, 1.45 * -(-count // wide) + 0.6)
 
 
 def _lines(axes: Any, runs: Sequence[RunRecord], lines: dict[str, tuple[str, str, str]]) -> None:
@@ -109,7 +109,7 @@ def _lines(axes: Any, runs: Sequence[RunRecord], lines: dict[str, tuple[str, str
 
 def _finish_panel(axes: Any, run: RunRecord) -> None:
     setting = training_setting(run.setting)
-    style(axes, title=clean(label(setting) if setting else f"seed {run.seed}", 34), size=7)
+    svg.style(axes, title=svg.clean(label(setting) if setting else f"seed {run.seed}", 34), size=7)
     axes.locator_params(nbins=4)
 
 
@@ -117,7 +117,7 @@ def _one_legend(sheet: Any, axes: Any) -> None:
     handles, labels = axes.get_legend_handles_labels()
     unique = dict(zip(labels, handles, strict=True))
     place = {"loc": "outside upper left", "ncols": 4}
-    sheet.legend(list(unique.values()), list(unique), fontsize=8, frameon=False, labelcolor=INK, **place)
+    sheet.legend(list(unique.values()), list(unique), fontsize=8, frameon=False, labelcolor=svg.INK, **place)
 
 
 def _limits(runs: Sequence[RunRecord]) -> tuple[float, float]:
