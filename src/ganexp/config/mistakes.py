@@ -10,8 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ganexp.config.target import did_you_mean, nearest, unknown_key
-from ganexp.types.errors import ConfigError
+from ganexp.types.errors import ConfigError, did_you_mean, nearest, unknown_key
 from ganexp.types.nested import dotted
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from ganexp.config.schema import ChangedCode, Config, MetricsConfig, OwnCodeRandom, Seed, SweepConfig, TrainerConfig
-from ganexp.config.target import Target, is_own, suggested, unknown_key, validate_value, validated
-from ganexp.types.errors import ConfigError
+from ganexp.config.target import Target, is_own, validate_value, validated
+from ganexp.types.errors import ConfigError, suggested, unknown_key
 from ganexp.types.schedule import Schedule
 
 RUNTIME_ARGUMENTS = {"dataset": 0, "model": 1, "loss": 0, "penalty": 0, "logger": 0}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import fnmatch
 import functools
 import importlib
@@ -15,7 +14,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 from ganexp.files.source_files import OURS
 from ganexp.types.bounds import validator
-from ganexp.types.errors import ConfigError
+from ganexp.types.errors import ConfigError, suggested, unknown_key
 from ganexp.types.nested import json_values
 
 TRUSTED = {"optim": ("ganexp.optim.*", "torch.optim.*")}
@@ -177,28 +176,6 @@ def _names(annotation: Any, steps: Sequence[Any]) -> list[str]:
         return list(getattr(annotation, "__annotations__", ())) if len(steps) == 1 else []
     inside = isinstance(origin := get_origin(annotation), type) and issubclass(origin, Mapping | Sequence)
     return next((names for part in parts if (names := _names(part, steps[1:] if inside else steps))), [])
-
-
-def unknown_key(key: str, names: Sequence[str]) -> str:
-    """The refusal of a key that its section, which takes `names`, does not take."""
-    section, _, last = key.rpartition(".")
-    takes = f"; {section or 'the configuration'} takes {', '.join(names)}." if names else "."
-    return f"{key}: unknown key{takes}{suggested(last, names)}"
-
-
-def nearest(word: str, words: Sequence[str], cutoff: float = 0.5) -> str | None:
-    """The one of `words` that is most like `word`; None where none is."""
-    return next(iter(difflib.get_close_matches(word, words, n=1, cutoff=cutoff)), None)
-
-
-def did_you_mean(name: str | None) -> str:
-    """The end of a message about a mistyped name; the empty string where no name is like it."""
-    return f" Did you mean {name!r}?" if name is not None else ""
-
-
-def suggested(word: str, words: Sequence[str]) -> str:
-    """`did_you_mean` with the nearest of `words`, or with one that begins with `word`."""
-    return did_you_mean(nearest(word, words) or next((name for name in words if name.startswith(word)), None))
 
 
 def _import(path: str, key: str) -> Callable[..., Any]:

@@ -34,16 +34,12 @@ def image_folder(
 ) -> Dataset:
     """The pictures in a folder and below it; the names of its subfolders, if it has any, are the labels.
 
-    Pictures of one size are prepared at that size, pictures of mixed sizes at image_size. They are prepared in a fixed
-    shuffled order, so that the first n are a mixture of all classes. The prepared files go to
-    `prepared/<name>-<hash of the folder's listing>`; the dataset's name has a hash of its content added.
+    Pictures of one size are prepared at that size, pictures of mixed sizes at `image_size`; with None for it, all are
+    of one size and square. They are prepared in a fixed shuffled order, so that the first n are a mixture of all
+    classes, in `prepared/<name>-<hash of the folder's listing>`. The name has a hash of the dataset's content added.
 
-    Its own parameters:
-        path: the folder of the pictures to train on.
-        reference_path: a folder of pictures to hold out, with the same class folders; None: a share of `path`.
-        reference_fraction: share that is held out where there is no `reference_path`.
-        channels: 1 (grey) or 3 (RGB).
-        image_size: None: the pictures' own, all of one size and square.
+    Held out are the pictures of `reference_path`, which has the same class folders, or else `reference_fraction` of
+    those of `path`. There are 1 (grey) or 3 `channels` (RGB).
     """
     listings = {"train": list_pictures("dataset.path", expanded("dataset.path", path))}
     if reference_path is not None:

@@ -53,8 +53,7 @@ def arrays(
     return load(source, reference, root=root, image_size=image_size, num_images=num_images)
 
 
-def _listed(role: str, path: Path) -> tuple[str, int, int]:
-    """Name, size in bytes and time of change in nanoseconds."""
+def _listed(role: str, path: Path) -> tuple[str, int, int]:  # name, size in bytes, time of change in nanoseconds
     try:
         status = path.stat()
     except OSError as error:

@@ -8,8 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ganexp.config.hydra_private import Override, RangeSweep
-from ganexp.config.target import suggested
-from ganexp.types.errors import ConfigError
+from ganexp.types.errors import ConfigError, suggested
 
 MOST_POINTS = 100_000
 """Runs of a sweep, at most: more are a slip of the finger."""

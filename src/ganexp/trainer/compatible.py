@@ -33,12 +33,15 @@ def check_together(config: RunConfig) -> None:
     dataset = load_dataset(config.dataset)
     if config.conditional:
         _check_labels(dataset)
-    trained = (config.model, config.optim_generator, config.optim_discriminator)
-    targets = [(target.path, dict(target.params)) for target in (*trained, config.loss, config.penalty)]
+    targets = [(target.path, dict(target.params)) for target in config.parts if target is not config.dataset]
     size = [config.trainer.batch_size, config.trainer.d_steps, config.trainer.device, config.trainer.compile]
     key = json.dumps([targets, dataset.image_shape, dataset.num_classes, size], sort_keys=True, default=str)
-    if key in _CHECKED:
-        return
+    if key not in _CHECKED and _check_built(config, dataset):
+        _CHECKED.add(key)
+
+
+def _check_built(config: RunConfig, dataset: Dataset) -> bool:
+    """Build the parts of a run and check them; False where own code raises, which the run tells with its traceback."""
     try:
         gan = _outline(config, dataset)
         penalty: Penalty | None = config.penalty.build()
@@ -46,8 +49,8 @@ def check_together(config: RunConfig) -> None:
     except Refused:
         raise
     except Exception:
-        return  # what a user's own function raises is the run's failure, told with its traceback
-    own = any(is_own(target.path) for target in trained)
+        return False
+    own = any(is_own(target.path) for target in (config.model, config.optim_generator, config.optim_discriminator))
     if own:
         from ganexp.trainer.storable import check_storable, refuse_lazy
 
@@ -62,7 +65,7 @@ def check_together(config: RunConfig) -> None:
                 f"that compiled networks do not have, got {config.trainer.compile}"
             )
         check_penalty(config.penalty.name, penalty, config.loss.name, loss, gan.discriminator)
-    _CHECKED.add(key)
+    return True
 
 
 def _outline(config: RunConfig, dataset: Dataset) -> GAN:

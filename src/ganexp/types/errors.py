@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 
 class Refused(Exception):
@@ -58,3 +59,27 @@ def lack_of_memory(error: BaseException) -> str | None:
         asked = f": {found[1]} were asked for" if found else ""
         return f"out of memory{asked}; smaller batches, fewer d_steps, smaller images or narrower networks need less"
     return None
+
+
+def unknown_key(key: str, names: Sequence[str]) -> str:
+    """The refusal of a key that its section, which takes `names`, does not take."""
+    section, _, last = key.rpartition(".")
+    takes = f"; {section or 'the configuration'} takes {', '.join(names)}." if names else "."
+    return f"{key}: unknown key{takes}{suggested(last, names)}"
+
+
+def nearest(word: str, words: Sequence[str], cutoff: float = 0.5) -> str | None:
+    """The one of `words` that is most like `word`; None where none is."""
+    import difflib
+
+    return next(iter(difflib.get_close_matches(word, words, n=1, cutoff=cutoff)), None)
+
+
+def did_you_mean(name: str | None) -> str:
+    """The end of a message about a mistyped name; the empty string where no name is like it."""
+    return f" Did you mean {name!r}?" if name is not None else ""
+
+
+def suggested(word: str, words: Sequence[str]) -> str:
+    """`did_you_mean` with the nearest of `words`, or with one that begins with `word`."""
+    return did_you_mean(nearest(word, words) or next((name for name in words if name.startswith(word)), None))

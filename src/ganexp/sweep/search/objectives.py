@@ -6,11 +6,10 @@ from collections.abc import Mapping, MutableSequence, Sequence
 from typing import Any
 
 from ganexp.config.run_config import RunConfig
-from ganexp.config.target import suggested
 from ganexp.metrics import Metric
 from ganexp.sweep.search.address import Direction
 from ganexp.sweep.search.conduct import SECONDS
-from ganexp.types.errors import ConfigError
+from ganexp.types.errors import ConfigError, suggested
 
 
 def objectives_of(config: RunConfig, asked: Sequence[str] | None) -> list[str]:
