@@ -57,7 +57,7 @@ def test_a_missing_parameter_is_named():
     ("target", "message"),
     [
         ("os.system", "trust="),
-        ("ganexp.loss.nothing", r"expected one of ganexp\.loss: hinge, .*, wgan; got 'ganexp\.loss\.nothing'\."),
+        ("ganexp.loss.nothing", r"expected one of ganexp\.loss: .*hinge, .*; got 'ganexp\.loss\.nothing'\."),
         ("ganexp.loss.hing", r"got 'ganexp\.loss\.hing'\. Did you mean 'hinge'\?"),
         ("ganexp.optim.adam", r"expected something that matches ganexp\.loss\.\*"),
         ("ganexp.loss.Tensor", r"expected one of ganexp\.loss: .*; got 'ganexp\.loss\.Tensor'"),

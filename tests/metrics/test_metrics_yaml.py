@@ -4,11 +4,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hydra import compose, initialize_config_dir
-from hydra.core.global_hydra import GlobalHydra
 
 from ganexp import metrics
 from ganexp.metrics import Metric
+from helpers import compose_config
 
 CONF = Path(__file__).parents[2] / "conf"
 SCORES = sorted(path.stem for path in (CONF / "metrics" / "score").glob("*.yaml"))
@@ -52,17 +51,11 @@ def test_an_own_metric_is_identified_by_its_function() -> None:
     ],
 )
 def test_options_are_composed_of_them(option: str, columns: list[str], objective: str | None) -> None:
-    GlobalHydra.instance().clear()
-    with initialize_config_dir(str(CONF)):
-        config = compose(overrides=[f"+metrics={option}"]).metrics
-    GlobalHydra.instance().clear()
+    config = compose_config(f"metrics={option}").metrics
     assert list(config.scores) == columns
     assert (config.objective, config.num_samples, config.every_epochs) == (objective, 10_000, None)
 
 
 def test_metrics_are_chosen_on_the_command_line() -> None:
-    GlobalHydra.instance().clear()
-    with initialize_config_dir(str(CONF)):
-        config = compose(overrides=["+metrics=default", "metrics/score=[cfd,memorization]"]).metrics
-    GlobalHydra.instance().clear()
+    config = compose_config("metrics/score=[cfd,memorization]").metrics
     assert list(config.scores) == ["cfd", "memorization"]

@@ -39,10 +39,6 @@ def test_run_and_trajectory_are_called_as_ever(own, name):
     assert identities(own, name) == VALUES["ids"][name]
 
 
-def metrics():
-    return sorted(path.stem for path in (conf_dir() / "metrics" / "score").glob("*.yaml"))
-
-
 def protocol_of(name):
     """Digests of a metric's columns for an extractor, a count and a reference that are made up."""
     config = load(compose_config(f"metrics/score=[{name}]", f"metrics.objective={name}"))
@@ -51,7 +47,7 @@ def protocol_of(name):
     return protocol.describe({name: (metric, nobody)}, name, 64, "reference")["protocol"]
 
 
-@pytest.mark.parametrize("name", metrics())
+@pytest.mark.parametrize("name", VALUES["protocols"])
 def test_values_of_a_metric_are_comparable_with_earlier_ones(name):
     assert protocol_of(name) == VALUES["protocols"][name]
 
