@@ -1,12 +1,14 @@
 """The structure of src/ganexp in figures: `python benchmarks/structure.py`, or `make structure`.
 
 Imports are read from the syntax tree, those inside functions too. The way from `main()` to the first optimizer step of
-`experiment=debug trainer.max_steps=1` is recorded by sys.setprofile in a process of its own.
+`experiment=debug trainer.max_steps=1` is recorded by sys.setprofile in a process of its own: the calls of
+functions, not what imports run.
 """
 
 from __future__ import annotations
 
 import ast
+import inspect
 import json
 import subprocess
 import sys
@@ -104,9 +106,9 @@ def record_way(target: Path) -> None:
         return (str(relative), relative.parts[0].removesuffix(".py")) if inside else ("", "")
 
     def profile(frame: object, event: str, argument: object) -> None:
-        if event != "call":
-            return
         code = frame.f_code  # type: ignore[attr-defined]
+        if event != "call" or not code.co_flags & inspect.CO_OPTIMIZED:  # the bodies of modules and classes
+            return
         if code.co_name == "step" and "optim" in code.co_filename:
             sys.setprofile(None)
             target.write_text(json.dumps({"files": sorted(files), "climbs": sorted(climbs)}))
