@@ -6,10 +6,10 @@ from dataclasses import replace
 import PIL.Image
 import pytest
 
-from ganexp.evaluate import evaluate
 from ganexp.files.record import is_cadence, read_metrics
 from ganexp.files.run_folder import RunFolder
 from ganexp.trainer import run
+from ganexp.trainer.rescore import evaluate
 from ganexp.types.errors import ConfigError, DirectoryError
 from helpers import TINY, make_spec
 

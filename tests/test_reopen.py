@@ -4,8 +4,8 @@ import pytest
 
 from ganexp.config.reopen import open_run, run_dirs
 from ganexp.files.generator import generator_weights, parse_checkpoint
-from ganexp.sample import sample
 from ganexp.trainer import run
+from ganexp.trainer.draw import sample
 from ganexp.types.errors import ConfigError, DirectoryError
 from helpers import TINY, make_spec
 

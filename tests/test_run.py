@@ -290,7 +290,7 @@ def test_an_unknown_metric_of_a_search_is_refused(spec):
 
 
 def test_images_come_out_as_the_networks_made_them(spec):
-    from ganexp.sample import sample
+    from ganexp.trainer.draw import sample
 
     done = run.execute(spec())
     images = sample(done.directory, 5)
@@ -311,7 +311,7 @@ def test_losses_without_a_probability_leave_the_probability_columns_empty(spec):
 
 
 def test_classes_are_asked_for_and_come_from_the_run_alone(spec, monkeypatch):
-    from ganexp.sample import sample
+    from ganexp.trainer.draw import sample
 
     done = run.execute(spec("model.conditional=true", "trainer.epochs=1"))
     (row,) = read_metrics(done.directory / "metrics.csv")
@@ -329,7 +329,7 @@ def test_classes_are_asked_for_and_come_from_the_run_alone(spec, monkeypatch):
 
 
 def test_a_label_of_an_unconditional_run_is_refused(spec):
-    from ganexp.sample import sample
+    from ganexp.trainer.draw import sample
 
     done = run.execute(spec("trainer.epochs=1"))
     with pytest.raises(DirectoryError, match=r"--label: expected a run with model\.conditional=true"):

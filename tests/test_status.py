@@ -14,7 +14,8 @@ from ganexp.files import plan
 from ganexp.files.plan import PlannedRun, Request
 from ganexp.files.run_folder import RunFolder
 from ganexp.files.status import Status
-from ganexp.status import Look, look, render, seconds_left, show
+from ganexp.report import progress
+from ganexp.report.progress import RunProgress, progress_of, render, seconds_left, show
 from ganexp.types.endings import State
 from ganexp.types.errors import DirectoryError
 from synthetic import planned, write_plan, write_run
@@ -22,11 +23,11 @@ from synthetic import planned, write_plan, write_run
 
 def text_of(directory: Path, rows: int | None = None) -> str:
     console = Console(file=io.StringIO(), width=160)
-    console.print(render(directory, look(directory), rows))
+    console.print(render(directory, progress_of(directory), rows))
     return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
 
 
-def running(run: Look, left: float) -> Look:
+def running(run: RunProgress, left: float) -> RunProgress:
     there = Status(State.RUNNING, 1, run.epochs, "r", run.trajectory_id, progress={"seconds_left": left})
     return replace(run, state=State.RUNNING, status=there)
 
@@ -83,10 +84,10 @@ def test_a_single_run(sweep: Path) -> None:
 
 def test_time_left_counts_each_trajectory_once() -> None:
     runs = [
-        Look("a", "", "1", 11, State.PENDING, None),
-        Look("b", "", "1", 5, State.PENDING, None),
-        Look("c", "", "2", 21, State.PENDING, None),
-        Look("d", "", "3", 9, State.COMPLETED, None),
+        RunProgress("a", "", "1", 11, State.PENDING, None),
+        RunProgress("b", "", "1", 5, State.PENDING, None),
+        RunProgress("c", "", "2", 21, State.PENDING, None),
+        RunProgress("d", "", "3", 9, State.COMPLETED, None),
     ]
     assert seconds_left(runs) is None
     runs[0] = running(runs[0], left=100.0)  # 10 epochs left, 10 seconds each
@@ -112,7 +113,7 @@ def test_watching_ends_when_everything_is_over(sweep: Path, monkeypatch: pytest.
 
 def test_nothing_there(tmp_path: Path) -> None:
     with pytest.raises(DirectoryError, match="neither"):
-        look(tmp_path)
+        progress_of(tmp_path)
     done = CliRunner().invoke(app(), [str(tmp_path)])
     assert done.exit_code == 2
 
@@ -122,7 +123,7 @@ def test_a_link_out_of_the_directory_is_not_followed(sweep: Path, tmp_path_facto
     outside = tmp_path_factory.mktemp("outside")
     write_run(outside, planned(9), State.COMPLETED)
     (sweep / "link").symlink_to(outside / planned(9).run_dir)
-    assert {run.name for run in look(sweep)} == {planned(number).run_dir for number in (1, 2, 3, 4)}
+    assert {run.name for run in progress_of(sweep)} == {planned(number).run_dir for number in (1, 2, 3, 4)}
 
 
 def app() -> object:
@@ -134,7 +135,7 @@ def app() -> object:
 
 
 def test_a_stale_run_tells_how_long_it_has_been_silent(sweep: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(RunFolder, "heartbeat_age", lambda folder: 7200.0)
+    monkeypatch.setattr(progress, "heartbeat_age", lambda folder: 7200.0)
     assert "2.0 h" in next(line for line in text_of(sweep).splitlines() if "STALE" in line)
     assert State.STALE.value == "STALE"
 
@@ -144,7 +145,7 @@ def test_a_plan_of_many_runs_is_shown_at_once(tmp_path, capsys):
     request = Request(("seed=range(20000)",), "", "", (), ("seed",))
     plan.record(tmp_path, request, runs, numerics_version=1)
     started = time.process_time()
-    show(tmp_path, look(tmp_path))
+    show(tmp_path, progress_of(tmp_path))
     assert time.process_time() - started < 6.0
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 20_002

@@ -18,7 +18,7 @@ from ganexp.config.reopen import open_run
 from ganexp.metrics.cfd_fid import fit, frechet_distance
 from ganexp.metrics.classifiers import classifier
 from ganexp.metrics.reference import halve
-from ganexp.sample import sample
+from ganexp.trainer.draw import sample
 
 DRAWS = 10
 

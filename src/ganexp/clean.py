@@ -12,7 +12,7 @@ import typer
 from ganexp.cli import reporting, start
 from ganexp.files import owned
 from ganexp.files.run_folder import RunFolder
-from ganexp.status import look
+from ganexp.report.progress import progress_of
 from ganexp.types.endings import State
 from ganexp.types.terminal import plain
 
@@ -44,7 +44,7 @@ def plan_cleaning(directory: Path) -> Cleaning:
     Raises:
         DirectoryError: there is neither a plan nor a run.
     """
-    runs = look(directory)
+    runs = progress_of(directory)
     files = _sizes(owned.left_over_files(directory))
     single = (directory / "status.json").exists()
     unfinished = {run.trajectory_id: run.name for run in runs if run.state is not State.COMPLETED}

@@ -20,7 +20,7 @@ from ganexp.files.record import read_metrics
 from ganexp.files.run_folder import RunFolder
 from ganexp.files.status import write
 from ganexp.report import write_report
-from ganexp.sample import sample
+from ganexp.trainer.draw import sample
 from ganexp.trainer.run import execute
 from ganexp.types.endings import State
 from ganexp.types.errors import DirectoryError

@@ -175,7 +175,7 @@ def _hold_and_die(folder: Path, status: Status) -> None:
 def test_two_evaluations_of_one_run_keep_each_others_scores(
     tmp_path: Path, data_root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ganexp import evaluate
+    from ganexp.trainer import rescore as evaluate
 
     monkeypatch.setenv("GANEXP_DATA", str(data_root))
     run(tmp_path, data_root, *SMALL, "trainer.epochs=1", "hydra.run.dir=run")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from ganexp.files import checkpoint
 from ganexp.files.run_folder import RunFolder
@@ -53,3 +53,15 @@ def generator_weights(run: Path, epoch: int | None) -> tuple[dict[str, Tensor], 
     expected = "of some epoch" if wanted is None else f"of epoch {wanted}"
     message = f"{run}: expected a generator {expected}, found those of epochs {sorted(paths)}"
     raise DirectoryError("\n  ".join([message, *damaged]))
+
+
+def load_weights(generator: nn.Module, weights: dict[str, Tensor], run: Path) -> None:
+    """Put the weights of a checkpoint of `run` into a generator.
+
+    Raises:
+        DirectoryError: they are of another network.
+    """
+    try:
+        checkpoint.load_module(generator, weights)
+    except RuntimeError as error:
+        raise DirectoryError(f"{run}: the checkpoint is of another network ({error})") from None

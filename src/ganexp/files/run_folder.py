@@ -15,7 +15,7 @@ from ganexp.files import atomic, hydra_folder, status
 from ganexp.files.code_record import CodeRecord, write_code
 from ganexp.files.foreign import folder_below, refuse_links
 from ganexp.files.hydra_folder import Texts
-from ganexp.files.lease import STATUS, HeldError, Lease, heartbeat_age, holder_gone
+from ganexp.files.lease import STATUS, HeldError, Lease, holder_gone
 from ganexp.files.record import Row, read_metrics, read_result, write_metrics
 from ganexp.files.status import Status
 from ganexp.types.endings import State
@@ -36,7 +36,7 @@ class RunFolder:
     """The directory of one run; making the object touches no file.
 
         folder = RunFolder(Path("outputs/digits-mlp-non_saturating-1a2b3c4d"))
-        folder.state  # State.COMPLETED
+        folder.current().state  # State.COMPLETED
         folder.rows()[-1]["d_loss"]
         folder.result()["final"]["cfd"]
         folder.generator_checkpoints()[0]  # the newest
@@ -104,16 +104,6 @@ class RunFolder:
             return replace(written, state=State.INTERRUPTED, error=error)
         gone = written.state is State.RUNNING and holder_gone(self.path, written)
         return replace(written, state=State.STALE) if gone else written
-
-    @property
-    def state(self) -> State:
-        """The current state; PENDING where nothing has begun."""
-        current = self.current()
-        return current.state if current is not None else State.PENDING
-
-    def heartbeat_age(self) -> float:
-        """Seconds since status.json was written, by the filesystem's clock; infinite without one."""
-        return heartbeat_age(self.path)
 
     def rows(self) -> list[Row]:
         """The rows of metrics.csv.
