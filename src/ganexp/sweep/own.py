@@ -19,12 +19,12 @@ from ganexp.types.errors import ConfigError, Refused
 
 log = logging.getLogger("ganexp")
 
-_NOTICED: dict[str, CodeRecord] = {}
-"""What points of one kind, and of one source, were found to be."""
+_REHEARSED: dict[str, CodeRecord] = {}
+"""What a rehearsal showed, of points of one kind and of one source."""
 
 
 def checked(points: Sequence[Point], directory: Path, keys: Sequence[str], *, study: bool = False) -> list[Point]:
-    """`points` with what is to be known of their own code; those whose numbers cannot be had again share no training.
+    """`points` with their own code as it is, and rehearsed; those whose numbers cannot be had again share no training.
 
     Args:
         points: of a grid, or of a search.
@@ -37,9 +37,9 @@ def checked(points: Sequence[Point], directory: Path, keys: Sequence[str], *, st
     """
     if not any(point.config.has_own_code for point in points):
         return list(points)
-    there = plan.read(directory)
+    recorded = plan.read(directory)
     beside: dict[str, list[Path]] = {}
-    for run in there.runs.values() if there is not None else ():
+    for run in recorded.runs.values() if recorded is not None else ():
         beside.setdefault("" if study else run.trajectory_id, []).append(directory / run.run_dir)
     try:
         return [_checked(p, beside.get("" if study else p.trajectory_id, ()), directory, study) for p in points]
@@ -49,7 +49,7 @@ def checked(points: Sequence[Point], directory: Path, keys: Sequence[str], *, st
 
 
 def noticed(point: Point, directory: Path) -> Point:
-    """A point with what is to be known of its own code, which is rehearsed once for all points alike.
+    """A point with its own code as it is; code is rehearsed once for all points alike.
 
     Raises:
         ConfigError: its numbers could not be had again.
@@ -58,9 +58,9 @@ def noticed(point: Point, directory: Path) -> Point:
     if code is None:
         return point
     key = f"{_alike(point)} {as_text(code)}"
-    if key not in _NOTICED:
-        _NOTICED[key] = _rehearsed(point, code, directory)
-    code = _NOTICED[key]
+    if key not in _REHEARSED:
+        _REHEARSED[key] = _rehearsed(point, code, directory)
+    code = _REHEARSED[key]
     values = {**point.values, "own_code": code.setting}
     return replace(point, shareable=point.shareable and not code.problems, own_code=as_text(code), values=values)
 
@@ -91,7 +91,7 @@ def _alike(point: Point) -> str:
 
 
 def _rehearsed(point: Point, code: CodeRecord, directory: Path) -> CodeRecord:
-    """`code` with what a rehearsal notices; what own code raises is left to the jobs, which record it."""
+    """`code` with what a rehearsal shows; what own code raises is left to the jobs, which record it."""
     from ganexp.trainer.rehearsal import rehearsed
 
     config = point.config

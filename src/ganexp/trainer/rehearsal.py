@@ -50,17 +50,10 @@ Texts = Mapping[str, str]
 
 
 class _Snapshot(NamedTuple):
-    """What a training is made of at some step.
-
-    Attributes:
-        tensors: weights and buffers; those of optimizers show in the weights after the next step.
-        held: what own code holds beside them, which no checkpoint has.
-        drawn: the states of the global generators.
-    """
+    """The tensors of a training, and what own code holds beside them, which no checkpoint has."""
 
     tensors: Texts
     held: Texts
-    drawn: Texts
 
 
 class _Training:
@@ -80,6 +73,7 @@ class _Training:
         self.state.step += 1
 
     def tensors(self) -> dict[str, Tensor]:
+        """Weights and buffers; those of optimizers show in the weights after the next step."""
         tensors, _ = self.state.packed()
         return {name: tensor for name, tensor in tensors.items() if not name.startswith("optimizer_")}
 
@@ -89,13 +83,17 @@ class _Training:
         weights = {f"{net}.{name}": p for net, module in nets.items() for name, p in module.named_parameters()}
         return {name for name, p in weights.items() if p.numel() > 1 and bool((p != p.reshape(-1)[0]).any())}
 
+    def content(self) -> dict[str, str]:
+        """`tensors` as texts."""
+        return {name: digest(tensor) for name, tensor in self.tensors().items()}
+
     def snapshot(self) -> _Snapshot:
         state = self.state
         roots: dict[str, Any] = {"generator": state.generator, "discriminator": state.discriminator, "game": self.game}
         for name, optimizer in (("optimizer_g", state.optimizer_g), ("optimizer_d", state.optimizer_d)):
             if is_own(type(optimizer).__module__):
                 roots[name] = {key: value for key, value in vars(optimizer).items() if key != "state"}
-        return _Snapshot({name: digest(each) for name, each in self.tensors().items()}, held(roots), _drawn())
+        return _Snapshot(self.content(), held(roots))
 
     def images(self) -> str:
         """A few images of the generator, as a text."""
@@ -137,25 +135,25 @@ def rehearse(spec: RunSpec) -> tuple[list[str], list[str], float]:
     """
     with _untouched(device(spec.config.trainer.device)):
         first = _Training(spec)
-        start = first.snapshot()
+        start = first.content()
         first.step()
-        saved = copy.deepcopy(first.state.packed())
+        saved, drawn = copy.deepcopy(first.state.packed()), _drawn()
         started = perf_counter()
         first.step()
         seconds = perf_counter() - started
-        end = first.snapshot()
         try:
-            return _problems(spec, first, start, end, saved), _shared(spec, start, end), seconds
+            end = first.snapshot()
+            return _problems(spec, first, start, end, saved), _shared(spec, start, drawn, end), seconds
         except Exception as error:
             return [f"built once more, it ends in {type(error).__name__}: {error}"], [], seconds
 
 
-def _problems(spec: RunSpec, first: _Training, start: _Snapshot, end: _Snapshot, saved: Any) -> list[str]:
+def _problems(spec: RunSpec, first: _Training, start: Texts, end: _Snapshot, saved: Any) -> list[str]:
     """What goes otherwise when the same two steps are made again: in one go, and from what was saved between them."""
     modules = {name: sys.modules[name] for name in sources(spec.config.own_targets) if name in sys.modules}
     globals_before = held(modules)
     again = _Training(spec)
-    again_start = again.snapshot()
+    again_start = again.content()
     again.step()
     again.step()
     again_end = again.snapshot()
@@ -166,36 +164,45 @@ def _problems(spec: RunSpec, first: _Training, start: _Snapshot, end: _Snapshot,
     loaded_end = loaded.snapshot()
     unsaved = _changed(end.held, loaded_end.held) - _changed(end.held, again_end.held)
     problems = []
-    if start.tensors != again_start.tensors:
+    if start != again_start:
         problems += [f"built twice from one seed, {_differing(start, again_start)} differ"]
     elif end.tensors != again_end.tensors:
-        problems += [f"equal steps from equal states give other numbers ({_differing(end, again_end)} differ)"]
+        differing = _differing(end.tensors, again_end.tensors)
+        problems += [f"equal steps from equal states give other numbers ({differing} differ)"]
     if moved:
         problems += [f"{_some(moved)} go on changing with every step, beside what a checkpoint holds"]
     if unsaved:
         problems += [f"{_some(unsaved)} change with every step, and are not in the state_dict"]
-    if not problems and (other := _differing(end, loaded_end)):
+    if not problems and (other := _differing(end.tensors, loaded_end.tensors)):
         problems += [f"a step after saving and loading gives other numbers ({other} differ)"]
     if not problems and first.images() != loaded.images():
         problems += ["the generator's images of equal latent vectors differ"]
     return problems
 
 
-def _shared(spec: RunSpec, start: _Snapshot, end: _Snapshot) -> list[str]:
-    """What a training from another seed has in common with this one, from its start to the end of its second step."""
+def _shared(spec: RunSpec, start: Texts, drawn: Texts, end: _Snapshot) -> list[str]:
+    """What a training from another seed has in common with this one.
+
+    Args:
+        spec: this one.
+        start: its tensors before the first step.
+        drawn: the states of the global generators after the first step.
+        end: its snapshot after the second step.
+    """
     other = _Training(replace(spec, config=replace(spec.config, seed=spec.config.seed + 1)))
-    other_start, weights = other.snapshot(), other.weights()
+    other_start, weights = other.content(), other.weights()
+    equal = [name for name in weights if start.get(name) == other_start.get(name)]
+    common = [f"they start from the same weights ({_some(equal)})"] if equal else []
     other.step()
+    seeded = [name for name, state in _drawn().items() if state == drawn[name]]
+    common += [f"they draw the same numbers from {name}, which own code seeds itself" for name in seeded]
+    middle = other.snapshot()
     other.step()
     other_end = other.snapshot()
-    equal = [name for name in weights if start.tensors.get(name) == other_start.tensors.get(name)]
-    common = [f"they start from the same weights ({_some(equal)})"] if equal else []
-    seeded = [name for name, state in other_end.drawn.items() if state == end.drawn[name]]
-    common += [f"they draw the same numbers from {name}, which own code seeds itself" for name in seeded]
-    states = {name for name, tensor in other.tensors().items() if tensor.numel() >= FEW and name not in weights}
-    states |= {name for name, text in other_end.held.items() if is_generator(text)}
-    before, here, there = ({**each.tensors, **each.held} for each in (start, end, other_end))
-    same = {name for name in states if there[name] == here.get(name) != before.get(name)}
+    buffers = [name for name, tensor in other.tensors().items() if tensor.numel() >= FEW and name not in weights]
+    same = {name for name in buffers if other_end.tensors[name] == end.tensors.get(name) != start.get(name)}
+    generators = {name: text for name, text in other_end.held.items() if is_generator(text)}
+    same |= {name for name, text in generators.items() if text == end.held.get(name) != middle.held.get(name)}
     return common + ([f"they draw the same numbers from {_some(same)}"] if same else [])
 
 
@@ -210,9 +217,9 @@ def _changed(before: Texts, now: Texts) -> set[str]:
     return {name for name, text in now.items() if before.get(name) != text}
 
 
-def _differing(one: _Snapshot, other: _Snapshot) -> str:
+def _differing(one: Texts, other: Texts) -> str:
     """The tensors that differ, in one phrase."""
-    return _some((_changed(one.tensors, other.tensors) | _changed(other.tensors, one.tensors)) - {"sums"})
+    return _some((_changed(one, other) | _changed(other, one)) - {"sums"})
 
 
 def _some(names: Iterable[str]) -> str:
