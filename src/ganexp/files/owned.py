@@ -1,4 +1,4 @@
-"""What is ganexp's own where users keep files too: what a manifest records, unchanged since. All else is theirs.
+"""The files of a folder that are ganexp's own: those that a manifest records, unchanged since. All else is the user's.
 
 Directories of 0.1.0 have no manifest: its names count there, beside a plan.json or status.json. In run directories the
 names of `ganexp.files.run_folder.OWN` count.
@@ -10,7 +10,7 @@ import hashlib
 import logging
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -83,18 +83,23 @@ def write(
             wanted |= beside(suffix)
             log.warning("%s: not as ganexp wrote it; left so, and written anew as *%s", _named(folder, theirs), suffix)
         gone = {n for n in before if stale and stale.fullmatch(n) and n not in files and n not in wanted}
-        own = {name: [_print(content), *_own(folder, name, before)] for name, content in wanted.items()}
-        _record(folder, {**{n: p for n, p in before.items() if os.path.lexists(folder / n)}, **own})
-        for name, content in wanted.items():
-            refuse_links(*_parents(folder, name))
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            write_bytes(folder / name, content)
-        for name in gone:
-            if _own(folder, name, before):
-                (folder / name).unlink(missing_ok=True)
-        if not locked:  # another process may have recorded its own in between
-            _record(folder, {**_recorded(folder), **own})
+        _replace(folder, wanted, gone, before, locked)
     return suffix
+
+
+def _replace(folder: Path, files: Mapping[str, bytes], gone: Iterable[str], before: Prints, locked: bool) -> None:
+    """Record files and write them; remove those of `gone` that are as an earlier call wrote them."""
+    own = {name: [_print(content), *_own(folder, name, before)] for name, content in files.items()}
+    _record(folder, {**{n: p for n, p in before.items() if os.path.lexists(folder / n)}, **own})
+    for name, content in files.items():
+        refuse_links(*_parents(folder, name))
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        write_bytes(folder / name, content)
+    for name in gone:
+        if _own(folder, name, before):
+            (folder / name).unlink(missing_ok=True)
+    if not locked:  # another process may have recorded its own in between
+        _record(folder, {**_recorded(folder), **own})
 
 
 def check(folder: Path, files: Mapping[str, bytes | None], *, force: bool = False, way: str = FORCE) -> None:
@@ -175,7 +180,7 @@ def _of_first_version(folder: Path) -> Prints:
     figures = folder / "figures"
     paths = [*folder.iterdir(), *([] if figures.is_symlink() or not figures.is_dir() else figures.iterdir())]
     names = [path.relative_to(folder).as_posix() for path in paths]
-    return {name: _there(folder / name) for name in names if FIRST.fullmatch(name)}
+    return {name: _current(folder / name) for name in names if FIRST.fullmatch(name)}
 
 
 def _record(folder: Path, files: Prints) -> None:
@@ -189,7 +194,7 @@ def _in_the_way(folder: Path, files: Mapping[str, bytes | None], recorded: Print
     def free(name: str, content: bytes | None) -> bool:
         if any(path.is_symlink() or (path.exists() and not path.is_dir()) for path in _parents(folder, name)):
             return False
-        same = content is not None and _there(folder / name) == [_print(content)]
+        same = content is not None and _current(folder / name) == [_print(content)]
         return same or not os.path.lexists(folder / name) or bool(_own(folder, name, recorded))
 
     return [name for name, content in files.items() if not free(name, content)]
@@ -198,10 +203,10 @@ def _in_the_way(folder: Path, files: Mapping[str, bytes | None], recorded: Print
 def _own(folder: Path, name: str, recorded: Prints) -> Sequence[tuple[int, str]]:
     """The print of a file as it is now, where that is one of ganexp's own; else nothing."""
     linked = any(path.is_symlink() for path in _parents(folder, name))
-    return [] if linked else [each for each in _there(folder / name) if each in recorded.get(name, ())]
+    return [] if linked else [each for each in _current(folder / name) if each in recorded.get(name, ())]
 
 
-def _there(path: Path) -> list[tuple[int, str]]:
+def _current(path: Path) -> list[tuple[int, str]]:
     """The print of a file, or nothing where there is no plain one."""
     try:
         return [_print(read_bytes(path, LARGE))]

@@ -33,18 +33,15 @@ OWN = re.compile(
 
 @dataclass(frozen=True)
 class RunFolder:
-    """The directory of one run; making the object touches no file.
+    """The directory of one run, which need not exist; making the object touches no file.
 
-        folder = RunFolder(Path("outputs/digits-mlp-non_saturating-1a2b3c4d"))
-        folder.current().state  # State.COMPLETED
-        folder.rows()[-1]["d_loss"]
-        folder.result()["final"]["cfd"]
-        folder.generator_checkpoints()[0]  # the newest
-        with folder.lease() as lease:  # the right to write in it
-            ...
-
-    Attributes:
-        path: the directory; it need not exist.
+    folder = RunFolder(Path("outputs/digits-mlp-non_saturating-1a2b3c4d"))
+    folder.current().state  # State.COMPLETED
+    folder.rows()[-1]["d_loss"]
+    folder.result()["final"]["cfd"]
+    folder.generator_checkpoints()[0]  # the newest
+    with folder.lease() as lease:  # the right to write in it
+        ...
     """
 
     path: Path
@@ -106,11 +103,7 @@ class RunFolder:
         return replace(written, state=State.STALE) if gone else written
 
     def rows(self) -> list[Row]:
-        """The rows of metrics.csv.
-
-        Raises:
-            OSError, ValueError: as `ganexp.files.record.read_metrics`.
-        """
+        """The rows of metrics.csv; errors are those of `ganexp.files.record.read_metrics`."""
         return read_metrics(self.metrics_csv)
 
     def result(self) -> dict[str, Any] | None:
