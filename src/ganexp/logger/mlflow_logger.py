@@ -73,9 +73,6 @@ def mlflow(*, tracking_uri: str | None = None, experiment: str = "ganexp") -> Lo
     Args:
         tracking_uri: server, database or folder; None for $MLFLOW_TRACKING_URI, or else MLflow's default.
         experiment: name of the MLflow experiment, created if missing.
-
-    Raises:
-        ConfigError: mlflow is not installed.
     """
     # MLflow's own patience with a dead server (7 tries of 120 s with growing pauses) would stop training for minutes.
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")

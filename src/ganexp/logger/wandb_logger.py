@@ -69,15 +69,12 @@ def wandb(
     """Track with Weights & Biases, the run id there being ganexp's.
 
     Args:
-        project: the project there.
+        project: the project at Weights & Biases.
         entity: the user or team; None for the account's default.
         group: groups runs, e.g. those of one sweep.
         tags: labels of the run.
         mode: "offline" writes to the run directory, for `wandb sync` later (of a resumed run: the newest folder, which
-            has all rows).
-
-    Raises:
-        ConfigError: wandb is not installed, or mode is online and there are no credentials.
+            has all rows). ConfigError for "online" without credentials.
     """
     module = require("wandb", "wandb")
     if mode == "online" and not module.login(prompt=False, verify=False):

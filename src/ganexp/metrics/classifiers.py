@@ -30,8 +30,7 @@ USE_INSTEAD = "give it labels, or choose metrics=inception, or metrics=none"
 def classifier(dataset: Dataset, device: torch.device) -> Extractor:
     """The classifier of `dataset` as an extractor of features; trained and kept in its `cache_dir` if need be.
 
-    Raises:
-        DataError: there are no packaged weights for it, and no labels (or only one class) to train with.
+    DataError where there are neither packaged weights nor labels of two classes to train with.
     """
     network, digest, details = _ready(dataset, device)
     return Extractor("classifier", digest, network.features, network.feature_dim, device=device, details=details)

@@ -56,16 +56,9 @@ def _real_share(context: ScoringContext) -> float:
 def nearest_neighbours(
     evaluator: Evaluator, sample: Sampler, count: int
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """The first `count` samples, and for each the nearest of all training images in the classifier's features.
+    """The first `count` samples, and for each the nearest of all training images: both uint8 (count, C, H, W).
 
-    The features of the training images are computed once for each dataset and classifier.
-
-    Returns:
-        Samples and neighbours, both uint8 (count, C, H, W).
-
-    Raises:
-        DataError: the dataset has no classifier and no labels to train one.
-        Diverged: a sample is not finite.
+    The features, which are the classifier's, are computed once for each dataset and classifier.
     """
     dataset, extractor = evaluator.dataset, evaluator.extractor(classifier)
     samples = to_uint8(sample(count))

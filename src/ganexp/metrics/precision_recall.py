@@ -73,11 +73,7 @@ def _metric(name: str, k: int, measure: Callable[[Balls, Balls], float]) -> Metr
 
 
 def squared_radii(points: Tensor, k: int) -> Tensor:
-    """Squared distance from each of points (N, D) to its k-th nearest other point: float64 (N,).
-
-    Raises:
-        DataError: N <= k.
-    """
+    """Squared distances float64 (N,) from points (N, D) to their k-th nearest other point; DataError if N <= k."""
     if len(points) <= k:
         raise DataError(
             f"metrics.num_samples: expected more than k={k} images, got {len(points)} for k-th nearest neighbours"

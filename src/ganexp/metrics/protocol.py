@@ -35,7 +35,7 @@ def same_protocol(a: Mapping[str, Any], b: Mapping[str, Any], column: str) -> bo
 def describe(
     metrics: Mapping[str, tuple[Metric, Extractor | None]], objective: str | None, count: int, reference: str
 ) -> dict[str, Any]:
-    """How the values of `metrics` are made, JSON-able, with the digest of each column.
+    """How values are computed, JSON-able, with the digest of each column.
 
     Args:
         metrics: column -> metric and its extractor.

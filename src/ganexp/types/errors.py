@@ -54,10 +54,10 @@ def in_words(error: BaseException) -> str:
 def lack_of_memory(error: BaseException) -> str | None:
     """One line for an error that says that there is too little memory; None for any other error."""
     text = str(error)
-    found = re.search(r"(?:tried to allocate|Unable to allocate) ([\d.]+ ?\w+)", text, re.IGNORECASE)
+    size = re.search(r"(?:tried to allocate|Unable to allocate) ([\d.]+ ?\w+)", text, re.IGNORECASE)
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in text:
-        asked = f": {found[1]} were asked for" if found else ""
-        return f"out of memory{asked}; smaller batches, fewer d_steps, smaller images or narrower networks need less"
+        request = f": {size[1]} were asked for" if size else ""
+        return f"out of memory{request}; smaller batches, fewer d_steps, smaller images or narrower networks need less"
     return None
 
 

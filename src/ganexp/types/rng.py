@@ -24,8 +24,7 @@ def derive(seed: int, purpose: str, *numbers: int) -> int:
 def reseed(device: torch.device, seed: int, *, everywhere: bool = False) -> None:
     """Seed torch's default generator of the processor, and of every other device where `device` is one.
 
-    Beside the processor's generator `torch.manual_seed` notes for each absent device from where it was called, which
-    takes half a millisecond.
+    `torch.manual_seed` takes half a millisecond, because it records its caller for each absent device.
 
     Args:
         device: where the networks are.

@@ -43,7 +43,7 @@ class _Lossy(io.FileIO):
 
 
 class _Gate(io.TextIOWrapper):
-    """A stream through which no text reaches a terminal that acts on it, whoever prints it and whatever it read."""
+    """A stream whose text cannot act on a terminal, whichever library prints it."""
 
     def write(self, text: str) -> int:
         """As `io.TextIOWrapper`; hidden characters are spelled out, but for what ganexp draws with on a terminal."""
@@ -97,7 +97,7 @@ def speak_utf8() -> None:
 def _lossy(descriptor: int, like: io.TextIOWrapper | None) -> io.TextIOWrapper:
     raw = _Lossy(descriptor, "w", closefd=False)
     unbuffered = like is not None and like.write_through
-    made = _Gate(
+    stream = _Gate(
         raw if unbuffered else io.BufferedWriter(raw),  # as Python itself does for -u
         encoding="utf-8" if like is None else like.encoding,
         errors="backslashreplace",
@@ -106,11 +106,11 @@ def _lossy(descriptor: int, like: io.TextIOWrapper | None) -> io.TextIOWrapper:
     )
     if like is not None:
         like.flush()
-    return made
+    return stream
 
 
 def _open_closed() -> None:
-    """Open closed standard streams to nowhere, lest the next file that is opened gets their messages."""
+    """Open closed standard streams to nowhere: else the next file that is opened would get their messages."""
     while (descriptor := os.open(os.devnull, os.O_RDWR)) < 3:
         os.set_inheritable(descriptor, True)
     os.close(descriptor)

@@ -21,7 +21,6 @@ Item = TypeVar("Item")
 WIDTH_ELSEWHERE = 160
 """Columns where the output is no terminal."""
 
-
 HIDDEN = ("Cc", "Cf", "Cs", "Zl", "Zp")
 """Categories of characters that show nothing themselves: control, format, halves of pairs, line separators."""
 
@@ -30,10 +29,10 @@ def console() -> Console:
     """Where to print: as wide as the terminal, or wide enough for tables in a file; no text is read as markup."""
     from rich.console import Console
 
-    made = Console(highlight=False, markup=False, emoji=False)
-    if not made.is_terminal:
-        made.width = WIDTH_ELSEWHERE
-    return made
+    output = Console(highlight=False, markup=False, emoji=False)
+    if not output.is_terminal:
+        output.width = WIDTH_ELSEWHERE
+    return output
 
 
 def plain(text: object) -> str:
@@ -42,11 +41,10 @@ def plain(text: object) -> str:
     A file may be a stranger's. Control characters move the cursor, set titles and more; marks of direction show text in
     another order than it has.
     """
-    return "".join(c if c in "\n\t" or unicodedata.category(c) not in HIDDEN else _spelled(c) for c in str(text))
-
-
-def _spelled(character: str) -> str:
-    return character.encode("unicode_escape").decode("ascii")
+    return "".join(
+        c if c in "\n\t" or unicodedata.category(c) not in HIDDEN else c.encode("unicode_escape").decode("ascii")
+        for c in str(text)
+    )
 
 
 def say(text: object) -> None:
@@ -56,10 +54,10 @@ def say(text: object) -> None:
 
 def ticking(items: Sequence[Item], done: str) -> Iterator[Item]:
     """The items one by one; where they are many, or take long, a line every few seconds tells how many are `done`."""
-    spoken = time.monotonic() if len(items) <= LONG_TABLE else -TICK_SECONDS
+    printed_at = time.monotonic() if len(items) <= LONG_TABLE else -TICK_SECONDS
     for number, item in enumerate(items):
-        if time.monotonic() - spoken > TICK_SECONDS:
-            spoken = time.monotonic()
+        if time.monotonic() - printed_at > TICK_SECONDS:
+            printed_at = time.monotonic()
             say(f"{number:,} of {len(items):,} {done}")
         yield item
 
