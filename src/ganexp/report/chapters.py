@@ -12,7 +12,7 @@ import pandas as pd
 from ganexp.files.drawing import drawn
 from ganexp.report.facts import Flag, flags
 from ganexp.report.figures import by_setting, curves, heatmaps, losses
-from ganexp.report.figures.strips import Picture, Strip, epochs_of, strips, whole
+from ganexp.report.figures.strips import Picture, Strip, strips, whole
 from ganexp.report.figures.svg import Drawing
 from ganexp.report.ranking import Ranking, Standing, columns
 from ganexp.report.runs import RunRecord
@@ -117,9 +117,9 @@ def _chapter(study: Study, ranking: Ranking, name: str, title: str, options: Ver
         importance=matters,
         drawings=_drawings(ranking, matters, name, study.runs if study.searched else ()),
         strips=pictures,
-        epochs=epochs_of(pictures),
+        epochs=sorted({epoch for strip in pictures for epoch in strip.epochs}),
         extra=_extra(ranking, name),
-        flags=flags([run for standing in ranking.standings for run in standing.runs]),
+        flags=[flag for standing in ranking.standings for run in standing.runs for flag in flags(run)],
         confirmed=winners,
         confirmation=confirmation,
     )

@@ -74,7 +74,11 @@ def overview(study: Study) -> dict[str, Any]:
     records = [run.provenance for run in study.runs if run.result]
     return {
         "requests": requests,
-        "space": _space(study),
+        "space": {
+            "dataset": level_order(run.dataset for run in study.runs),
+            **{key: level_order(text_of(run.values.get(key)) for run in study.runs) for key in study.keys},
+            "seed": level_order(str(run.seed) for run in study.runs),
+        },
         "states": {state.value: states[state] for state in State if states[state]},
         "trained": trained,  # seconds, each trajectory once to its longest run
         "saved_sharing": sum(run.seconds for run in study.runs) - trained,
@@ -85,19 +89,6 @@ def overview(study: Study) -> dict[str, Any]:
         "revisions": _distinct(str(record.get("git_revision") or "") for record in records),
         "datasets": _distinct(_dataset(run) for run in study.runs if run.result),
     }
-
-
-def flags(runs: Sequence[RunRecord]) -> list[Flag]:
-    """Every warning with the number that raised it, run by run."""
-    return [flag for run in runs for flag in _flags(run)]
-
-
-def _space(study: Study) -> dict[str, Sequence[str]]:
-    names: dict[str, Sequence[str]] = {"dataset": level_order(run.dataset for run in study.runs)}
-    for key in study.keys:
-        names[key] = level_order(text_of(run.values.get(key)) for run in study.runs)
-    names["seed"] = level_order(str(run.seed) for run in study.runs)
-    return names
 
 
 def _versions(records: Sequence[Mapping[str, Any]]) -> dict[str, Sequence[str]]:
@@ -125,7 +116,8 @@ def _distinct(texts: Iterable[str]) -> list[str]:
     return [text for text in dict.fromkeys(texts) if text]
 
 
-def _flags(run: RunRecord) -> list[Flag]:
+def flags(run: RunRecord) -> list[Flag]:
+    """Every warning about a run, with the number that raised it."""
     if run.state in (State.DIVERGED, State.FAILED):
         return [Flag(str(run.state).lower(), run, None, f"after {run.done} of {run.epochs} epochs: {run.error}")]
     raised = [Flag("own code", run, None, run.note)] if run.note and run.state is not State.PENDING else []

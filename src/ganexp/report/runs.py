@@ -41,8 +41,8 @@ class RunRecord:
     done: int  # epochs done
     values: Mapping[str, Any] = field(repr=False)  # dotted key -> resolved value
     overrides: tuple[str, ...]  # as on a command line of its own
-    error: str  # what ended the run badly, or ""
     result: Mapping[str, Any] = field(repr=False)  # result.json of a finished run; empty where there is none
+    error: str = ""  # what ended the run badly, or ""
     note: str = ""  # what a reader of its numbers must know of its own code, or ""
     setting: Setting = ()  # what differs between the runs of a study
 

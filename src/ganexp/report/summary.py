@@ -165,7 +165,9 @@ def _row(run: RunRecord, extra: Sequence[str]) -> dict[str, Any]:
     row = {name: _fitting(name, run.values.get(KEY_OF.get(name, name))) for name in FIRST if name not in SCORES}
     row |= {"run_id": run.run_id, "trajectory_id": run.trajectory_id, "epochs": run.epochs}
     row |= {"run_dir": run.folder.relative_to(run.sweep).as_posix(), "state": run.state.value}
-    row |= {key: _flat(run.values.get(key)) for key in extra}
+    for key in extra:
+        value = run.values.get(key)
+        row[key] = json.dumps(value) if isinstance(value, list | tuple | Mapping) else value
     if "own_code" in run.values:
         row |= {"own_code": str(run.values["own_code"]), "own_code_note": run.note or None}
     if run.error:
@@ -184,11 +186,12 @@ def _fitting(name: str, value: Any) -> Any:
 
 
 def _measured(run: RunRecord) -> dict[str, Any]:
+    protocol = hashlib.blake2b(json.dumps(run.measured, sort_keys=True).encode(), digest_size=4).hexdigest()
     return {
         **{key: finite(value) for key, value in run.final.items() if key not in ROWS_WHOLE},
         "train_seconds": finite(run.result["train_seconds"]),
         "images_per_second": finite(run.result["images_per_second"]),
-        "protocol": _digest(run.measured) if run.measured else None,
+        "protocol": protocol if run.measured else None,
     }
 
 
@@ -200,15 +203,6 @@ def _last_losses(run: RunRecord) -> dict[str, Any]:
     seconds, images = last["train_seconds"], last["images_seen"]
     losses = {name: last[name] for name in (*LOSSES, "train_seconds")}
     return {**losses, "images_per_second": images / seconds if seconds else None}
-
-
-def _digest(value: Any) -> str:
-    return hashlib.blake2b(json.dumps(value, sort_keys=True).encode(), digest_size=4).hexdigest()
-
-
-def _flat(value: Any) -> Any:
-    """A list or mapping as one cell."""
-    return json.dumps(value) if isinstance(value, list | tuple | Mapping) else value
 
 
 def _typed(table: pd.DataFrame, extra: Sequence[str]) -> pd.DataFrame:

@@ -128,7 +128,6 @@ def _run(path: Path, line: int, row: Mapping[str, str], columns: Columns, by: Se
         done=0,
         values=values,
         overrides=tuple(f"{name}={text}" for name, text in setting),
-        error="",
         result={
             "final": {columns.objective: value},
             "objective": {"name": columns.objective, "direction": columns.direction},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Mapping, Sequence
-from html.parser import HTMLParser
+from html import unescape
 from pathlib import Path
 from typing import TypeVar
 
@@ -21,6 +21,8 @@ T = TypeVar("T")
 
 SHOWN_CHARACTERS = 120
 
+NUMBER = re.compile(r'<data data-key="([^"]*)" value="([^"]*)">([^<]*)</data>')
+APART = re.compile(r"<(data|svg|style|time)\b.*?</\1>", re.DOTALL)
 PICTURES = re.compile(r'<figure id="([^"]+)">(.*?)</figure>|<img (src="data:[^"]+" alt="[^"]*")', re.DOTALL)
 
 
@@ -50,12 +52,11 @@ def changes(folder: Path, recompute: Callable[[], Report]) -> list[str]:
     except (OSError, ValueError) as error:
         raise DirectoryError(f"{folder}: expected a report to verify ({error})") from None
     fresh = recompute()
-    page, fresh_page = _read(html), _read(fresh.html)
     lines = [
         f"{HTML}: {key}: the page says {_number(before)}, the files say {_number(now)}"
-        for key, before, now in _differing(page.numbers, fresh_page.numbers)
+        for key, before, now in _differing(_numbers(html), _numbers(fresh.html))
     ]
-    lines = lines or _lines(HTML, page.text, fresh_page.text)
+    lines = lines or _lines(HTML, _text(html), _text(fresh.html))
     pictures = _differing(_pictures(html), _pictures(fresh.html))
     lines += [f"{HTML}: figure {name} differs" for name, _, _ in pictures]
     lines += _lines(MARKDOWN, markdown.splitlines(), fresh.markdown.splitlines())
@@ -75,43 +76,15 @@ def _holds(path: Path, content: bytes) -> bool:
         return False
 
 
-class _Reader(HTMLParser):
-    """Collects <data> elements by key, and the visible text without figures, style and time."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.numbers: dict[str, tuple[str, str]] = {}
-        self.text: list[str] = []
-        self._key: str | None = None
-        self._value = ""
-        self._skipped: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag in ("svg", "style", "time"):
-            self._skipped.append(tag)
-        if tag == "data":
-            values = dict(attrs)
-            self._key, self._value = values.get("data-key") or "?", values.get("value") or ""
-
-    def handle_endtag(self, tag: str) -> None:
-        if self._skipped and tag == self._skipped[-1]:
-            self._skipped.pop()
-        if tag == "data":
-            self._key = None
-
-    def handle_data(self, data: str) -> None:
-        if self._skipped:
-            return
-        if self._key is not None:
-            self.numbers[self._key] = (self._value, data)
-        elif data.strip():
-            self.text.append(" ".join(data.split()))
+def _numbers(page: str) -> dict[str, tuple[str, str]]:
+    """Key of a number -> its exact value, and its text."""
+    return {unescape(key): (value, text) for key, value, text in NUMBER.findall(page)}
 
 
-def _read(page: str) -> _Reader:
-    reader = _Reader()
-    reader.feed(page)
-    return reader
+def _text(page: str) -> list[str]:
+    """The visible text without numbers, figures and the time."""
+    pieces = re.split(r"<[^>]*>", APART.sub("<>", page))
+    return [" ".join(unescape(piece).split()) for piece in pieces if piece.strip()]
 
 
 def _differing(before: Mapping[str, T], now: Mapping[str, T]) -> list[tuple[str, T | None, T | None]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import io
 import warnings
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,24 +54,18 @@ class Strip:
 
 def strips(ranking: Ranking, name: str) -> list[Strip]:
     """Pictures of the best settings, best first; the first finished seed of each, whatever it looks like."""
-    found = []
-    for number, each in enumerate(ranking.standings[:SETTINGS]):
-        run, files = each.lead, RunFolder(each.lead.folder)
-        epochs = tuple(epoch for epoch in moments(run) if files.samples_png(epoch).exists())
-        cells = [
-            _cut(files.samples_png(e), run, f"{name}-{number}-{e}", f"{each.name}: samples after epoch {e}")
-            for e in epochs
-        ]
-        real = _cut(run.folder / "samples" / "real.png", run, f"{name}-{number}-real", f"real images of {run.dataset}")
-        kept = [(epoch, cell) for epoch, cell in zip(epochs, cells, strict=True) if cell is not None]
-        if kept:
-            found.append(Strip(each, run, tuple(e for e, _ in kept), real, tuple(cell for _, cell in kept)))
-    return found
-
-
-def moments(run: RunRecord) -> list[int]:
-    """Epochs to show of a run."""
-    return sorted({epoch for epoch in MOMENTS if epoch <= run.done} | ({run.done} if run.done else set()))
+    result = []
+    for number, standing in enumerate(ranking.standings[:SETTINGS]):
+        run, files = standing.lead, RunFolder(standing.lead.folder)
+        cells = {}
+        for epoch in sorted({*(epoch for epoch in MOMENTS if epoch <= run.done), *([run.done] if run.done else [])}):
+            alt = f"{standing.name}: samples after epoch {epoch}"
+            if cell := _cut(files.samples_png(epoch), run, f"{name}-{number}-{epoch}", alt):
+                cells[epoch] = cell
+        real = _cut(files.picture("real"), run, f"{name}-{number}-real", f"real images of {run.dataset}")
+        if cells:
+            result.append(Strip(standing, run, tuple(cells), real, tuple(cells.values())))
+    return result
 
 
 def whole(path: Path, name: str, alt: str) -> Picture | None:
@@ -143,8 +136,3 @@ def _png(image: Image.Image) -> bytes:
     data = io.BytesIO()
     image.save(data, format="PNG", optimize=True)
     return data.getvalue()
-
-
-def epochs_of(found: Sequence[Strip]) -> list[int]:
-    """Every epoch that a column is needed for."""
-    return sorted({epoch for strip in found for epoch in strip.epochs})

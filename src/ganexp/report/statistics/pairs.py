@@ -109,20 +109,10 @@ def over_blocks(y: Floats, rows: Codes, block: Codes, units: Sequence[Hashable] 
     ]
     if count == 1:
         return one[0]
-    squares, degrees = _mean_error([(each.squares, each.degrees) for each in one])
-    used, used_degrees = _mean_error([(each.used, each.used_degrees) for each in one])
-    errors, pair_degrees = _mean_error([(each.errors, each.pair_degrees) for each in one])
-    mean = {name: sum(getattr(each, name) for each in one) / count for name in ("means", "lead")}
-    return Pairs(
-        squares=squares,
-        degrees=degrees,
-        used=used,
-        used_degrees=used_degrees,
-        errors=errors,
-        pair_degrees=pair_degrees,
-        same_runs=np.all([each.same_runs for each in one], axis=0),
-        **mean,
-    )
+    fields = {name: sum(getattr(each, name) for each in one) / count for name in ("means", "lead")}
+    for square, df in (("squares", "degrees"), ("used", "used_degrees"), ("errors", "pair_degrees")):
+        fields[square], fields[df] = _mean_error([(getattr(each, square), getattr(each, df)) for each in one])
+    return Pairs(**fields, same_runs=np.all([each.same_runs for each in one], axis=0))
 
 
 def _mean_error(parts: Sequence[tuple[Floats, Floats]]) -> tuple[Floats, Floats]:
