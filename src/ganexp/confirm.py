@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -25,11 +25,12 @@ from ganexp.types.terminal import plain
 
 if TYPE_CHECKING:
     from ganexp.report.runs import RunRecord
+    from ganexp.report.write import Written
 
 
 @dataclass(frozen=True)
-class Again:
-    """A setting to train again."""
+class Retraining:
+    """A setting to train retraining."""
 
     dataset: str  # its data set
     name: str  # the setting for the eye
@@ -55,9 +56,9 @@ def main(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the commands, run nothing.")] = False,
 ) -> None:
     """Train the winners of a sweep again on unused seeds, then write its report."""
-    from ganexp.report import write_report
     from ganexp.report.study import CONFIRM
     from ganexp.report.text.sentence import command
+    from ganexp.report.write import write_sweeps
 
     with reporting():
         refuse_links(sweep / CONFIRM)
@@ -68,9 +69,9 @@ def main(
         named = [Path(value.strip("'\"")) for key, _, value in parts if key == "dataset.root"]
         chosen = winners(sweep, top, seeds)
         failed = False
-        for again in chosen:
-            arguments = again.arguments(sweep / CONFIRM, more or [])
-            typer.echo(plain(f"{again.dataset}: {again.name}: seeds {', '.join(map(str, again.seeds))}"))
+        for retraining in chosen:
+            arguments = retraining.arguments(sweep / CONFIRM, more or [])
+            typer.echo(plain(f"{retraining.dataset}: {retraining.name}: seeds {', '.join(map(str, retraining.seeds))}"))
             if dry_run:
                 typer.echo(plain("  " + command(arguments)))
                 continue
@@ -80,24 +81,23 @@ def main(
                 raise SystemExit(status)
             failed = failed or status == 1
         if not dry_run:
-            typer.echo(plain(write_report([sweep], beside=True)))
-            _say_confirmed(sweep)
+            report = write_sweeps([sweep], beside=True)
+            typer.echo(plain(report.page))
+            for line in _claimed_and_confirmed(report):
+                typer.echo(plain(line))
         raise SystemExit(1 if failed else 0)
 
 
-def _say_confirmed(sweep: Path) -> None:
+def _claimed_and_confirmed(report: Written) -> Iterator[str]:
     """What was claimed of each winner, and what its new seeds say."""
     from ganexp.report.chapters import confirmed
-    from ganexp.report.ranking import rankings
-    from ganexp.report.study import read_study
 
-    study = read_study([sweep])
-    for ranking in rankings(study):
-        for row in confirmed(study, ranking)[0]:
-            typer.echo(plain(f"{ranking.dataset}: {row.standing.name}: {ranking.objective} {row.words}"))
+    for ranking in report.rankings:
+        for row in confirmed(report.study, ranking)[0]:
+            yield f"{ranking.dataset}: {row.standing.name}: {ranking.objective} {row.words}"
 
 
-def winners(sweep: Path, top: int, seeds: int) -> list[Again]:
+def winners(sweep: Path, top: int, seeds: int) -> list[Retraining]:
     """The `top` best settings of each data set and protocol, and the seeds to train them on; shorter ones first.
 
     Seeds are those after the largest one that any run of the sweep had, so the same command names the same ones.
@@ -112,15 +112,15 @@ def winners(sweep: Path, top: int, seeds: int) -> list[Again]:
     study = read_study([sweep])
     first = max((run.seed for run in study.runs), default=-1) + 1
     unused = tuple(range(first, first + seeds))
-    found = [
-        Again(ranking.dataset, each.name, repeatable(each.lead), each.lead.epochs, unused, _own_code(each.lead))
+    chosen = [
+        Retraining(ranking.dataset, each.name, repeatable(each.lead), each.lead.epochs, unused, _own_code(each.lead))
         for ranking in rankings(study)
         if ranking.objective is not None
         for each in ranking.ranked[:top]
     ]
-    if not found:
+    if not chosen:
         raise DirectoryError(f"{sweep}: expected at least one ranked setting to confirm, got none")
-    return sorted(found, key=lambda again: again.epochs)
+    return sorted(chosen, key=lambda retraining: retraining.epochs)
 
 
 def _own_code(run: RunRecord) -> str:

@@ -58,18 +58,18 @@ def winners(sweep_dirs: Sequence[Path], *, force: bool = False) -> list[Winner]:
     results = rankings(study)
     record_looks(study, results)
     counts: Counter[str] = Counter()
-    found = []
+    best = []
     for ranking in results:
         if ranking.best is not None and ranking.objective:
             counts[ranking.dataset] += 1
             number = counts[ranking.dataset]
             name = "best_" + re.sub(r"\W+", "_", ranking.dataset) + (f"_{number}" if number > 1 else "")
-            found.append(_winner(ranking, sweep_dirs[0] / FOLDER, name))
-    if not found:
+            best.append(_winner(ranking, sweep_dirs[0] / FOLDER, name))
+    if not best:
         raise DirectoryError(f"{sweep_dirs[0]}: expected at least one ranked setting, got none")
-    texts = {winner.preset.relative_to(sweep_dirs[0]).as_posix(): winner.text.encode() for winner in found}
+    texts = {winner.preset.relative_to(sweep_dirs[0]).as_posix(): winner.text.encode() for winner in best}
     owned.write(sweep_dirs[0], texts, force=force)
-    return found
+    return best
 
 
 def repeatable(run: RunRecord, *, root: bool = True) -> tuple[str, ...]:
