@@ -39,8 +39,6 @@ OPTION = re.compile(r"[\w-]+(/[\w-]+)*", re.ASCII)
 class Winner:
     """The best setting of one ranking."""
 
-    dataset: str
-    overrides: tuple[str, ...]  # what makes the setting, without the seed
     command: str  # the command line that trains it
     words: str  # what is claimed of it
     preset: Path  # the file that it is written to
@@ -160,8 +158,6 @@ def _winner(ranking: Ranking, folder: Path, name: str) -> Winner:
         words += "; dataset.root is not repeated, name it yourself"
     words += luck(ranking)
     return Winner(
-        ranking.dataset,
-        overrides,
         command(overrides),
         words,
         folder / "experiment" / f"{name}.yaml",

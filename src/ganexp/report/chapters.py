@@ -35,6 +35,12 @@ NO_METRIC = (
     *("d_real", "d_fake", "d_heldout", "d_generated"),
 )
 
+EXTRA_PICTURES = {
+    "neighbours": "samples of the best setting, each left of its nearest training image",
+    "interpolation": "interpolations of the best setting between latent vectors, one a row",
+}
+"""Pictures of the best setting that a run draws at its end where `metrics.pictures` asks for them."""
+
 
 @dataclass(frozen=True)
 class Confirmed:
@@ -133,18 +139,15 @@ def _title(ranking: Ranking, rankings: Sequence[Ranking]) -> str:
 
 
 def _drawings(ranking: Ranking, matters: Importance, name: str, order: Sequence[RunRecord]) -> dict[str, list[Drawing]]:
+    compared = [drawn(draw, ranking, name) for draw in (by_setting.marginals, by_setting.parallel)]
     sections = {
         "verdict": [drawn(by_setting.intervals, ranking, name)],
         "heatmaps": [drawn(heatmaps.heatmaps, ranking, name)],
-        "matters": [
-            drawn(by_setting.shares, matters, name, ranking.dataset),
-            drawn(by_setting.marginals, ranking, name),
-            drawn(by_setting.parallel, ranking, name),
-        ],
+        "matters": [drawn(by_setting.shares, matters, name, ranking.dataset), *compared],
         "curves": [drawn(curves.learning_curves, ranking, name), drawn(curves.budget_curve, ranking, name, order)],
-        "losses": [drawn(losses.losses, ranking, name), drawn(losses.equilibrium, ranking, name)],
+        "losses": [drawn(draw, ranking, name) for draw in (losses.losses, losses.equilibrium)],
     }
-    return {name: [drawing for drawing in section if drawing is not None] for name, section in sections.items()}
+    return {key: [drawing for drawing in section if drawing is not None] for key, section in sections.items()}
 
 
 def _metrics(ranking: Ranking) -> tuple[str, ...]:
@@ -171,13 +174,8 @@ def _level(run: RunRecord, key: str) -> Any:
 
 
 def _extra(ranking: Ranking, name: str) -> list[Picture]:
-    """Pictures of the best setting that a run draws at its end where `metrics.pictures` asks for them."""
     if ranking.best is None:
         return []
     folder = ranking.best.lead.folder / "samples"
-    words = {
-        "neighbours": "samples of the best setting, each left of its nearest training image",
-        "interpolation": "interpolations of the best setting between latent vectors, one a row",
-    }
-    pictures = [whole(folder / f"{kind}.png", f"{name}-{kind}", alt) for kind, alt in words.items()]
+    pictures = [whole(folder / f"{kind}.png", f"{name}-{kind}", alt) for kind, alt in EXTRA_PICTURES.items()]
     return [picture for picture in pictures if picture is not None]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ganexp.report.ranking import Ranking, Standing
-from ganexp.report.runs import RunRecord
+from ganexp.report.runs import RunRecord, longest_runs
 from ganexp.report.settings import level_order, text_of
 from ganexp.report.study import Study
 from ganexp.types.endings import State
@@ -64,10 +64,8 @@ class Anchor:
 
 def overview(study: Study) -> dict[str, Any]:
     """The facts of section 1, from the runs' own records."""
-    longest: dict[str, float] = {}
-    for run in study.runs:
-        longest[run.trajectory_id] = max(longest.get(run.trajectory_id, 0.0), run.seconds)
-    trained = sum(longest.values())
+    longest = longest_runs(study.runs)
+    trained = sum(run.seconds for run in longest)
     requests = [(sweep.directory.resolve().name, request) for sweep in study.sweeps for request in sweep.requests]
     times = Counter(run_id for _, request in requests for run_id in request.run_ids)
     states = Counter(run.state for run in study.runs)
@@ -83,7 +81,7 @@ def overview(study: Study) -> dict[str, Any]:
         "trained": trained,  # seconds, each trajectory once to its longest run
         "saved_sharing": sum(run.seconds for run in study.runs) - trained,
         "saved_cached": sum((times[run.run_id] - 1) * run.seconds for run in study.runs if times[run.run_id] > 1),
-        "trajectories": sum(1 for seconds in longest.values() if seconds > 0),
+        "trajectories": sum(run.seconds > 0 for run in longest),
         "versions": _versions(records),
         "machines": _distinct(map(_machine, records)),
         "revisions": _distinct(str(record.get("git_revision") or "") for record in records),

@@ -193,10 +193,7 @@ def _states(counts: Mapping[State, int]) -> str:
 
 
 def _compared(
-    ranking: Ranking,
-    done: dict[Setting, tuple[RunRecord, ...]],
-    looks: Sequence[OneLook],
-    options: VerdictOptions,
+    ranking: Ranking, done: dict[Setting, tuple[RunRecord, ...]], looks: Sequence[OneLook], options: VerdictOptions
 ) -> tuple[Ranking, dict[Setting, tuple[RunRecord, ...]]]:
     """The ranking with its comparison, and the settings best first.
 

@@ -7,7 +7,7 @@ import hashlib
 import json
 import logging
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -136,6 +136,16 @@ def read_sweep(directory: Path) -> Sweep:
     if not unplanned:
         raise DirectoryError(f"{directory}: expected a sweep directory, got one with neither {plan.FILE} nor runs")
     return Sweep(directory, tuple(_read(directory, run) for run in unplanned))
+
+
+def longest_runs(runs: Iterable[RunRecord]) -> list[RunRecord]:
+    """The run of each trajectory that trained longest; shorter ones are read off it."""
+    longest: dict[str, RunRecord] = {}
+    for run in runs:
+        other = longest.setdefault(run.trajectory_id, run)
+        if run.seconds >= other.seconds:
+            longest[run.trajectory_id] = run
+    return list(longest.values())
 
 
 def finite(value: Any) -> float | int | None:

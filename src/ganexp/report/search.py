@@ -169,14 +169,8 @@ def _pruned_curves(trials: Sequence[Trial], objectives: Sequence[str], name: str
     sheet = svg.figure(9, 3.2)
     axes = sheet.subplots()
     for state, words, colour, mark in ((DONE, "complete", svg.GREY, "o"), (PRUNED, "pruned", svg.COLOURS[1], "x")):
-        look: dict[str, Any] = {
-            "color": colour,
-            "marker": mark,
-            "markersize": 4,
-            "markevery": [-1],
-            "linewidth": 1,
-            "alpha": 0.8,
-        }
+        look: dict[str, Any] = {"color": colour, "linewidth": 1, "alpha": 0.8}
+        look |= {"marker": mark, "markersize": 4, "markevery": [-1]}
         for number, trial in enumerate(trial for trial in reported if trial.state == state):
             axes.plot(*zip(*trial.reports, strict=True), label=words if number == 0 else None, **look)
     svg.whole_numbers(axes.xaxis)

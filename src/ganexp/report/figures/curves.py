@@ -16,12 +16,7 @@ from ganexp.report.runs import RunRecord
 from ganexp.report.settings import label
 from ganexp.report.statistics.budget import best_of, expected_cost, incumbents
 
-AXES = {
-    "epoch": "epochs",
-    "images_seen": "images seen",
-    "step": "generator steps",
-    "train_seconds": "training seconds",
-}
+AXES = {"epoch": "epochs", "images_seen": "images seen", "step": "generator steps", "train_seconds": "training seconds"}
 """Columns of metrics.csv, and how the axis is named."""
 
 HIGHLIGHTED = 6  # trajectories that have a colour of their own

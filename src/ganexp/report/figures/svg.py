@@ -153,13 +153,3 @@ def clean(text: str, width: int = 48) -> str:
     line = plain(" ".join(text.split()))
     line = line if len(line) <= width else line[: width - 1] + "…"
     return line.replace("$", r"\$")
-
-
-def colour(number: int) -> str:
-    """The colour of the number-th line."""
-    return COLOURS[number % len(COLOURS)]
-
-
-def dash(number: int) -> str:
-    """The dashes of the number-th line."""
-    return DASHES[(number // len(COLOURS) + number) % len(DASHES)]

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from ganexp.files.contents import OneLook
 from ganexp.files.plan import Request
 from ganexp.report.ranking import Ranking
-from ganexp.report.runs import RunRecord
+from ganexp.report.runs import RunRecord, longest_runs
 from ganexp.report.study import Study
 from ganexp.report.text.sentence import Sentence, in_words
 from ganexp.types.endings import State
@@ -78,11 +78,8 @@ def _endings(study: Study, rankings: Sequence[Ranking]) -> Sentence:
     """How many runs are not ranked, and what all of them cost."""
     counts = Counter(run.state for run in study.runs)
     ranked = {run.run_id for ranking in rankings for standing in ranking.ranked for run in standing.done}
-    longest: dict[str, RunRecord] = {}
-    for run in study.runs:
-        other = longest.get(run.trajectory_id, run)
-        longest[run.trajectory_id] = run if run.seconds >= other.seconds else other
-    lost = [run.seconds for run in longest.values() if run.state in (State.FAILED, State.DIVERGED)]
+    longest = longest_runs(study.runs)
+    lost = [run.seconds for run in longest if run.state in (State.FAILED, State.DIVERGED)]
     text = "Of {runs} " + plural(len(study.runs), "run") + " {done} are ranked; {failed} failed, {diverged} diverged, "
     text += "{pruned} were pruned, {rest} finished and are left out (their setting is not ranked), "
     text += "{open} are not finished."
@@ -99,6 +96,6 @@ def _endings(study: Study, rankings: Sequence[Ranking]) -> Sentence:
         pruned=counts[State.PRUNED],
         rest=sum(run.state is State.COMPLETED and run.run_id not in ranked for run in study.runs),
         open=sum(count for state, count in counts.items() if state not in endings),
-        whole=in_words(sum(run.seconds for run in longest.values())),
+        whole=in_words(sum(run.seconds for run in longest)),
         lost=in_words(sum(lost)),
     )
