@@ -6,7 +6,7 @@ import hashlib
 import itertools
 import math
 from collections import Counter
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -159,9 +159,14 @@ def _filled(
     ranked = {setting: done[setting] for setting in able if not problems[setting]}
     if ranked and ranking.objective is not None:
         ranking, ranked = _compared(ranking, ranked, looks, options)
-    standings = [
-        _standing(setting, groups[setting], done[setting], rank, ranking) for rank, setting in enumerate(ranked, 1)
-    ]
+    comparison = ranking.comparison
+    estimates = {estimate.setting: estimate for estimate in comparison.estimates} if comparison else {}
+    standings = []
+    for number, setting in enumerate(ranked, 1):
+        why = _states(Counter(run.state for run in groups[setting] if run.state is not State.COMPLETED))
+        rank, estimate = (number, estimates[setting]) if comparison else (None, None)
+        together = setting not in comparison.told_apart if comparison and ranking.claims else None
+        standings.append(Standing(setting, tuple(groups[setting]), done[setting], rank, why, estimate, together))
     rest = [Standing(s, tuple(g), done[s], None, problems[s]) for s, g in groups.items() if s not in ranked]
     return replace(ranking, standings=(*standings, *rest))
 
@@ -203,8 +208,8 @@ def _compared(
     runs = [run for group in done.values() for run in group]
     halves = all(run.value(f"{name}_half_a") is not None for run in runs)
     choice = compare(*columns(runs, f"{name}_half_a" if halves else name), direction=ranking.direction)
-    order = [estimate.setting for estimate in choice.estimates]
-    done = dict(sorted(done.items(), key=lambda item: order.index(item[0])))
+    places = {estimate.setting: place for place, estimate in enumerate(choice.estimates)}
+    done = dict(sorted(done.items(), key=lambda item: places[item[0]]))
     runs = [run for group in done.values() for run in group]
     digest = _digest(kind, ((run.run_id, run.value(name) or 0.0) for run in runs))
     same = [look for look in looks if (look["dataset"], look["objective"], look["protocol"]) == kind]
@@ -223,14 +228,3 @@ def _compared(
 def _digest(kind: Sequence[str | None], runs: Iterable[tuple[str, float]]) -> str:
     """What was looked at: equal for equal runs with equal values."""
     return hashlib.blake2b(repr([*kind, sorted(runs)]).encode(), digest_size=16).hexdigest()
-
-
-def _standing(
-    setting: Setting, group: Sequence[RunRecord], done: tuple[RunRecord, ...], rank: int, ranking: Ranking
-) -> Standing:
-    missing = _states(Counter(run.state for run in group if run.state is not State.COMPLETED))
-    if ranking.comparison is None:
-        return Standing(setting, tuple(group), done, None, missing)
-    estimates: dict[Hashable, SettingEstimate] = {each.setting: each for each in ranking.comparison.estimates}
-    together = setting not in ranking.comparison.told_apart if ranking.claims else None
-    return Standing(setting, tuple(group), done, rank, missing, estimates[setting], together)

@@ -43,9 +43,7 @@ def write_sweeps(
     force: bool = False,
     beside: bool = False,
 ) -> Written:
-    """Write the summary of each sweep and one report of all of them.
-
-    Where the report tests settings, it records so in each sweep directory.
+    """Write the summary of each sweep and one report of all of them; where it tests, record so in each sweep.
 
     Args:
         sweep_dirs: sweep directories.
