@@ -11,7 +11,7 @@ import pandas as pd
 
 from ganexp.files.drawing import drawn
 from ganexp.report.facts import Flag, flags
-from ganexp.report.figures import by_setting, curves, heatmaps, losses
+from ganexp.report.figures import by_setting, curves, losses
 from ganexp.report.figures.strips import Picture, Strip, strips, whole
 from ganexp.report.figures.svg import Drawing
 from ganexp.report.ranking import Ranking, Standing, columns
@@ -142,7 +142,7 @@ def _drawings(ranking: Ranking, matters: Importance, name: str, order: Sequence[
     compared = [drawn(draw, ranking, name) for draw in (by_setting.marginals, by_setting.parallel)]
     sections = {
         "verdict": [drawn(by_setting.intervals, ranking, name)],
-        "heatmaps": [drawn(heatmaps.heatmaps, ranking, name)],
+        "heatmaps": [drawn(by_setting.heatmaps, ranking, name)],
         "matters": [drawn(by_setting.shares, matters, name, ranking.dataset), *compared],
         "curves": [drawn(curves.learning_curves, ranking, name), drawn(curves.budget_curve, ranking, name, order)],
         "losses": [drawn(draw, ranking, name) for draw in (losses.losses, losses.equilibrium)],

@@ -55,6 +55,8 @@ def render(study: Study, rankings: Sequence[Ranking], out: Path, options: Verdic
     """The report of a study, to be written into the folder `out`."""
     parts, searched = chapters(study, rankings, options), searches(study)
     script = (Path(__file__).parent / "templates" / "page.js").read_text()
+    sizes = {run.values.get("trainer.batch_size") for run in study.runs}
+    batches = sorted(size for size in sizes if isinstance(size, int))
     context = {
         "study": study,
         "chapters": parts,
@@ -68,7 +70,7 @@ def render(study: Study, rankings: Sequence[Ranking], out: Path, options: Verdic
         "link": lambda run: _link(run.folder, out),
         "script": Markup(script),  # noqa: S704  (our own file)
         "script_hash": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
-        "batches": _batches(study),
+        "batches": (batches[0], batches[-1]) if len(batches) > 1 else None,
     }
     html = _environment(autoescape=True).get_template("report.html.j2").render(**context)
     markdown = _environment(autoescape=False).get_template("report.md.j2").render(**context)
@@ -91,13 +93,6 @@ def _link(folder: Path, out: Path) -> str:
     """A relative URL of a folder. It begins with a dot: a folder may be named javascript:..."""
     path = Path(os.path.relpath(folder.parent.resolve() / folder.name, out.resolve())).as_posix()
     return "./" + quote(path)
-
-
-def _batches(study: Study) -> tuple[int, int] | None:
-    """The smallest and the largest batch, where they differ."""
-    values = {run.values.get("trainer.batch_size") for run in study.runs}
-    sizes = sorted(size for size in values if isinstance(size, int))
-    return (sizes[0], sizes[-1]) if len(sizes) > 1 else None
 
 
 def _environment(*, autoescape: bool) -> Any:

@@ -62,10 +62,8 @@ def changes(folder: Path, recompute: Callable[[], Report]) -> list[str]:
     lines += _lines(MARKDOWN, markdown.splitlines(), fresh.markdown.splitlines())
     for name, content in fresh.figures.items():
         path = folder / FIGURES / name
-        if not path.exists():
-            lines.append(f"{FIGURES}/{name}: missing")
-        elif not _holds(path, content):
-            lines.append(f"{FIGURES}/{name}: differs")
+        if not _holds(path, content):
+            lines.append(f"{FIGURES}/{name}: {'differs' if path.exists() else 'missing'}")
     return lines
 
 

@@ -1,4 +1,4 @@
-"""Figures that compare settings: intervals, importance, levels of each key, parallel coordinates."""
+"""Figures that compare settings: intervals, heatmaps, importance, levels of each key, parallel coordinates."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ import numpy as np
 
 from ganexp.report.figures import svg
 from ganexp.report.ranking import Ranking, Standing, geometric_mean
-from ganexp.report.settings import level_order, short_key
+from ganexp.report.settings import level_key, level_order, short_key
 from ganexp.report.statistics.importance import Importance
 
 SHOWN = 30  # settings in one figure of intervals
+PANELS = 12  # heatmaps in one figure
+MOST_LEVELS = 24  # of a key that is crossed
 LINES = 400  # more lines than this are drawn as a picture
 
 
@@ -60,6 +62,69 @@ def _interval(axes: Any, row: int, standing: Standing, objective: str) -> None:
     axes.plot([estimate.value], [row], marker, color=colour, markersize=6)
 
 
+def heatmaps(ranking: Ranking, name: str) -> svg.Drawing | None:
+    """The objective by two keys, one colour scale for all panels."""
+    standings = ranking.ranked
+    crossed = _crossed_keys(standings)
+    if crossed is None or ranking.objective is None:
+        return None
+    across, down = crossed
+    settings = [dict(standing.setting) for standing in standings]
+    columns, rows = (level_order(setting[key] for setting in settings) for key in crossed)
+    rest = {tuple((key, s[key]) for key in s if key not in crossed) for s in settings}
+    groups = sorted(rest, key=lambda group: [level_key(value) for _, value in group])
+    hidden, groups = len(groups) - PANELS, groups[:PANELS]
+    norm = _norm(values_of(standings))
+    wide = min(len(groups), 3)
+    high = -(-len(groups) // wide)
+    width = min(11, wide * max(2.1, 0.72 * len(columns) + 0.6) + 1.4)
+    sheet, grid = svg.panels(len(groups), wide, width, high * (0.5 * len(rows) + 0.95), sharex=True)
+    image: Any = None
+    for number, (group, axes) in enumerate(zip(groups, grid.flat, strict=False)):
+        cells = np.full((len(rows), len(columns)), np.nan)
+        for value, setting in zip(values_of(standings), settings, strict=True):
+            if all(setting[key] == level for key, level in group):
+                cells[rows.index(setting[down]), columns.index(setting[across])] = value
+        image = axes.imshow(cells, cmap=svg.SCALE, norm=norm, aspect="auto")
+        _write_cells(axes, cells, norm)
+        svg.style(axes, title=", ".join(f"{short_key(key)} {value}" for key, value in group), grid="")
+        axes.set_xticks(range(len(columns)), [svg.clean(column, 14) for column in columns])
+        axes.set_yticks(range(len(rows)), [svg.clean(row, 18) for row in rows])
+        axes.set_xlabel(svg.clean(short_key(across)) if number >= len(groups) - wide else "", fontsize=9, color=svg.INK)
+        axes.set_ylabel(svg.clean(short_key(down)) if number % wide == 0 else "", fontsize=9, color=svg.INK)
+    _colour_bar(sheet, image, grid, norm, ranking.objective)
+    more = f" {hidden} more panels are not drawn." if hidden > 0 else ""
+    alt = f"Heatmaps of {ranking.objective} on {ranking.dataset}: {short_key(across)} across, {short_key(down)} down."
+    caption = f"{ranking.objective} on half B, one colour scale for all panels; empty cells are not ranked.{more}"
+    return svg.finish(sheet, f"{name}-heatmaps", alt, caption)
+
+
+def _colour_bar(sheet: Any, image: Any, grid: Any, norm: Any, objective: str) -> None:
+    bar = sheet.colorbar(image, ax=list(grid.flat), shrink=0.9, aspect=12)
+    if norm.vmin > 0 and norm.vmax / norm.vmin > 3:
+        svg.log_axis(bar.ax.yaxis)
+    bar.ax.tick_params(which="both", labelsize=8, labelcolor=svg.INK, color=svg.MUTED)
+    bar.set_label(svg.clean(objective), fontsize=9, color=svg.INK)
+
+
+def _crossed_keys(standings: Sequence[Standing]) -> tuple[str, str] | None:
+    """Batch size across and learning rate down where they vary, else the two keys with most levels."""
+    counts = {key: len(levels) for key, levels in _levels(standings).items() if 1 < len(levels) <= MOST_LEVELS}
+    if len(counts) < 2:
+        return None
+    favourites = {"trainer.batch_size": 2, "optim.lr": 1}
+    order = sorted(counts, key=lambda key: (key == "trainer.epochs", -favourites.get(key, 0), -counts[key]))
+    return order[0], order[1]
+
+
+def _write_cells(axes: Any, cells: Any, norm: Any) -> None:
+    for (row, column), value in np.ndenumerate(cells):
+        text, colour = "–", svg.MUTED
+        if np.isfinite(value):
+            text, colour = f"{value:.3g}", "#ffffff" if float(norm(value)) < 0.55 else "#111111"
+        axes.text(column, row, text, ha="center", va="center", fontsize=8, color=colour)
+
+
 def shares(importance: Importance, name: str, dataset: str) -> svg.Drawing | None:
     """Importance as bars."""
     bars = list(importance.shares.items())[:15]
@@ -86,7 +151,7 @@ def shares(importance: Importance, name: str, dataset: str) -> svg.Drawing | Non
 def marginals(ranking: Ranking, name: str) -> svg.Drawing | None:
     """For each key, the settings at each of its levels and their geometric mean."""
     standings = ranking.ranked
-    keys = [key for key, levels in levels_of(standings).items() if 1 < len(levels) <= 12][:6]
+    keys = [key for key, levels in _levels(standings).items() if 1 < len(levels) <= 12][:6]
     if not keys or ranking.objective is None:
         return None
     wide = min(3, len(keys))
@@ -110,11 +175,11 @@ def marginals(ranking: Ranking, name: str) -> svg.Drawing | None:
 def parallel(ranking: Ranking, name: str) -> svg.Drawing | None:
     """Parallel coordinates: a line per setting, coloured by its value."""
     standings = ranking.ranked
-    levels = {key: each for key, each in levels_of(standings).items() if len(each) > 1}
+    levels = {key: each for key, each in _levels(standings).items() if len(each) > 1}
     if len(levels) < 2 or ranking.objective is None:
         return None
     names = [*levels, ranking.objective]
-    norm = norm_of(values_of(standings))
+    norm = _norm(values_of(standings))
     sheet = svg.figure(min(11.0, 1.6 * len(names) + 1.5), 3.6)
     axes = sheet.subplots()
     _setting_lines(axes, standings, levels, norm)
@@ -157,8 +222,7 @@ def _annotate(axes: Any, text: str, place: tuple[float, float], above: int) -> N
     axes.annotate(text, place, fontsize=8, color=svg.INK, xytext=(4, above), textcoords="offset points")
 
 
-def levels_of(standings: Sequence[Standing]) -> dict[str, list[str]]:
-    """Key -> its levels among these settings, in order."""
+def _levels(standings: Sequence[Standing]) -> dict[str, list[str]]:
     keys = [key for key, _ in standings[0].setting] if standings else []
     return {key: level_order(dict(standing.setting)[key] for standing in standings) for key in keys}
 
@@ -168,7 +232,7 @@ def values_of(standings: Sequence[Standing]) -> list[float]:
     return [standing.estimate.value for standing in standings if standing.estimate]
 
 
-def norm_of(values: Sequence[float]) -> Any:
+def _norm(values: Sequence[float]) -> Any:
     """matplotlib's mapping of values to [0, 1]: logarithmic where they span more than threefold."""
     from matplotlib.colors import LogNorm, Normalize
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -47,10 +48,7 @@ def importance(factors: pd.DataFrame, seeds: Sequence[Any], values: Sequence[flo
 def _is_full_grid(factors: pd.DataFrame, seeds: Sequence[Any]) -> bool:
     """Every combination of levels with every seed exactly once, and more than one level somewhere."""
     table = factors.assign(_seed=list(seeds))
-    cells = 1
-    for name in table:
-        cells *= table[name].nunique()
-    return len(table) == cells and not table.duplicated().any()
+    return len(table) == math.prod(map(int, table.nunique())) and not table.duplicated().any()
 
 
 def anova_shares(factors: pd.DataFrame, seeds: Sequence[Any], values: Sequence[float]) -> dict[str, float]:
