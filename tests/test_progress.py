@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from ganexp.trainer.progress import LINE_SECONDS, Progress, duration, estimate_line
+from ganexp.trainer.progress import LINE_SECONDS, Progress, estimate_line
 
 
 class Clock:
@@ -61,8 +61,8 @@ def test_long_epochs_get_a_line_each():
     lines = run(io.StringIO(), epochs=5, seconds_per_epoch=60.0)
     assert lines[0] == "begin"
     assert [line.split()[1] for line in lines[1:]] == ["1/5", "2/5", "3/5", "4/5", "5/5"]
-    assert lines[1] == "epoch 1/5  d_loss 0.4123  g_loss 2.5  5 images/s  4 min 0 s left"
-    assert lines[-1].endswith("took 5 min 0 s")
+    assert lines[1] == "epoch 1/5  d_loss 0.4123  g_loss 2.5  5 images/s  4.0 min left"
+    assert lines[-1].endswith("took 5.0 min")
 
 
 def test_short_epochs_get_the_first_the_last_and_one_every_ten_seconds():
@@ -95,7 +95,7 @@ def test_speed_is_of_training_alone_and_time_left_of_everything():
     progress.start("begin")
     clock.now += 20  # 2 s of training, 18 s of scoring
     progress.epoch(row(1))
-    assert "160 images/s  1 min 0 s left" in stream.getvalue()
+    assert "160 images/s  60 s left" in stream.getvalue()
 
 
 def test_a_resumed_run_does_not_count_former_steps_as_speed():
@@ -105,7 +105,7 @@ def test_a_resumed_run_does_not_count_former_steps_as_speed():
     clock.now += 2
     progress.epoch(row(3))
     assert "epoch 3/4" in stream.getvalue()
-    assert "160 images/s  2 s left" in stream.getvalue()
+    assert "160 images/s  2.0 s left" in stream.getvalue()
 
 
 def test_empty_columns_are_left_out_and_more_can_be_asked_for():
@@ -136,7 +136,7 @@ def test_a_terminal_gets_a_bar(terminal):
     assert "━" in text
     assert "epoch 2/5" in text
     assert "d_loss 0.4123  g_loss 2.5  160 images/s" in text
-    assert "8 s left" in text
+    assert "8.0 s left" in text
     assert "took 10 s" in text
     assert "100%" in text
 
@@ -187,26 +187,7 @@ def test_a_step_costs_under_two_microseconds(terminal, mode):
     assert min(costs) < 2e-6
 
 
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [
-        (0.4, "0 s"),
-        (59.4, "59 s"),
-        (59.6, "1 min 0 s"),
-        (200, "3 min 20 s"),
-        (3599.6, "1 h 0 min"),
-        (7500, "2 h 5 min"),
-        (86399.9, "1 d 0 h"),
-        (273600, "3 d 4 h"),
-    ],
-)
-def test_durations_in_words(seconds, words):
-    assert duration(seconds) == words
-
-
 def test_the_estimate_says_what_is_trained_on_what():
     line = estimate_line(1_493_520, 663_041, 60_000, 93_750, 734.0)
-    assert line == (
-        "generator 1,493,520 parameters, discriminator 663,041; 60,000 images, 93,750 steps, about 12 min 14 s"
-    )
+    assert line == ("generator 1,493,520 parameters, discriminator 663,041; 60,000 images, 93,750 steps, about 12 min")
     assert estimate_line(1, 1, 1, 1, None).endswith("time not known yet")

@@ -14,8 +14,8 @@ from ganexp.files import plan
 from ganexp.files.plan import PlannedRun, Request
 from ganexp.files.run_folder import RunFolder
 from ganexp.files.status import Status
-from ganexp.report import progress
-from ganexp.report.progress import RunProgress, progress_of, render, seconds_left, show
+from ganexp.report import states
+from ganexp.report.states import RunProgress, progress_of, render, seconds_left, show
 from ganexp.types.endings import State
 from ganexp.types.errors import DirectoryError
 from synthetic import planned, write_plan, write_run
@@ -135,7 +135,7 @@ def app() -> object:
 
 
 def test_a_stale_run_tells_how_long_it_has_been_silent(sweep: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(progress, "heartbeat_age", lambda folder: 7200.0)
+    monkeypatch.setattr(states, "heartbeat_age", lambda folder: 7200.0)
     assert "2.0 h" in next(line for line in text_of(sweep).splitlines() if "STALE" in line)
     assert State.STALE.value == "STALE"
 

@@ -28,12 +28,12 @@ def main() -> None:
 
 def register() -> None:
     """Tell Hydra and OmegaConf of the schema, the resolvers and the plugins."""
-    from ganexp import sweep
+    import ganexp.sweep
 
     schema.register()
     OmegaConf.register_resolver("ganexp.run_dir", lambda *, _root_: run_dir(_root_), replace=True)
-    OmegaConf.register_resolver("ganexp.sweep_dir", lambda *, _root_: sweep.sweep_dir(_root_), replace=True)
-    sweep.register()
+    OmegaConf.register_resolver("ganexp.sweep_dir", lambda *, _root_: ganexp.sweep.sweep_dir(_root_), replace=True)
+    ganexp.sweep.register()
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import typer
 from ganexp.cli import reporting, start
 from ganexp.files import owned
 from ganexp.files.run_folder import RunFolder
-from ganexp.report.progress import progress_of
+from ganexp.report.states import progress_of
 from ganexp.types.endings import State
 from ganexp.types.terminal import plain
 

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.live import Live
 
 from ganexp.cli import reporting, start
-from ganexp.report.progress import progress_of, render, show
+from ganexp.report.states import progress_of, render, show
 from ganexp.types.streams import reader_gone
 from ganexp.types.terminal import console
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Self, TextIO
 
-from ganexp.types.terminal import plain
+from ganexp.types.terminal import duration, plain
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
@@ -24,21 +24,6 @@ BAR_COLUMNS = 80
 """Narrower terminals show the numbers without the bar."""
 
 _NEVER = math.inf
-
-
-def duration(seconds: float) -> str:
-    """Words for a time in seconds, to two units: "8 s", "3 min 20 s", "2 h 5 min", "3 d 4 h"."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    minutes, whole = divmod(whole, 60)
-    if minutes < 60:
-        return f"{minutes} min {whole} s"
-    hours, minutes = divmod(minutes, 60)
-    if hours < 24:
-        return f"{hours} h {minutes} min"
-    days, hours = divmod(hours, 24)
-    return f"{days} d {hours} h"
 
 
 def estimate_line(parameters_g: int, parameters_d: int, images: int, steps: int, seconds: float | None) -> str:

@@ -86,12 +86,12 @@ def columns(rows: Sequence[Sequence[str]]) -> Iterator[str]:
 
 
 def duration(seconds: float) -> str:
-    """'45 s', '12 min', '3.4 h', '2.1 d'."""
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    if seconds < 6000:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h" if seconds < 48 * 3600 else f"{seconds / 86400:.1f} d"
+    """'4.2 s', '12 min', '3.4 h', '2.1 d'."""
+    for limit, unit, size in ((100.0, "s", 1), (6000.0, "min", 60), (48 * 3600.0, "h", 3600)):
+        if seconds < limit:
+            amount = seconds / size
+            return f"{amount:.1f} {unit}" if amount < 10 else f"{amount:.0f} {unit}"
+    return f"{seconds / 86400:.1f} d"
 
 
 def last_line(text: str) -> str:
