@@ -49,23 +49,24 @@ def prepare(sweep: Path, arguments: Sequence[str]) -> None:
         grid = list(points(axes(loader.parse_overrides("config", list(arguments)))))
         composer = Composer(loader, loader.load_configuration("config", [], RunMode.MULTIRUN))
         for point in all_points(composer, grid, ()):
-            write_finished(sweep / point.name, point.run_id, point.trajectory_id)
+            write_finished(sweep / point.run_dir, point.run_id, point.trajectory_id)
 
 
 def write_finished(folder: Path, run_id: str, trajectory_id: str) -> None:
     """The files of a finished run that readers look at."""
-    from ganexp.files import status as state
-    from ganexp.files.record import write_metrics, write_result
+    from ganexp.files import status
+    from ganexp.files.atomic import write_json
+    from ganexp.files.record import write_metrics
 
     folder.mkdir(parents=True)
     rows = [row(epoch) for epoch in range(1, EPOCHS + 1)]
     finished = State.COMPLETED
-    state.write(folder, Status(finished, EPOCHS, EPOCHS, run_id, trajectory_id, heartbeat=now()))
+    status.write(folder / "status.json", Status(finished, EPOCHS, EPOCHS, run_id, trajectory_id, heartbeat=now()))
     write_metrics(folder / "metrics.csv", rows, ["cfd"])
     content = {"run_id": run_id, "trajectory_id": trajectory_id, "state": "COMPLETED", "final": rows[-1]}
     content |= {"images_seen": 898 * EPOCHS, "train_seconds": 25.0, "total_seconds": 30.0, "images_per_second": 1796.0}
     content |= {"provenance": {"metrics": {"cfd": "x" * 500}}, "read_off": None}
-    write_result(folder / "result.json", content)
+    write_json(folder / "result.json", content)
 
 
 def row(epoch: int) -> dict[str, float | int | None]:

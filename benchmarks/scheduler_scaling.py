@@ -166,9 +166,8 @@ def search(trials: int, place: Path, sampler: str) -> None:
     """Make a search's trials and print what they took, tenth by tenth."""
     import optuna
 
-    from ganexp.sweep.search import journal
     from ganexp.sweep.search.conduct import Search
-    from ganexp.sweep.search.trials import Trials
+    from ganexp.sweep.search.trials import Journal, Trials
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     sweep = place / sampler
@@ -180,22 +179,25 @@ def search(trials: int, place: Path, sampler: str) -> None:
         rate, batch = trial.suggest_float("optim.lr", 1e-5, 1e-2, log=True), trial.suggest_int("batch", 16, 128)
         return (f"optim.lr={rate}", f"trainer.batch_size={batch}")
 
-    def identify(given: tuple[str, ...]) -> Any:
+    def propose(trial: optuna.Trial) -> Any:
+        given = suggest(trial)
         run_id = sha256(repr(given).encode()).hexdigest()[:32]
-        return SimpleNamespace(overrides=given, run_id=run_id, trajectory_id=run_id, name=run_id[:8], epochs=EPOCHS)
+        planned = [f"sweep.run_id='{run_id}'"]
+        names = {"run_id": run_id, "trajectory_id": run_id, "run_dir": run_id[:8]}
+        return SimpleNamespace(overrides=given, epochs=EPOCHS, planned=planned, **names)
 
     stamps = [time.process_time()]
     launcher: Any = Immediately(sweep)
     queue, record = Trials(study, sweep, trials), list[Any]().append
-    made = Search(queue, suggest, identify, record, launcher, ["cfd"], at_once=1, most_failures=0)
-    listed = journal.Journal(made)
+    made = Search(queue, propose, record, launcher, ["cfd"], at_once=1, most_failures=0)
+    listed = Journal(queue, ["cfd"])
 
     def told(*_: Any) -> None:
         listed.update()
         if made.launched % max(1, trials // 10) == 0:
             stamps.append(time.process_time())
 
-    made.told = told
+    made.on_end = told
     made.conduct()
     tenths = [10_000 * (after - before) / trials for before, after in pairwise(stamps)]
     print(f"search of {trials} trials, {sampler}: ms of processor time a trial, tenth by tenth:")

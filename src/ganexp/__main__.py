@@ -28,12 +28,13 @@ def main() -> None:
 
 def register() -> None:
     """Tell Hydra and OmegaConf of the schema, the resolvers and the plugins."""
-    import ganexp.sweep
+    from ganexp.sweep import plugins
+    from ganexp.sweep.directory import sweep_dir
 
     schema.register()
     OmegaConf.register_resolver("ganexp.run_dir", lambda *, _root_: run_dir(_root_), replace=True)
-    OmegaConf.register_resolver("ganexp.sweep_dir", lambda *, _root_: ganexp.sweep.sweep_dir(_root_), replace=True)
-    ganexp.sweep.register()
+    OmegaConf.register_resolver("ganexp.sweep_dir", lambda *, _root_: sweep_dir(_root_), replace=True)
+    plugins.register()
 
 
 if __name__ == "__main__":

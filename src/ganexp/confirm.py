@@ -41,11 +41,11 @@ class Retraining:
 
     def arguments(self, directory: Path, more: Sequence[str]) -> list[str]:
         """The command line of its sweep, after `python -m ganexp`."""
-        from ganexp.sweep import placed
+        from ganexp.sweep.directory import directory_override
 
-        seeds = ",".join(map(str, self.seeds))
-        more = [f"sweep.own_code='{self.own_code}'", *more] if self.own_code else more
-        return ["--multirun", *self.overrides, f"seed={seeds}", placed(directory), "sweep.name=confirm", *more]
+        code = [f"sweep.own_code='{self.own_code}'"] if self.own_code else []
+        place = [f"seed={','.join(map(str, self.seeds))}", directory_override(directory), "sweep.name=confirm"]
+        return ["--multirun", *self.overrides, *place, *code, *more]
 
 
 def main(

@@ -47,7 +47,7 @@ def task(cfg: DictConfig) -> float | None:
     if hydra.mode != RunMode.MULTIRUN:
         with reporting():  # Hydra would print all overrides before what is refused
             return run_single(_single_spec(cfg, hydra))
-    from ganexp.sweep.job import run_job
+    from ganexp.sweep.jobs import run_job
 
     return run_job(make_spec(cfg, hydra), cfg, hydra)
 

@@ -38,7 +38,7 @@ WARM = (
         "ganexp.report.write",
         "ganexp.trainer.run",
         "ganexp.sample",
-        "ganexp.sweep.search.command",
+        "ganexp.sweep.search.show",
         "ganexp.sweep.sweeper",
     ),
 )

@@ -17,7 +17,7 @@ from strangers import SECRET, canary, command, edit, every_command, honest, only
 import ganexp
 from ganexp.__main__ import register
 from ganexp.config.reopen import open_config, open_run, open_to_work
-from ganexp.sweep.search.address import make_sampler
+from ganexp.sweep.search.samplers import make_sampler
 from ganexp.trainer.draw import sample
 from ganexp.types.errors import ConfigError, DirectoryError, Refused
 

@@ -246,7 +246,7 @@ def test_a_study_cannot_name_what_is_removed(
 
 
 def test_a_link_in_the_place_of_a_study_is_not_opened(tmp_path: Path) -> None:
-    from ganexp.sweep.search.address import Address, open_storage
+    from ganexp.sweep.search.study import Address, open_storage
 
     (tmp_path / "mine.db").write_bytes(PRIVATE)
     for end in ("", "-journal", "-wal"):

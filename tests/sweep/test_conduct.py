@@ -22,11 +22,13 @@ Make = Callable[..., list[Point]]
 
 def write(folder: Path, point: Point, current: State, **more: object) -> None:
     """status.json of a run, without a holder, and result.json where it is finished."""
-    (folder / point.name).mkdir(parents=True, exist_ok=True)
+    (folder / point.run_dir).mkdir(parents=True, exist_ok=True)
     if current is State.COMPLETED:
-        write_json(folder / point.name / "result.json", {"final": {}, "train_seconds": 1.0, "images_per_second": None})
+        write_json(
+            folder / point.run_dir / "result.json", {"final": {}, "train_seconds": 1.0, "images_per_second": None}
+        )
     status = Status(current, 1, point.epochs, point.run_id, point.trajectory_id, heartbeat=now(), **more)  # type: ignore[arg-type]
-    write_status(folder / point.name / "status.json", status)
+    write_status(folder / point.run_dir / "status.json", status)
 
 
 class FakeLauncher:
@@ -145,9 +147,9 @@ def test_a_run_whose_process_died_without_a_word_failed(sweep: Sweep, monkeypatc
     sweep.answers["2"] = die
     conductor = sweep.conductor()
     told: list[list[State]] = []
-    conductor.told = lambda job, states: told.append(sorted(states.values()))
+    conductor.on_end = lambda job, states: told.append(sorted(states.values()))
     conductor.conduct()
-    statuses = [RunFolder(sweep.folder / point.name).status() for point in sweep.of(2)]
+    statuses = [RunFolder(sweep.folder / point.run_dir).status() for point in sweep.of(2)]
     assert [status.state for status in statuses if status] == [State.FAILED] * 2
     assert all(s is not None and s.error == {"type": "RuntimeError", "message": "killed by SIGKILL"} for s in statuses)
     assert [State.FAILED, State.FAILED] in told
@@ -182,7 +184,7 @@ def test_a_failure_does_not_overwrite_what_was_finished(sweep: Sweep) -> None:
 
 def test_runs_that_another_process_holds_are_waited_for(sweep: Sweep, monkeypatch: pytest.MonkeyPatch) -> None:
     long = max(sweep.of(1), key=lambda point: point.epochs)
-    folder = sweep.folder / long.name
+    folder = sweep.folder / long.run_dir
     (folder / ".hydra").mkdir(parents=True)
     (folder / ".hydra" / "config.yaml").write_text("sweep:\n  read_off: [1]\n")
     lease = RunFolder(folder).lease()

@@ -2,13 +2,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ganexp.sweep.jobs import SweepJob, distinct, jobs_for
+from ganexp.sweep.jobs import Job, distinct, jobs_for
 from ganexp.sweep.points import Point
 
 Make = Callable[..., list[Point]]
 
 
-def told(jobs: list[SweepJob]) -> list[tuple[int, list[int]]]:
+def told(jobs: list[Job]) -> list[tuple[int, list[int]]]:
     """(epochs, epochs read off) of each job."""
     return [(job.point.epochs, [point.epochs for point in job.read_off]) for job in jobs]
 

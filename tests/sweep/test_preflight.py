@@ -15,7 +15,7 @@ MakePoints = Callable[..., list[Point]]
 
 def test_conditional_models_pass(make_points: MakePoints) -> None:
     points = make_points(("model.conditional=true", "seed=0"), ("model.conditional=true", "seed=1"), keys=("seed",))
-    preflight.check(points, ("seed",))
+    preflight.check_metrics(points, ("seed",))
 
 
 def test_metrics_are_made_ready_once_for_each_choice_and_name_the_point(
@@ -31,5 +31,5 @@ def test_metrics_are_made_ready_once_for_each_choice_and_name_the_point(
     monkeypatch.setattr(preflight, "evaluator_for", refusing)
     points = make_points(*((f"metrics.num_samples={number}",) for number in (8, 8, 9)))
     with pytest.raises(ConfigError, match="nothing was started; num_samples=9: no weights"):
-        preflight.check(points, ("metrics.num_samples",))
+        preflight.check_metrics(points, ("metrics.num_samples",))
     assert len(asked) == 2

@@ -11,11 +11,10 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from optuna.study import StudyDirection
 
 from ganexp.config.hydra_private import apply_overrides
-from ganexp.sweep import placed
 from ganexp.sweep.compose import Composer
-from ganexp.sweep.search.address import address_of, open_storage
-from ganexp.sweep.search.objectives import directions_of, objectives_of
-from ganexp.sweep.search.space import Space, check, space_of
+from ganexp.sweep.directory import directory_override
+from ganexp.sweep.search.space import Space, check, objectives_of, space_of
+from ganexp.sweep.search.study import address_of, open_storage
 from ganexp.types.errors import ConfigError
 
 FIXED = ("dataset.num_images=48",)
@@ -93,24 +92,25 @@ class TestCheck:
 class TestObjectives:
     def test_by_default_the_metrics_own(self, composer: Composer) -> None:
         config = check(composer, space())[0].config
-        assert objectives_of(config, None) == ["cfd"]
-        assert directions_of(config, ["cfd", "train_seconds", "recall"], None) == ["minimize", "minimize", "maximize"]
+        assert objectives_of(config, None, None) == {"cfd": "minimize"}
+        directions = {"cfd": "minimize", "train_seconds": "minimize", "recall": "maximize"}
+        assert objectives_of(config, list(directions), None) == directions
 
     def test_metrics_none_is_refused(self, composer: Composer) -> None:
         config = check(composer, space("metrics=none"))[0].config
         with pytest.raises(ConfigError, match="a search needs something to optimise"):
-            objectives_of(config, None)
+            objectives_of(config, None, None)
 
     @pytest.mark.parametrize("asked", [["cfdd"], [], ["cfd", "cfd"]])
     def test_what_no_metric_gives_is_refused(self, composer: Composer, asked: list[str]) -> None:
         with pytest.raises(ConfigError, match=r"hydra.sweeper.objectives: expected"):
-            objectives_of(check(composer, space())[0].config, asked)
+            objectives_of(check(composer, space())[0].config, asked, None)
 
     def test_a_direction_against_the_metrics_own_is_refused(self, composer: Composer) -> None:
         config = check(composer, space())[0].config
-        assert directions_of(config, ["cfd"], "minimize") == ["minimize"]
+        assert objectives_of(config, ["cfd"], "minimize") == {"cfd": "minimize"}
         with pytest.raises(ConfigError, match=r"hydra.sweeper.direction: expected minimize \(cfd: minimize\)"):
-            directions_of(config, ["cfd"], "maximize")
+            objectives_of(config, ["cfd"], "maximize")
 
 
 @pytest.mark.parametrize("name", ["a?b#c", "{x} %20 %j", "${x} \\${y} 'q' \"d\"", "é=, [/b]\\"])
@@ -120,7 +120,7 @@ def test_a_sweep_directory_of_any_name_holds_a_study_and_is_read_back(tmp_path: 
     address = address_of(OmegaConf.create({"storage": None, "study_name": None}), folder)
     open_storage(address).create_new_study([StudyDirection.MINIMIZE], "s")
     assert (folder / "study.db").stat().st_size > 0
-    override = OverridesParser.create().parse_override(placed(folder))
+    override = OverridesParser.create().parse_override(directory_override(folder))
     cfg = OmegaConf.create({"hydra": {"sweep": {"dir": None}}})
     apply_overrides([override], cfg)
     assert cfg.hydra.sweep.dir == str(folder)

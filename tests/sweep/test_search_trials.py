@@ -12,8 +12,8 @@ from optuna.trial import Trial, TrialState
 from sqlalchemy.exc import IntegrityError
 
 from ganexp.files.run_folder import RunFolder
-from ganexp.sweep.search.address import Address, address_of, hidden, make_pruner, make_sampler, open_storage, open_study
-from ganexp.sweep.search.judge import Judge
+from ganexp.sweep.search.samplers import make_pruner, make_sampler
+from ganexp.sweep.search.study import Address, Judge, address_of, hidden, open_storage, open_study
 from ganexp.sweep.search.trials import LAUNCHER, LAUNCHERS, Trials, counted
 from ganexp.types.endings import State
 from ganexp.types.errors import ConfigError
@@ -180,7 +180,7 @@ class TestAddress:
                 raise IntegrityError("CREATE TABLE studies", {}, Exception("key already exists"))
             return real(*given, **options)
 
-        monkeypatch.setattr("ganexp.sweep.search.address.CONNECT_AGAIN_SECONDS", 0.0)
+        monkeypatch.setattr("ganexp.sweep.search.study.CONNECT_AGAIN_SECONDS", 0.0)
         monkeypatch.setattr(optuna.storages, "RDBStorage", storage)
         open_storage(address(tmp_path))
         assert len(made) == losses + 1

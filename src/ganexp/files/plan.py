@@ -6,7 +6,7 @@ import json
 import random
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -58,8 +58,7 @@ class Request:
 
     Attributes:
         command: its overrides as typed.
-        time: UTC, ISO 8601, of the first time.
-        last_time: of the last time that it was given.
+        time, last_time: UTC, ISO 8601, of the first and the last time that it was given.
         run_ids: the runs it asked for.
         keys: every key that it overrode.
         git_revision: of the code, or None.
@@ -101,6 +100,14 @@ class Plan:
         shared = set.intersection(*(set(run.overrides) for run in self.runs.values())) if self.runs else set()
         return {run.run_id: short(text for text in run.overrides if text not in shared) for run in self.runs.values()}
 
+    def with_request(self, request: Request, runs: Iterable[PlannedRun]) -> Plan:
+        """The plan with one more request; runs that it has stay as they were first asked for."""
+        requests = {(old.command, old.run_ids): old for old in self.requests}
+        before = requests.get((request.command, request.run_ids), request)
+        requests[request.command, request.run_ids] = replace(request, time=before.time)
+        more = {run.run_id: run for run in runs if run.run_id not in self.runs}
+        return replace(self, requests=tuple(requests.values()), runs={**self.runs, **more})
+
 
 def short(overrides: Iterable[str]) -> str:
     """Overrides for the eye: the last part of each key is enough."""
@@ -134,91 +141,67 @@ def record(
     study: str | None = None,
     storage: str | None = None,
 ) -> Plan:
-    """Add a request to the plan of a sweep directory, whoever else does so at the same time.
+    """Add a request to the plan of a sweep directory, which is made where there is none; returns the whole plan.
 
-    The same command for the same runs again only changes the time it was last given.
-
-    Args:
-        sweep_dir: made where it does not exist.
-        request: what was asked.
-        runs: the runs of that request.
-        numerics_version: of this code.
-        study: name of the search that asks, or None.
-        storage: of that search, or None.
-
-    Returns:
-        The whole plan as it is now.
+    Several processes may do so at the same time. The same command for the same runs again only changes the time it was
+    last given.
 
     Raises:
         DirectoryError: the directory belongs to another study, storage or numerics version, or cannot be written.
     """
+    empty = Plan(numerics_version, study, storage)
     try:
         sweep_dir.mkdir(parents=True, exist_ok=True)
         refuse_links(*(sweep_dir / run.run_dir for run in runs))
         with held(sweep_dir / PLAN_LOCK, seconds=LOCK_SECONDS):
-            there = read(sweep_dir)
-            asked = Plan(numerics_version, study, storage)
-            check(sweep_dir, there, asked)
-            plan = _written(sweep_dir, there or asked, request, runs)
+            return _write(sweep_dir, check(sweep_dir, empty), request, runs)
     except Timeout:
         raise DirectoryError(f"{sweep_dir}: another launcher held its plan for {LOCK_SECONDS:.0f} s") from None
     except OSError as error:
         raise DirectoryError(f"{sweep_dir}: cannot be written ({error.strerror})") from None
-    return plan
 
 
-def _written(sweep_dir: Path, there: Plan, request: Request, runs: Sequence[PlannedRun]) -> Plan:
-    """`there` with one more request, as it stands on disk afterwards.
-
-    On a filesystem whose locks do not work another launcher may have written in between: then once more.
-    """
-    for attempt in range(WRITES):
-        plan = _merged(there, request, runs)
-        write_text(sweep_dir / FILE, json.dumps(_encode(plan), indent=1, allow_nan=False, default=str) + "\n")
-        found = read(sweep_dir)
-        if found is not None and all(run.run_id in found.runs for run in runs):
-            return found
-        there = found or there
-        time.sleep(random.uniform(0.0, 0.1) * (attempt + 1))
-    raise DirectoryError(f"{sweep_dir}: other launchers overwrote its plan {WRITES} times")
-
-
-def check(sweep_dir: Path, there: Plan | None, asked: Plan) -> None:
-    """Refuse a directory that belongs to something else.
+def check(sweep_dir: Path, empty: Plan) -> Plan:
+    """The plan of a sweep directory, or `empty` where there is none; refuses one that belongs to something else.
 
     Raises:
         DirectoryError: naming what differs.
     """
-    if there is None:
-        return
+    plan = read(sweep_dir) or empty
     for name in ("study", "storage", "numerics_version"):
-        old, new = getattr(there, name), getattr(asked, name)
+        old, new = getattr(plan, name), getattr(empty, name)
         if old != new:
             raise DirectoryError(
                 f"{sweep_dir}: holds a sweep of another {name.replace('_', ' ')}: expected {old!r}, got {new!r}; "
                 "choose another hydra.sweep.dir"
             )
+    return plan
 
 
-def _merged(plan: Plan, request: Request, runs: Iterable[PlannedRun]) -> Plan:
-    """`plan` with one more request; runs that it knows stay as they were first asked for."""
-    known = dict(plan.runs)
-    for run in runs:
-        known.setdefault(run.run_id, run)
-    requests = {(old.command, old.run_ids): old for old in plan.requests}
-    before = requests.get((request.command, request.run_ids))
-    requests[request.command, request.run_ids] = request if before is None else replace(request, time=before.time)
-    return replace(plan, requests=tuple(requests.values()), runs=known)
+def _write(sweep_dir: Path, plan: Plan, request: Request, runs: Sequence[PlannedRun]) -> Plan:
+    """Write a plan with one more request; returns it as it stands on disk afterwards.
+
+    On a filesystem whose locks do not work another launcher may have written in between: then once more.
+    """
+    for attempt in range(WRITES):
+        content = _encode(plan.with_request(request, runs))
+        write_text(sweep_dir / FILE, json.dumps(content, indent=1, allow_nan=False, default=str) + "\n")
+        written = read(sweep_dir)
+        if written is not None and all(run.run_id in written.runs for run in runs):
+            return written
+        plan = written or plan
+        time.sleep(random.uniform(0.0, 0.1) * (attempt + 1))
+    raise DirectoryError(f"{sweep_dir}: other launchers overwrote its plan {WRITES} times")
 
 
 def _encode(plan: Plan) -> dict[str, Any]:
     """As JSON: what all runs have in common stands once."""
     values = [run.values for run in plan.runs.values()]
     common = {key: value for key, value in (values[0] if values else {}).items() if _everywhere(key, value, values)}
-    runs = [
-        {**vars(run), "values": {key: value for key, value in run.values.items() if key not in common}}
-        for run in plan.runs.values()
-    ]
+    runs = []
+    for run in plan.runs.values():
+        own = {key: value for key, value in run.values.items() if key not in common}
+        runs.append({**{each.name: getattr(run, each.name) for each in fields(PlannedRun)}, "values": own})
     head = {name: getattr(plan, name) for name in ("numerics_version", "study", "storage")}
     return {"format": FORMAT, **head, "requests": [vars(r) for r in plan.requests], "common": common, "runs": runs}
 
@@ -230,13 +213,12 @@ def _everywhere(key: str, value: Any, all_values: Sequence[Mapping[str, Any]]) -
 def _parse(raw: Mapping[str, Any]) -> Plan:
     if raw["format"] != FORMAT:
         raise ValueError(f"format {raw['format']!r}")
-    requests = tuple(_frozen(Request, each) for each in raw["requests"])
-    runs = {}
-    for each in raw["runs"]:
-        run: PlannedRun = _frozen(PlannedRun, {**each, "values": {**raw["common"], **each["values"]}})
+    requests = tuple(_validated(Request, each) for each in raw["requests"])
+    runs = [_validated(PlannedRun, {**run, "values": {**raw["common"], **run["values"]}}) for run in raw["runs"]]
+    for run in runs:
         _check(run)
-        runs[run.run_id] = run
-    return Plan(int(raw["numerics_version"]), raw["study"], raw["storage"], requests, runs)
+    by_id = {run.run_id: run for run in runs}
+    return Plan(int(raw["numerics_version"]), raw["study"], raw["storage"], requests, by_id)
 
 
 def _check(run: PlannedRun) -> None:
@@ -250,6 +232,5 @@ def _check(run: PlannedRun) -> None:
         raise ValueError(f"seed: expected a whole number, got {run.values['seed']!r}")
 
 
-def _frozen(kind: type[Any], raw: Mapping[str, Any]) -> Any:
-    known = {key: raw[key] for key in kind.__dataclass_fields__ if key in raw}
-    return validator(kind).validate_python(known)
+def _validated(kind: type[Any], raw: Mapping[str, Any]) -> Any:
+    return validator(kind).validate_python({key: raw[key] for key in kind.__dataclass_fields__ if key in raw})

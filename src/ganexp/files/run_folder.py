@@ -102,6 +102,12 @@ class RunFolder:
         gone = written.state is State.RUNNING and holder_gone(self.path, written)
         return replace(written, state=State.STALE) if gone else written
 
+    @property
+    def state(self) -> State:
+        """The current state; PENDING where nothing has begun."""
+        current = self.current()
+        return current.state if current is not None else State.PENDING
+
     def rows(self) -> list[Row]:
         """The rows of metrics.csv; errors are those of `ganexp.files.record.read_metrics`."""
         return read_metrics(self.metrics_csv)

@@ -1,18 +1,22 @@
-"""`sweep.dry_run=true`: what a sweep would do, and how long that would take; nothing is started or written."""
+"""`sweep.dry_run=true`: what a sweep would do, and how long that would take; nothing is started or written.
+
+Times come from finished runs with the same dataset, model, threads and batches; where there is none, none is given.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from itertools import chain
+import heapq
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from itertools import chain, islice
 from pathlib import Path
+from typing import Any
 
-from ganexp.files.plan import short
 from ganexp.files.run_folder import RunFolder
-from ganexp.sweep import estimate
 from ganexp.sweep.conduct import Conductor
-from ganexp.sweep.jobs import by_trajectory
+from ganexp.sweep.jobs import Job, by_trajectory
 from ganexp.sweep.launchers.launcher import WorkersLauncher
-from ganexp.sweep.points import Point, telling
+from ganexp.sweep.points import Point
 from ganexp.types.endings import State
 from ganexp.types.terminal import count, duration, print_table, say
 
@@ -23,23 +27,28 @@ UNTOUCHED = {
     State.DIVERGED: "left alone (sweep.retry=failed tries again)",
     State.PRUNED: "left alone",
 }
-"""What is said of a run that no job would make."""
+"""The plan for a run that no job would make."""
+
+MOST_READ = 200
+"""Finished runs that are looked at, at most."""
+
+SAME = ("batch_size", "d_steps", "real_batch")
+"""Keys of the trainer that a run must share with a measured one to be as fast, besides dataset, model and threads."""
+
+
+Speeds = Mapping[tuple[Any, ...], Sequence[float]]
+"""What the pace of a run depends on -> real images drawn a second, over all of a run's time, of finished runs."""
 
 
 def show(conductor: Conductor, keys: Sequence[str]) -> None:
-    """Print a table of all runs that were asked for, and the estimated time.
-
-    Args:
-        conductor: of the sweep.
-        keys: those that tell runs apart.
-    """
+    """Print a table of all runs that were asked for, and the estimated time."""
     states = conductor.states()
     jobs = conductor.jobs(states)
-    workers, threads = crew(conductor, len(jobs))
-    speeds = estimate.measured(_measured_folders(conductor), threads)
+    workers, threads = _crew(conductor, len(jobs))
+    speeds = measured(_run_folders(conductor), threads)
     trajectories = by_trajectory(conductor.points)
     starts = [_start(conductor, job.point, trajectories[job.point.trajectory_id]) for job in jobs]
-    seconds = [estimate.seconds(job, speeds, start) for job, start in zip(jobs, starts, strict=True)]
+    seconds = [seconds_of(job, speeds, start) for job, start in zip(jobs, starts, strict=True)]
     plans = {
         point.run_id: _plan(number, point is job.point, cost)
         for number, (job, cost) in enumerate(zip(jobs, seconds, strict=True), 1)
@@ -47,18 +56,48 @@ def show(conductor: Conductor, keys: Sequence[str]) -> None:
     }
     rows = []
     for point in conductor.points:
-        current = states[point.run_id]
-        plan = plans.get(point.run_id, (UNTOUCHED.get(current, "waits for another process"), ""))
-        rows.append((point.name, short(telling(point.overrides, keys)), current.value, *plan))
+        state = states[point.run_id]
+        plan = plans.get(point.run_id, (UNTOUCHED.get(state, "waits for another process"), ""))
+        rows.append((point.run_dir, point.setting(keys), state.value, *plan))
     print_table(("run directory", "setting", "state", "plan", "time"), rows)
     missing = f"{count(len(plans), 'run')} of {len(conductor.points)} missing"
-    say(
-        f"{missing}, {count(len(jobs), 'job')}, {count(workers, 'worker')}: {_total(seconds, workers)}. "
-        "Nothing was started."
-    )
+    crew = f"{count(len(jobs), 'job')}, {count(workers, 'worker')}"
+    say(f"{missing}, {crew}: {_total(seconds, workers)}. Nothing was started.")
 
 
-def crew(conductor: Conductor, jobs: int) -> tuple[int, int]:
+def measured(folders: Iterable[Path], threads: int) -> Speeds:
+    """The pace of finished runs with so many threads; folders that hold no finished run are passed over."""
+    speeds: dict[tuple[Any, ...], list[float]] = {}
+    for folder in islice(folders, MOST_READ):
+        result, identity = RunFolder(folder).result(), RunFolder(folder).identity()
+        with suppress(KeyError, TypeError, ValueError, ZeroDivisionError):
+            if result is None or identity is None or result["read_off"] is not None:
+                continue
+            if result["provenance"]["threads"] == threads:
+                trainer = {f"trainer.{key}": identity["trainer"][key] for key in SAME}
+                model = {f"model.{key}": value for key, value in identity["model"].items()}
+                kind = _kind({**model, **trainer, "dataset": identity["dataset"]["name"]})
+                speed = float(result["images_seen"]) / float(result["total_seconds"])
+                speeds.setdefault(kind, []).append(speed)
+    return speeds
+
+
+def seconds_of(job: Job, speeds: Speeds, start: int = 0) -> float | None:
+    """How long a job takes that goes on after epoch `start`, or None where no run like it was measured."""
+    point = job.point
+    alike = speeds.get(_kind(point.values), ())
+    return (point.epochs - start) * point.images_per_epoch * len(alike) / sum(alike) if alike else None
+
+
+def total_seconds(durations: Sequence[float], workers: int) -> float:
+    """How long jobs take together, each given to the worker that is free first, in their order."""
+    free = [0.0] * max(1, workers)
+    for cost in durations:
+        heapq.heapreplace(free, free[0] + cost)
+    return max(free)
+
+
+def _crew(conductor: Conductor, jobs: int) -> tuple[int, int]:
     """How many jobs run at once, and how many threads each has; 1 and 1 for launchers that do not say."""
     if not isinstance(conductor.launcher, WorkersLauncher):
         return 1, 1
@@ -68,7 +107,7 @@ def crew(conductor: Conductor, jobs: int) -> tuple[int, int]:
 def _start(conductor: Conductor, longest: Point, trajectory: Sequence[Point]) -> int:
     """The epoch that a job can go on from: the furthest that its trajectory has got to."""
     runs = [point for point in trajectory if point.epochs <= longest.epochs]
-    statuses = (RunFolder(conductor.directory / point.name).status() for point in runs)
+    statuses = (RunFolder(conductor.directory / point.run_dir).status() for point in runs)
     return max((status.epoch for status in statuses if status is not None), default=0)
 
 
@@ -79,15 +118,21 @@ def _plan(number: int, longest: bool, seconds: float | None) -> tuple[str, str]:
 
 
 def _total(seconds: Sequence[float | None], workers: int) -> str:
-    known = [each for each in seconds if each is not None]
-    if len(known) < len(seconds):
+    estimates = [cost for cost in seconds if cost is not None]
+    if len(estimates) < len(seconds):
         return "time unknown, as no run like every one of them was measured here"
-    return f"about {duration(estimate.total_seconds(known, workers))}"
+    return f"about {duration(total_seconds(estimates, workers))}"
 
 
-def _measured_folders(conductor: Conductor) -> Iterator[Path]:
-    """Finished runs that may tell how fast runs are: of this sweep, of sweeps beside it, and single runs."""
-    here = conductor.directory
-    beside = (folder for folder in here.parent.glob("*/*/") if folder.parent != here)
-    folders = chain((here / point.name for point in conductor.points), beside, Path("outputs").glob("*/"))
-    return (folder for folder in folders if (folder / "result.json").exists())
+def _run_folders(conductor: Conductor) -> Iterator[Path]:
+    """Directories of finished runs: of this sweep, of sweeps beside it, and of single runs."""
+    sweep = conductor.directory
+    beside = (folder for folder in sweep.parent.glob("*/*/") if folder.parent != sweep)
+    folders = chain((sweep / point.run_dir for point in conductor.points), beside, Path("outputs").glob("*/"))
+    return (folder for folder in folders if RunFolder(folder).result_json.exists())
+
+
+def _kind(values: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What the pace of a run depends on, hashable."""
+    model = sorted((key, str(value)) for key, value in values.items() if key.startswith("model."))
+    return (values["dataset"], *model, *(values[f"trainer.{key}"] for key in SAME))

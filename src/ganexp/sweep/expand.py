@@ -30,14 +30,11 @@ class Axis:
 
 
 def axes(overrides: Sequence[Override], pairs: Sequence[Sequence[str]] = ()) -> list[Axis]:
-    """The dimensions of a grid.
+    """The dimensions of a grid: one for each group of pairs and for each other key, in the order of their first keys.
 
     Args:
         overrides: parsed; of several with one key the last counts.
         pairs: groups of swept keys that go in step instead of being crossed (`sweep.zip`).
-
-    Returns:
-        One axis for each group of pairs and for each other key, in the order of their first keys.
 
     Raises:
         ConfigError: a sweep that is no list of values, that has none, or pairs that cannot be made.
@@ -60,20 +57,17 @@ def check_size(grid: Sequence[Axis]) -> int:
     """
     count = math.prod(len(axis.steps) for axis in grid)
     if count > MOST_POINTS:
-        each = ", ".join(f"{' and '.join(axis.keys)} has {len(axis.steps):,}" for axis in grid if len(axis.steps) > 1)
-        raise ConfigError(f"expected a sweep of at most {MOST_POINTS:,} runs, got {count:,}: {each}")
+        sizes = ", ".join(f"{' and '.join(axis.keys)} has {len(axis.steps):,}" for axis in grid if len(axis.steps) > 1)
+        raise ConfigError(f"expected a sweep of at most {MOST_POINTS:,} runs, got {count:,}: {sizes}")
     return count
 
 
 def points(grid: Sequence[Axis]) -> Iterator[tuple[str, ...]]:
     """Every combination of steps, each as the override strings of one job in the order of the command line."""
+    places = [place for axis in grid for place in axis.places]
     for steps in itertools.product(*(axis.steps for axis in grid)):
-        placed = [
-            (place, text)
-            for axis, step in zip(grid, steps, strict=True)
-            for place, text in zip(axis.places, step, strict=True)
-        ]
-        yield tuple(text for _, text in sorted(placed))
+        texts = itertools.chain.from_iterable(steps)
+        yield tuple(text for _, text in sorted(zip(places, texts, strict=True)))
 
 
 def swept_keys(grid: Sequence[Axis]) -> tuple[str, ...]:
@@ -117,20 +111,17 @@ def _zipped(single: dict[str, Axis], keys: tuple[str, ...], number: int) -> dict
     where = f"sweep.zip[{number}]"
     if len(set(keys)) < 2 or len(set(keys)) < len(keys):
         raise ConfigError(f"{where}: expected two or more different keys, got {list(keys)}")
-    swept = [key for axis in single.values() if len(axis.steps) > 1 for key in axis.keys]
+    swept = swept_keys(list(single.values()))
     for key in keys:
         if key not in single or len(single[key].keys) > 1 or len(single[key].steps) < 2:
             raise ConfigError(
                 f"{where}: expected keys that this command sweeps and that stand in no other pair "
                 f"({', '.join(swept) or 'it sweeps none'}), got {key!r}.{suggested(key, swept)}"
             )
-    lengths = {key: len(single[key].steps) for key in keys}
-    if len(set(lengths.values())) > 1:
-        counts = ", ".join(f"{key} has {count}" for key, count in lengths.items())
+    if len({len(single[key].steps) for key in keys}) > 1:
+        counts = ", ".join(f"{key} has {len(single[key].steps)}" for key in keys)
         raise ConfigError(f"{where}: expected as many values for each key, got: {counts}")
-    steps = tuple(
-        tuple(text for step in rows for text in step) for rows in zip(*(single[key].steps for key in keys), strict=True)
-    )
-    joined = Axis(tuple(single[key].places[0] for key in keys), keys, steps)
+    rows = zip(*(single[key].steps for key in keys), strict=True)
+    steps = tuple(tuple(itertools.chain.from_iterable(row)) for row in rows)
     rest = {key: axis for key, axis in single.items() if key not in keys}
-    return {**rest, keys[0]: joined}
+    return {**rest, keys[0]: Axis(tuple(single[key].places[0] for key in keys), keys, steps)}

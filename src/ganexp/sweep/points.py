@@ -11,8 +11,10 @@ from typing import Any
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
+from ganexp.config.mistakes import composition_message
 from ganexp.config.run_config import RunConfig, from_plain
 from ganexp.config.run_spec import identify, load_dataset
+from ganexp.files.plan import PlannedRun, short
 from ganexp.sweep.compose import Composer
 from ganexp.trainer.compatible import check_together
 from ganexp.types.errors import ConfigError, DataError
@@ -30,38 +32,31 @@ NO_VALUES = ("sweep", "trust", "notes", "trainer.milestones")
 
 
 @dataclass(frozen=True)
-class Point:
-    """One run that was asked for.
+class Point(PlannedRun):
+    """One run that was asked for, and what a sweep must know to make it.
 
     Attributes:
-        overrides: as on a command line of its own.
-        run_id, trajectory_id: its identity.
-        name: name of its run directory.
-        epochs: passes over the data.
+        config: typed and validated.
         milestones: epochs whose generators the user wants kept.
         shareable: ends at an epoch, so a longer run of its trajectory passes it.
         images_per_epoch: real images drawn in an epoch; a reused batch counts once.
-        config: typed and validated.
-        values: dotted key -> resolved value, and group -> chosen option.
         own_code: sources of own code, as `sweep.own_code` takes them; "" where there is none.
     """
 
-    overrides: tuple[str, ...]
-    run_id: str
-    trajectory_id: str
-    name: str
-    epochs: int
+    config: RunConfig
     milestones: tuple[int, ...]
     shareable: bool
     images_per_epoch: int
-    config: RunConfig
-    values: Mapping[str, Any]
     own_code: str = ""
 
     @property
     def planned(self) -> list[str]:
         """Overrides by which its job knows what it was planned to be."""
         return [f"sweep.run_id='{self.run_id}'", *([f"sweep.own_code='{self.own_code}'"] if self.own_code else [])]
+
+    def setting(self, keys: Sequence[str]) -> str:
+        """The overrides of some keys, which are cut to their last part; "" where there are none of them."""
+        return short(telling(self.overrides, keys))
 
     @property
     def weight(self) -> float:
@@ -77,28 +72,23 @@ class Point:
 def all_points(composer: Composer, grid: Sequence[tuple[str, ...]], swept: Sequence[str]) -> list[Point]:
     """Compose, validate and identify every point.
 
-    Args:
-        composer: for the configurations.
-        grid: the overrides of each point.
-        swept: keys that differ between points, for naming one in an error.
-
     Returns:
         One point for each of `grid`; equal runs are still there as often as they were asked for.
 
     Raises:
         ConfigError, DataError: at least one point is not acceptable; says which and why.
     """
-    found: list[Point] = []
+    points: list[Point] = []
     problems: dict[str, tuple[Exception, list[int]]] = {}
     for number, overrides in enumerate(ticking(grid, "points composed")):
         try:
-            found.append(_point(*composer.plain(overrides), overrides))
+            points.append(_point(*composer.plain(overrides), overrides))
         except (ConfigError, DataError, HydraException, OmegaConfBaseException) as error:
             problems.setdefault(f"{error} {error.__cause__}", (error, []))[1].append(number)
     if problems:
         only_data = all(isinstance(error, DataError) for error, _ in problems.values())
-        raise (DataError if only_data else ConfigError)(_explain(_by_message(problems.values()), grid, swept))
-    return found
+        raise (DataError if only_data else ConfigError)(_explain(problems.values(), grid, swept))
+    return points
 
 
 def telling(overrides: Sequence[str], keys: Sequence[str]) -> list[str]:
@@ -113,16 +103,16 @@ def _point(plain: Mapping[str, Any], choices: Mapping[str, str | None], override
     trainer = config.trainer
     images = len(load_dataset(config.dataset).train)
     return Point(
-        overrides=overrides,
         run_id=identity.run_id,
         trajectory_id=identity.trajectory_id,
-        name=identity.name,
+        run_dir=identity.name,
         epochs=trainer.epochs,
+        overrides=overrides,
+        values=_values(plain, choices, config, identity.dataset_name),
+        config=config,
         milestones=tuple(trainer.milestones),
         shareable=trainer.max_steps is None and trainer.max_seconds is None,
         images_per_epoch=images * (trainer.d_steps if trainer.real_batch == "fresh" else 1),
-        config=config,
-        values=_values(plain, choices, config, identity.dataset_name),
     )
 
 
@@ -138,29 +128,19 @@ def _values(
     return {**chosen, **flat, "dataset": dataset_name, "lr": config.lr}
 
 
-def _by_message(problems: Iterable[tuple[Exception, Sequence[int]]]) -> dict[str, list[int]]:
-    """What the user is told -> the points that it is true of."""
+def _explain(
+    problems: Iterable[tuple[Exception, Sequence[int]]], grid: Sequence[tuple[str, ...]], swept: Sequence[str]
+) -> str:
+    """All errors, each with the points that it is true of."""
     grouped: dict[str, list[int]] = {}
     for error, numbers in islice(problems, WORDED_ERRORS):
-        grouped.setdefault(_message(error), []).extend(numbers)
-    return grouped
-
-
-def _message(error: Exception) -> str:
-    if isinstance(error, ConfigError | DataError):
-        return str(error)
-    from ganexp.config.mistakes import composition_message
-
-    return composition_message(error)
-
-
-def _explain(problems: Mapping[str, Sequence[int]], grid: Sequence[tuple[str, ...]], swept: Sequence[str]) -> str:
-    """All errors, each with its points."""
-    lines = []
-    for message, numbers in list(problems.items())[:SHOWN_ERRORS]:
-        many = "" if len(numbers) == 1 else f" and {len(numbers) - 1} more"
-        told = " ".join(telling(grid[numbers[0]], swept)) or "the only one"
-        lines.append(f"point {numbers[0] + 1} of {len(grid)} ({told}){many}: {message}")
-    if len(problems) > SHOWN_ERRORS:
-        lines.append(f"... and {len(problems) - SHOWN_ERRORS} other errors")
-    return "\n".join(["nothing was started;", *lines])
+        refused = isinstance(error, ConfigError | DataError)
+        grouped.setdefault(str(error) if refused else composition_message(error), []).extend(numbers)
+    lines = ["nothing was started;"]
+    for message, numbers in islice(grouped.items(), SHOWN_ERRORS):
+        more = "" if len(numbers) == 1 else f" and {len(numbers) - 1} more"
+        setting = " ".join(telling(grid[numbers[0]], swept)) or "the only one"
+        lines.append(f"point {numbers[0] + 1} of {len(grid)} ({setting}){more}: {message}")
+    if len(grouped) > SHOWN_ERRORS:
+        lines.append(f"... and {len(grouped) - SHOWN_ERRORS} other errors")
+    return "\n".join(lines)

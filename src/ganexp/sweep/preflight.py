@@ -1,42 +1,117 @@
-"""What can be refused before the first job starts although it takes more than the configuration to see it."""
+"""What is refused before the first job starts although it takes more than the configuration to see it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
 
-from ganexp.config.run_spec import load_dataset
-from ganexp.files.plan import short
-from ganexp.sweep.points import Point, telling
+from ganexp.config.own_code import check, check_planned, own_code
+from ganexp.config.run_spec import RunSpec, identify, load_dataset
+from ganexp.config.target import is_own
+from ganexp.files import plan
+from ganexp.files.code_record import CodeRecord, as_text
+from ganexp.files.hydra_folder import Texts
+from ganexp.sweep.points import Point
 from ganexp.trainer.build import evaluator_for
+from ganexp.trainer.rehearsal import rehearsed
 from ganexp.types.errors import ConfigError, Refused
 
+_REHEARSED: dict[str, CodeRecord] = {}
+"""Points of one kind, and of one source -> what the rehearsal of one of them noticed."""
 
-def check(points: Sequence[Point], keys: Sequence[str]) -> None:
+
+def check_metrics(points: Sequence[Point], keys: Sequence[str]) -> None:
     """Make ready what each distinct choice of metrics needs, on each dataset.
 
     What fails for another reason than being refused is left to the jobs, which record it.
 
-    Args:
-        points: runs that are missing.
-        keys: those that tell runs apart, for naming one in an error.
-
     Raises:
         ConfigError: a run is not acceptable; says which.
     """
-    seen: set[str] = set()
+    distinct: dict[str, Point] = {}
     for point in points:
         config = point.config
         chosen = (config.scores, config.metrics, config.trainer.device, config.conditional, config.dataset)
-        if repr(chosen) not in seen:
-            seen.add(repr(chosen))
-            _prepare(point, keys)
+        distinct.setdefault(repr(chosen), point)
+    for point in distinct.values():
+        try:
+            with _named(point, keys):
+                evaluator_for(point.config, load_dataset(point.config.dataset))
+        except ConfigError:
+            raise
+        except Exception:  # noqa: S110  (the job meets it again, and records it)
+            pass
 
 
-def _prepare(point: Point, keys: Sequence[str]) -> None:
+def check_own_code(
+    points: Sequence[Point], directory: Path, keys: Sequence[str], *, study: bool = False
+) -> list[Point]:
+    """Compare own code with that of the directory's runs, and rehearse it.
+
+    Args:
+        points: of a grid, or of a search.
+        directory: the sweep directory.
+        keys: those that tell runs apart, for naming one in an error.
+        study: all runs of the directory are trials of one search, and made by one code.
+
+    Returns:
+        The points as `with_own_code` gives them.
+
+    Raises:
+        ConfigError: a run of the directory was made with other code, or code cannot be repeated; says which.
+    """
+    if not any(point.config.has_own_code for point in points):
+        return list(points)
+    recorded = plan.read(directory)
+    beside: defaultdict[str, list[Path]] = defaultdict(list)
+    for run in recorded.runs.values() if recorded is not None else ():
+        beside["" if study else run.trajectory_id].append(directory / run.run_dir)
+    checked = []
+    for point in points:
+        code = own_code(point.config)
+        with _named(point, keys):
+            check_planned(point.config.sweep.own_code, code, point.config.changed_code)
+            for folder in beside["" if study else point.trajectory_id]:
+                check(folder, code, point.config, study=study)
+            checked.append(with_own_code(point, directory))
+    return checked
+
+
+def with_own_code(point: Point, directory: Path) -> Point:
+    """A point with its own code, if any, which is rehearsed once for all points alike.
+
+    One whose numbers could not be had again shares no training.
+
+    Raises:
+        ConfigError: its numbers could not be had again, and that is not allowed.
+    """
+    code = own_code(point.config)
+    if code is None:
+        return point
+    key = f"{_kind(point)} {as_text(code)}"
+    if key not in _REHEARSED:
+        config, texts = point.config, Texts("", "", "")
+        spec = RunSpec(config, load_dataset(config.dataset), identify(config), directory / point.run_dir, texts, True)
+        _REHEARSED[key], _ = rehearsed(spec, code)
+    code = _REHEARSED[key]
+    values = {**point.values, "own_code": code.setting}
+    return replace(point, shareable=point.shareable and not code.problems, own_code=as_text(code), values=values)
+
+
+def _kind(point: Point) -> str:
+    """What points have in common that are rehearsed once: own parts with their parameters, the others by name."""
+    trainer = point.config.trainer
+    parts = [part if is_own(part.path) else part.path for part in point.config.parts]
+    return repr([*parts, trainer.device, trainer.precision, trainer.d_steps])
+
+
+@contextmanager
+def _named(point: Point, keys: Sequence[str]) -> Iterator[None]:
+    """Inside, a refusal names the point."""
     try:
-        evaluator_for(point.config, load_dataset(point.config.dataset))
+        yield
     except Refused as error:
-        where = short(telling(point.overrides, keys)) or "the only point"
-        raise ConfigError(f"nothing was started; {where}: {error}") from None
-    except Exception:  # noqa: S110  (the job meets it again, and records it)
-        pass
+        raise ConfigError(f"nothing was started; {point.setting(keys) or 'the only point'}: {error}") from None

@@ -1,8 +1,9 @@
-"""How a sweep ends when it is told to: like Ctrl-C for SIGTERM and SIGHUP too, and with the right exit status."""
+"""How a sweep ends: by itself, or by Ctrl-C, SIGTERM or SIGHUP; in either case its end is written down and printed."""
 
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ from ganexp.trainer.signals import ignore_next, restore, stop_signals
 
 
 class Stop:
-    """How a sweep was told to stop."""
+    """The signal that stopped a sweep, if one did."""
 
     signal: int | None = None
 
@@ -44,11 +45,23 @@ def stopped_by() -> Iterator[Stop]:
         restore(before)
 
 
-def until_stopped(work: Callable[[], None]) -> int | None:
-    """Do `work`; the exit status that belongs to the signal which stopped it, or None where it came to its end."""
+def run_to_end(work: Callable[[], None], closing: Callable[..., bool]) -> None:
+    """Do `work`, and whatever happens call `closing`, which writes and prints how the sweep stands.
+
+    Args:
+        work: all of the sweep.
+        closing: takes whether the sweep was `interrupted`; returns whether all of its runs are well.
+
+    Raises:
+        SystemExit: 128 + n where signal n stopped the work; 1 where not all runs are well.
+    """
+    status = 0
     try:
         with stopped_by() as stop:
             work()
     except (KeyboardInterrupt, SystemExit) as error:
-        return stop.status(error)
-    return None
+        status = stop.status(error)
+    good = closing(interrupted=status != 0)
+    sys.stdout.flush()
+    if status or not good:
+        raise SystemExit(status or 1)

@@ -1,11 +1,11 @@
-"""The grid sweeper: validates every point, plans, launches what is missing, and tells how it ended."""
+"""The grid sweeper: validates every point, plans, launches what is missing, and prints how it ended."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
@@ -14,6 +14,10 @@ from ganexp.config.hydra_private import BasicSweeper, ConfigLoader, Override, Ov
 from ganexp.config.mistakes import check_hydra, known_launcher
 from ganexp.types.errors import ConfigError
 from ganexp.types.terminal import LONG_TABLE, say
+
+if TYPE_CHECKING:
+    from ganexp.sweep.compose import Composer
+    from ganexp.sweep.expand import Axis
 
 NOT_SWEPT = ("sweep", "trust")
 """Keys that are about the sweep as a whole."""
@@ -43,64 +47,49 @@ class GridSweeper(BasicSweeper):
             Refused: before anything was started or written.
             SystemExit: 1 where a run that was asked for is not COMPLETED; 130 or 143 where a signal stopped the sweep.
         """
-        from ganexp.sweep.expand import axes, check_size, points, swept_keys
+        from ganexp.sweep.compose import Composer
+        from ganexp.sweep.expand import axes, check_size
 
-        assert self.config is not None and self.hydra_context is not None and self.launcher is not None
+        assert self.config is not None and self.hydra_context is not None
         if self.max_batch_size is not None and self.max_batch_size < 1:
             raise ConfigError(f"hydra.sweeper.max_batch_size: expected at least 1 or null, got {self.max_batch_size}")
-        options = self.config.sweep
-        overrides = self._parse(arguments)
-        grid = axes(overrides, [list(keys) for keys in options.zip])
+        loader = self.hydra_context.config_loader
+        overrides = parse_overrides(loader, [*self._parse_config(), *arguments])
+        grid = axes(overrides, [list(keys) for keys in self.config.sweep.zip])
         directory = Path(str(self.config.hydra.sweep.dir))
         if check_size(grid) > LONG_TABLE:
             say(f"{directory}: {check_size(grid):,} points to compose")
+        return self._make(directory, overrides, grid, Composer(loader, self.config))
 
+    def _make(self, directory: Path, overrides: Sequence[Override], grid: Sequence[Axis], composer: Composer) -> Any:
+        """Make the runs of a grid; imports torch and pandas, which no refusal before waits for."""
         from ganexp.config.identity import NUMERICS_VERSION
         from ganexp.files import plan
-        from ganexp.sweep import dry_run, own, preflight, show
-        from ganexp.sweep.compose import Composer
+        from ganexp.sweep import dry_run, preflight, show, stopping
         from ganexp.sweep.conduct import Conductor
+        from ganexp.sweep.expand import points, swept_keys
         from ganexp.sweep.jobs import distinct
         from ganexp.sweep.points import all_points
 
-        keys = swept_keys(grid)
-        asked = all_points(Composer(self.hydra_context.config_loader, self.config), list(points(grid)), keys)
-        wanted = distinct(asked)
-        plan.check(directory, plan.read(directory), plan.Plan(NUMERICS_VERSION))
-        wanted = own.checked(wanted, directory, keys)
-        conductor = Conductor(directory, wanted, self.launcher, self.max_batch_size, retry=options.retry == "failed")
-        show.opening(directory, asked, wanted)
+        assert self.config is not None
+        options, keys = self.config.sweep, swept_keys(grid)
+        requested = all_points(composer, list(points(grid)), keys)
+        plan.check(directory, plan.Plan(NUMERICS_VERSION))
+        runs = preflight.check_own_code(distinct(requested), directory, keys)
+        conductor = Conductor(directory, runs, self.launcher, self.max_batch_size, retry=options.retry == "failed")
+        show.opening(directory, requested, runs)
         if options.dry_run:
             dry_run.show(conductor, keys)
             return []
-        preflight.check([point for job in conductor.jobs(conductor.states()) for point in job.points], keys)
-        conductor.record(self.config, list(dict.fromkeys(override.key_or_group for override in overrides)))
+        preflight.check_metrics([point for job in conductor.jobs(conductor.states()) for point in job.points], keys)
+        conductor.record(self.config, overrides)
         show.follow(conductor, keys)
-        return self._conduct(conductor, keys, report=bool(options.report))
-
-    def _conduct(self, conductor: Any, keys: Sequence[str], *, report: bool) -> list[Any]:
-        """Launch, and whatever happens write the summary and say how it stands."""
-        from ganexp.sweep import show
-        from ganexp.sweep.stopping import until_stopped
-
-        signal = until_stopped(conductor.conduct)
-        complete = show.closing(conductor, keys, interrupted=signal is not None, report=report)
-        sys.stdout.flush()
-        if signal is not None:
-            raise SystemExit(signal)
-        if not complete:
-            raise SystemExit(1)
-        results: list[Any] = conductor.results
-        return results
-
-    def _parse(self, arguments: Sequence[str]) -> list[Override]:
-        """`hydra.sweeper.params` and the command line, which counts where both name a key."""
-        assert self.hydra_context is not None
-        return parse_overrides(self.hydra_context.config_loader, [*self._parse_config(), *arguments])
+        stopping.run_to_end(conductor.conduct, partial(show.closing, conductor, keys, report=bool(options.report)))
+        return conductor.results
 
 
 def parse_overrides(loader: ConfigLoader, texts: Sequence[str]) -> list[Override]:
-    """The overrides of a sweep.
+    """The overrides of a sweep: of several with one key the last counts.
 
     Raises:
         ConfigError: one sweeps a key that is about the sweep as a whole.

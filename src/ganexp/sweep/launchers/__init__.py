@@ -1,1 +1,1 @@
-"""Where the jobs of a sweep run: processes of this machine, SLURM, Ray."""
+"""Launchers: `launcher` for this machine (its processes are `workers`), `slurm` and `ray_cluster` beyond it."""

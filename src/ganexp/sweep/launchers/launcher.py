@@ -1,13 +1,15 @@
-"""The launcher of sweeps on one machine: single-threaded processes, one for each core, or one for each GPU."""
+"""The launcher of sweeps on one machine, single-threaded processes for its cores or GPUs; what all launchers share."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
+from hydra_plugins.hydra_joblib_launcher.config import JobLibLauncherConf
 from hydra_plugins.hydra_joblib_launcher.joblib_launcher import JoblibLauncher
 
 from ganexp.config.hydra_private import (
@@ -18,7 +20,6 @@ from ganexp.config.hydra_private import (
     execute_joblib_job,
     setup_globals,
 )
-from ganexp.sweep.conf import WorkersConf
 from ganexp.sweep.launchers.workers import LATER, Workers
 from ganexp.types.errors import ConfigError
 
@@ -27,8 +28,48 @@ MOST_THREADS = 256
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
+Answers = Generator[tuple[int, JobReturn], None, None]
+"""The number of a job (0, 1, ... as they came) and how it ended, in the order they end."""
 
-class WorkersLauncher(JoblibLauncher):  # type: ignore[misc]
+
+class Streaming:
+    """A launcher that answers for each job as it ends; a base class that stands before Hydra's.
+
+    Attributes:
+        relaunches: whether a run whose process is lost goes on in another job, from its checkpoint.
+    """
+
+    relaunches = False
+    config: Any
+    hydra_context: Any
+
+    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
+        """Run the jobs of one batch; as Hydra calls it."""
+        return [done for _, done in sorted(self.batch(job_overrides, initial_job_idx), key=itemgetter(0))]
+
+    def batch(self, job_overrides: Sequence[Sequence[str]], first: int) -> Answers:
+        """Run the jobs of one batch; a job that fails, or whose process dies, is a JobReturn that says so."""
+        return self.stream(iter(job_overrides), len(job_overrides), first)
+
+    def stream(self, jobs: Iterator[Any], most: int, first: int = 0) -> Answers:
+        """Run jobs; the next one is asked for only when there is room for it.
+
+        Args:
+            jobs: the overrides of each, or `workers.LATER` where there is none now but may be one again.
+            most: jobs at once, at most.
+            first: number of the first job, as Hydra counts them.
+        """
+        raise NotImplementedError
+
+    def begin(self) -> None:
+        """What each launcher of Hydra's does first."""
+        setup_globals()
+        hydra = self.config.hydra
+        configure_log(hydra.hydra_logging, hydra.verbose, execution_whitelist=self.hydra_context.execution_whitelist)
+        Path(str(hydra.sweep.dir)).mkdir(parents=True, exist_ok=True)
+
+
+class WorkersLauncher(Streaming, JoblibLauncher):  # type: ignore[misc]
     """`hydra/launcher=joblib`: as Hydra's own, but a worker that is killed takes only its own job with it.
 
     joblib gives up a whole batch when one of its processes dies, so the processes are ganexp's (`Workers`); what a
@@ -38,14 +79,11 @@ class WorkersLauncher(JoblibLauncher):  # type: ignore[misc]
         n_jobs: processes at once; -1: as many as cores (divided by threads) or GPUs there are.
         inner_max_num_threads: threads of each process; null: trainer.threads, or one.
         joblib: the plugin's other keys, which have no meaning here and must be left alone.
-
-    Attributes:
-        on_done: called with the index of a job in its batch, and what became of it, as soon as it ends.
     """
 
     def __init__(self, n_jobs: int = -1, inner_max_num_threads: int | None = None, **joblib: Any) -> None:
         super().__init__(n_jobs=n_jobs, inner_max_num_threads=inner_max_num_threads, **joblib)
-        defaults = WorkersConf()
+        defaults = JobLibLauncherConf()
         for key, value in joblib.items():
             if value != getattr(defaults, key, None):
                 raise ConfigError(
@@ -59,12 +97,10 @@ class WorkersLauncher(JoblibLauncher):  # type: ignore[misc]
                 f"hydra.launcher.inner_max_num_threads: expected 1 to {MOST_THREADS} or null, "
                 f"got {inner_max_num_threads}"
             )
-        self.on_done: Callable[[int, JobReturn], None] | None = None
 
     @property
     def threads(self) -> int:
         """Threads of each process."""
-        assert self.config is not None
         return int(self.joblib["inner_max_num_threads"] or self.config.trainer.threads or 1)
 
     def at_once(self) -> int:
@@ -73,57 +109,27 @@ class WorkersLauncher(JoblibLauncher):  # type: ignore[misc]
 
     def environments(self, jobs: int) -> list[dict[str, str]]:
         """The environment of each process, no more of them than jobs."""
-        assert self.config is not None
-        asked, device = int(self.joblib["n_jobs"]), str(self.config.trainer.device)
-        count = asked if asked > 0 else len(visible_gpus(device)) or max(1, cores() // self.threads)
+        requested, device = int(self.joblib["n_jobs"]), str(self.config.trainer.device)
+        count = requested if requested > 0 else len(visible_gpus(device)) or max(1, cores() // self.threads)
         return environments(min(count, max(1, jobs)), self.threads, device)
 
-    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-        """Run the jobs of one batch; a job that fails, or whose process dies, is a JobReturn that says so."""
-        return collected(self, job_overrides, initial_job_idx)
-
-    def stream(self, jobs: Iterator[Any], most: int, first: int = 0) -> Generator[tuple[int, JobReturn], None, None]:
-        """Run jobs; the next one is asked for only when a process is free for it.
-
-        Args:
-            jobs: the overrides of each, or `workers.LATER` where there is none now but may be one again.
-            most: processes, at most.
-            first: number of the first job, as Hydra counts them.
-
-        Yields:
-            The number of a job (0, 1, ... as they came) and what became of it, in the order they end.
-        """
-        setup_globals()
-        assert self.config is not None and self.hydra_context is not None and self.task_function is not None
-        configure_log(
-            self.config.hydra.hydra_logging,
-            self.config.hydra.verbose,
-            execution_whitelist=self.hydra_context.execution_whitelist,
-        )
-        Path(str(self.config.hydra.sweep.dir)).mkdir(parents=True, exist_ok=True)
+    def stream(self, jobs: Iterator[Any], most: int, first: int = 0) -> Answers:
+        """Run jobs, each as soon as a process is free for it; see `Streaming`."""
+        self.begin()
         call = _Call(self.hydra_context, self.config, self.task_function, Singleton.get_state())
-        workers = Workers(call, self.environments(most))
-        given: list[Sequence[str]] = []
-        with closing(workers.run(_numbered(jobs, first, given))) as answers:
+        handed_out: list[Sequence[str]] = []
+
+        def tasks() -> Iterator[Any]:
+            for overrides in jobs:
+                if overrides is LATER:
+                    yield LATER
+                else:
+                    handed_out.append(list(overrides))
+                    yield first + len(handed_out) - 1, handed_out[-1]
+
+        with closing(Workers(call, self.environments(most)).run(tasks())) as answers:
             for number, answer in answers:
-                yield number, as_return(answer, given[number])
-
-
-def collected(launcher: Any, job_overrides: Sequence[Sequence[str]], first: int) -> Sequence[JobReturn]:
-    """What became of each job of one batch, in the order given; `launcher.on_done` is told of each as it ends.
-
-    Args:
-        launcher: has `stream` and `on_done`, as `WorkersLauncher` does.
-        job_overrides: of each job.
-        first: number of the first job, as Hydra counts them.
-    """
-    results: dict[int, JobReturn] = {}
-    with closing(launcher.stream(iter(job_overrides), len(job_overrides), first)) as answers:
-        for number, done in answers:
-            results[number] = done
-            if launcher.on_done is not None:
-                launcher.on_done(number, done)
-    return [results[number] for number in range(len(job_overrides))]
+                yield number, as_return(answer, handed_out[number])
 
 
 class _Call:
@@ -135,7 +141,7 @@ class _Call:
     def __call__(self, index: int, overrides: Sequence[str]) -> JobReturn:
         context, config, task_function, singletons = self.shared
         try:
-            done: JobReturn = execute_joblib_job(
+            return execute_joblib_job(
                 idx=index,
                 overrides=overrides,
                 hydra_context=context,
@@ -148,21 +154,14 @@ class _Call:
         except (SystemExit, KeyboardInterrupt) as error:
             # Hydra hangs a JobReturn on the exception which holds the exception: pickling that does not end.
             raise type(error)(*error.args) from None
-        return done
 
 
 def environments(count: int, threads: int, device: str) -> list[dict[str, str]]:
-    """Variables for `count` processes that share a machine: threads of each, and its GPU where there are some.
-
-    Args:
-        count: processes.
-        threads: of each.
-        device: `trainer.device`.
-    """
+    """Variables for `count` processes that share a machine: threads of each, and its GPU where there are some."""
     gpus = visible_gpus(device)
     limits = dict.fromkeys(THREAD_VARIABLES, str(threads))
-    given = [{"CUDA_VISIBLE_DEVICES": gpus[number % len(gpus)]} if gpus else {} for number in range(count)]
-    return [{**limits, **gpu} for gpu in given]
+    shares = [{"CUDA_VISIBLE_DEVICES": gpus[number % len(gpus)]} if gpus else {} for number in range(count)]
+    return [{**limits, **gpu} for gpu in shares]
 
 
 def cores() -> int:
@@ -187,18 +186,8 @@ def visible_gpus(device: str) -> list[str]:
     return named[:count] if named else [str(number) for number in range(count)]
 
 
-def _numbered(jobs: Iterator[Any], first: int, given: list[Sequence[str]]) -> Iterator[Any]:
-    """The arguments of each call; what was given out is noted in `given`."""
-    for overrides in jobs:
-        if overrides is LATER:
-            yield LATER
-            continue
-        given.append(list(overrides))
-        yield first + len(given) - 1, given[-1]
-
-
 def as_return(answer: object, overrides: Sequence[str]) -> JobReturn:
-    """What a job gave as a JobReturn: itself, or a failure that holds what went wrong."""
+    """A job's answer as a JobReturn: itself, or a failure that holds the exception."""
     if isinstance(answer, JobReturn):
         return answer
     failed = JobReturn(overrides=list(overrides), status=JobStatus.FAILED)

@@ -12,7 +12,7 @@ import re
 import secrets
 import subprocess
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,7 +22,7 @@ from hydra_plugins.hydra_submitit_launcher.submitit_launcher import BaseSubmitit
 
 from ganexp.config.hydra_private import JobReturn, Singleton, setup_globals
 from ganexp.files.foreign import refuse_links
-from ganexp.sweep.launchers.launcher import as_return, cores, environments
+from ganexp.sweep.launchers.launcher import Answers, Streaming, as_return, cores, environments
 from ganexp.sweep.launchers.workers import Feed, WorkerDied, Workers
 from ganexp.types.errors import ConfigError
 
@@ -41,18 +41,14 @@ SHARED_KEYS = (
 """Keys that submitit has for all of its executors; the others belong to one of them."""
 
 
-class Run:
-    """A run, as the plugin makes it; what all jobs of a launcher share.
-
-    Args:
-        launcher: knows the configuration and what a run is.
-    """
+class Call:
+    """What the plugin does for one run; all jobs of a launcher share it."""
 
     def __init__(self, launcher: SubmititStream) -> None:
         self.launcher, self.singletons = launcher, Singleton.get_state()
 
     def __call__(self, number: int, overrides: Sequence[str]) -> JobReturn:
-        """Make it."""
+        """Make the run."""
         done: JobReturn = BaseSubmititLauncher.__call__(
             self.launcher, list(overrides), "hydra.sweep.dir", number, f"job_id_for_{number}", self.singletons
         )
@@ -63,7 +59,7 @@ class Allocation:
     """What one submitted job does: one run, or several side by side.
 
     Args:
-        shared: file with the `Run` of all jobs.
+        shared: file with the `Call` of all jobs.
         jobs: (number, overrides) of each run.
     """
 
@@ -74,20 +70,19 @@ class Allocation:
         """Make them; a run that fails, or whose process dies, is a JobReturn that says so."""
         from submitit.core.utils import pickle_load
 
-        run: Run = pickle_load(self.shared)
+        call: Call = pickle_load(self.shared)
         if len(self.jobs) == 1:
-            return [run(*self.jobs[0])]
-        Singleton.set_state(run.singletons)
+            return [call(*self.jobs[0])]
+        Singleton.set_state(call.singletons)
         setup_globals()
-        threads, asked = run.launcher.threads, os.environ.get("SLURM_CPUS_PER_TASK")
-        count = max(1, (int(asked) if asked else cores()) // threads)
-        assert run.launcher.config is not None
-        where = environments(min(count, len(self.jobs)), threads, str(run.launcher.config.trainer.device))
-        found: dict[int, JobReturn] = {}
-        with closing(Workers(run, where).run(iter(self.jobs))) as answers:
+        threads = call.launcher.threads
+        count = max(1, int(os.environ.get("SLURM_CPUS_PER_TASK") or cores()) // threads)
+        crew = environments(min(count, len(self.jobs)), threads, str(call.launcher.config.trainer.device))
+        results: dict[int, JobReturn] = {}
+        with closing(Workers(call, crew).run(iter(self.jobs))) as answers:
             for number, answer in answers:
-                found[number] = as_return(answer, self.jobs[number][1])
-        return [found[number] for number in range(len(self.jobs))]
+                results[number] = as_return(answer, self.jobs[number][1])
+        return [results[number] for number in range(len(self.jobs))]
 
     def checkpoint(self) -> Any:
         """For submitit, when the job is about to lose its node: the same again, which goes on from the checkpoints."""
@@ -96,13 +91,8 @@ class Allocation:
         return DelayedSubmission(self)
 
 
-class SubmititStream(BaseSubmititLauncher):  # type: ignore[misc]
-    """What both launchers share.
-
-    Attributes:
-        on_done: called with the index of a job in its batch, and what became of it, as soon as it ends.
-        relaunches: a run whose process is lost goes on in another job, from its checkpoint.
-    """
+class SubmititStream(Streaming, BaseSubmititLauncher):  # type: ignore[misc]
+    """What both launchers share."""
 
     relaunches = True
 
@@ -111,47 +101,34 @@ class SubmititStream(BaseSubmititLauncher):  # type: ignore[misc]
         if runs_per_job < 1:
             raise ConfigError(f"hydra.launcher.runs_per_job: expected at least 1, got {runs_per_job}")
         self.runs_per_job = runs_per_job
-        self.on_done: Callable[[int, JobReturn], None] | None = None
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "on_done": None}  # which holds the whole sweep
 
     @property
     def threads(self) -> int:
         """Threads of each run."""
-        assert self.config is not None
         return int(self.config.trainer.threads or 1)
 
-    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
+    def batch(self, job_overrides: Sequence[Sequence[str]], first: int) -> Answers:
         """Run the jobs of one batch, in arrays no longer than the cluster allows.
 
         The next array is submitted when fewer jobs of the ones before are left than may run at once.
         """
-        numbered = [(initial_job_idx + index, overrides) for index, overrides in enumerate(job_overrides)]
+        numbered = [(first + index, overrides) for index, overrides in enumerate(job_overrides)]
         size = self.runs_per_job
         executor, shared = self._executor()
         units = [Allocation(shared, numbered[start : start + size]) for start in range(0, len(numbered), size)]
         submitted, jobs = 0, dict[int, Any]()
         longest, most = self._longest_array() or len(units), self.at_once()
-        results: dict[int, JobReturn] = {}
         while jobs or submitted < len(units):
             if submitted < len(units) and len(jobs) < most:
                 array = units[submitted : submitted + longest]
                 jobs |= enumerate(executor.map_array(Allocation.__call__, array), submitted)
                 submitted += len(array)
             for place in self._ended(jobs):
-                for index, done in enumerate(self._answer(jobs.pop(place), units[place]), place * size):
-                    results[index] = done
-                    if self.on_done is not None:
-                        self.on_done(index, done)
+                yield from enumerate(self._answer(jobs.pop(place), units[place]), place * size)
             time.sleep(POLL_SECONDS if jobs else 0.0)
-        return [results[index] for index in range(len(numbered))]
 
-    def stream(self, jobs: Iterator[Any], most: int, first: int = 0) -> Generator[tuple[int, JobReturn], None, None]:
-        """Run jobs, `most` of them submitted at once; the next one is asked for when one has ended.
-
-        As `ganexp.sweep.launchers.launcher.WorkersLauncher.stream`; each is a job of its own.
-        """
+    def stream(self, jobs: Iterator[Any], most: int, first: int = 0) -> Answers:
+        """Run jobs, `most` of them submitted at once, each on its own; see `Streaming`."""
         executor, shared = self._executor()
         running, units, feed = dict[int, Any](), list[Allocation](), Feed(jobs)
         while True:
@@ -165,7 +142,7 @@ class SubmititStream(BaseSubmititLauncher):  # type: ignore[misc]
                 yield number, self._answer(running.pop(number), units[number])[0]
 
     def at_once(self) -> int:
-        """How many jobs the launcher would run at once, as far as it knows."""
+        """How many jobs it runs at once, as far as it knows."""
         return int(self.params.get("array_parallelism") or cores())
 
     def _executor(self) -> tuple[Any, Path]:
@@ -176,7 +153,7 @@ class SubmititStream(BaseSubmititLauncher):  # type: ignore[misc]
         folder = self._folder()
         folder.parent.mkdir(parents=True)
         shared = folder.parent / "shared.pkl"
-        cloudpickle_dump(Run(self), shared)
+        cloudpickle_dump(Call(self), shared)
         own = {f"{self._EXECUTOR}_{key}": value for key, value in self.params.items() if key in EXECUTOR_KEYS}
         executor = submitit.AutoExecutor(folder=folder, cluster=self._EXECUTOR, **own)
         rest = {key: value for key, value in self.params.items() if key not in OWN_KEYS}
@@ -200,15 +177,15 @@ class SubmititStream(BaseSubmititLauncher):  # type: ignore[misc]
         return [number for number, job in jobs.items() if job.done()]
 
     def _answer(self, job: Any, unit: Allocation) -> list[JobReturn]:
-        """What became of a job's runs."""
+        """How the runs of a job ended."""
         try:
             if not job.paths.result_pickle.exists():
                 raise WorkerDied(f"job {job.job_id} ended without an answer; see {job.paths.stderr}")
-            found: list[JobReturn] = job.results()[0]
+            results: list[JobReturn] = job.results()[0]
         except Exception as error:
             lost = error if isinstance(error, WorkerDied) else WorkerDied(f"job {job.job_id}: {_last_line(error)}")
             return [as_return(lost, overrides) for _, overrides in unit.jobs]
-        return found
+        return results
 
 
 class LocalStream(SubmititStream, LocalLauncher):  # type: ignore[misc]
@@ -224,46 +201,38 @@ class SlurmStream(SubmititStream, SlurmLauncher):  # type: ignore[misc]
 
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
-        self._left: dict[str, float] = {}
+        self._gone_since: dict[str, float] = {}
 
     def _longest_array(self) -> int | None:
-        told = subprocess.run(
-            ["scontrol", "show", "config"], capture_output=True, encoding="utf-8", errors="replace"
-        ).stdout
-        found = re.search(r"^MaxArraySize\s*=\s*(\d+)", told, re.MULTILINE)
-        return max(1, int(found.group(1)) - 1) if found else None
+        size = re.search(r"^MaxArraySize\s*=\s*(\d+)", _output("scontrol", "show", "config") or "", re.MULTILINE)
+        return max(1, int(size[1]) - 1) if size else None
 
     def _ended(self, jobs: dict[int, Any]) -> list[int]:
-        queued = _queued({job.job_id.partition("_")[0] for job in jobs.values()})
+        queued = _queued()
+        if queued is None:  # the controller does not answer: nothing has left the queue as far as anyone knows
+            self._gone_since.clear()
+            return []
         for job in jobs.values():
             if job.job_id in queued:
-                self._left.pop(job.job_id, None)
+                self._gone_since.pop(job.job_id, None)
         return [number for number, job in jobs.items() if job.job_id not in queued and self._settled(job)]
 
     def _settled(self, job: Any) -> bool:
         """Whether the answer of a job that has left the queue is there, or has been waited for long enough."""
-        left = self._left.setdefault(job.job_id, time.monotonic())
-        return bool(job.paths.result_pickle.exists()) or time.monotonic() - left > LINGER_SECONDS
+        since = self._gone_since.setdefault(job.job_id, time.monotonic())
+        return bool(job.paths.result_pickle.exists()) or time.monotonic() - since > LINGER_SECONDS
 
 
-def _queued(arrays: set[str]) -> set[str]:
-    """Ids of the tasks of some job arrays (or jobs) that wait, run, or wait again."""
-    told = subprocess.run(
-        ["squeue", "--noheader", "--array", "--format=%i", "--me"],
-        capture_output=True,
-        encoding="utf-8",
-        errors="replace",
-    )
-    if told.returncode:
-        return _Everything()
-    return {line.strip() for line in told.stdout.splitlines() if line.strip().partition("_")[0] in arrays}
+def _queued() -> set[str] | None:
+    """Ids of the user's jobs, or tasks of job arrays, that wait, run, or wait again; None: no answer."""
+    lines = _output("squeue", "--noheader", "--array", "--format=%i", "--me")
+    return None if lines is None else {line.strip() for line in lines.splitlines()}
 
 
-class _Everything(set[str]):
-    """Where the controller does not answer, nothing has left the queue as far as anyone knows."""
-
-    def __contains__(self, item: object) -> bool:
-        return True
+def _output(*command: str) -> str | None:
+    """What a command prints, or None where it fails."""
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace")
+    return None if done.returncode else done.stdout
 
 
 def _last_line(error: Exception) -> str:

@@ -27,12 +27,18 @@ GRACE_SECONDS = 60.0
 WATCH_SECONDS = 1.0
 """A worker looks this often whether its launcher is still there."""
 
-
 LATER: Final = object()
 """In place of a task: there is none now, but may be one again."""
 
 LATER_SECONDS = 1.0
 """After that, the next one is asked for again, even where no worker has anything to say."""
+
+_HANDED_OVER: Final = object()
+"""In place of an answer: the task has only now been handed over."""
+
+
+class WorkerDied(Exception):
+    """A worker process ended in the middle of its task."""
 
 
 class Feed:
@@ -61,10 +67,6 @@ class Feed:
             yield task
 
 
-class WorkerDied(Exception):
-    """A worker process ended in the middle of its task."""
-
-
 @dataclass
 class _Slot:
     """Room for one worker.
@@ -81,10 +83,6 @@ class _Slot:
     connection: Connection | None = None
     task: int | None = None
     waiting: bytes | None = None
-
-
-_HANDED_OVER: Final = object()
-"""In place of an answer: the task has only now been handed over."""
 
 
 class Workers:
@@ -153,8 +151,8 @@ class Workers:
     def _ready(self, seconds: float | None) -> list[_Slot]:
         """The slots whose worker says something, or is gone; waits for one, `seconds` at most."""
         busy = {slot.connection: slot for slot in self._slots if slot.task is not None}
-        found = wait([connection for connection in busy if connection is not None], seconds)
-        return [busy[connection] for connection in found if isinstance(connection, Connection)]
+        ready = wait([connection for connection in busy if connection is not None], seconds)
+        return [busy[connection] for connection in ready if isinstance(connection, Connection)]
 
     def _take(self, slot: _Slot) -> Any:
         """What a slot that is ready has to say; a new process says that it listens, and is given its task."""
@@ -171,7 +169,7 @@ class Workers:
         return _HANDED_OVER
 
     def _discard(self, slot: _Slot) -> str:
-        """Make room for another process; tells how the present one ended."""
+        """Make room for another process; returns how the present one ended, in words."""
         process, connection = slot.process, slot.connection
         slot.process = slot.connection = slot.waiting = None
         if connection is not None:
@@ -182,9 +180,9 @@ class Workers:
         if process.exitcode is None:
             process.kill()
             process.join()
-        told = _ending(process.exitcode or 0)
+        words = _ending(process.exitcode or 0)
         process.close()
-        return told
+        return words
 
     def _stop(self) -> None:
         """Idle workers end at once, busy ones are asked to; whoever does not within the grace period is killed."""

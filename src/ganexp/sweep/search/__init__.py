@@ -1,1 +1,6 @@
-"""Searches: Optuna chooses the points of a sweep, one whenever a worker is free, and prunes what does not promise."""
+"""Searches: points that a sampler of Optuna's proposes, until a study has as many trials as it is to have.
+
+`sweeper` reads the command line, `space` says what is searched and for what, `samplers` propose points,
+`study` stores them, `trials` counts and `conduct` makes them, `show` prints how they end. `optuna_private` holds what
+Optuna does not promise to keep.
+"""

@@ -58,12 +58,7 @@ def distribution_of(override: Override) -> Any:
 
 
 class Drawing:
-    """Draws the parameters of trials as the Optuna plugin does.
-
-    Args:
-        config: the configuration that the search was started with.
-        custom_search_space: `hydra.sweeper.custom_search_space`.
-    """
+    """Draws the parameters of trials as the Optuna plugin does."""
 
     def __init__(self, config: Any, custom_search_space: str | None) -> None:
         unused = dict.fromkeys(("sampler", "direction", "storage", "study_name", "params"))

@@ -1,10 +1,9 @@
-"""What a user of a search sees on the terminal, and the files that tell of its trials."""
+"""What a user of a search sees on the terminal."""
 
 from __future__ import annotations
 
-import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,22 +13,19 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from ganexp.files import owned
 from ganexp.files.plan import short
 from ganexp.report.summary import FILE, write_summary
-from ganexp.sweep.search import journal
-from ganexp.sweep.search.address import Address
 from ganexp.sweep.search.conduct import Search
 from ganexp.sweep.search.space import Space
-from ganexp.sweep.search.trials import REASON, RUN_DIR
-from ganexp.sweep.show import FAILURES, TABLE_ROWS, refresh_report
+from ganexp.sweep.search.study import Address, Direction
+from ganexp.sweep.search.trials import REASON, RUN_DIR, Journal
+from ganexp.sweep.show import FAILURES, TABLE_ROWS, Watch, how_to_go_on, refresh_report
 from ganexp.types.endings import State
-from ganexp.types.terminal import count, duration, last_line, print_table, say
+from ganexp.types.terminal import count, last_line, print_table, say
 
 
-def opening(
-    directory: Path, address: Address, space: Space, options: Any, objectives: Sequence[str], directions: Sequence[str]
-) -> None:
+def opening(directory: Path, address: Address, space: Space, options: Any, objectives: Mapping[str, Direction]) -> None:
     """Before anything starts: what is searched for, where, and in which space."""
     sampler, pruner = (str(node.get("_target_")).rpartition(".")[2] for node in (options.sampler, options.pruner))
-    goal = " and ".join(f"{direction} {name}" for name, direction in zip(objectives, directions, strict=True))
+    goal = " and ".join(f"{direction} {name}" for name, direction in objectives.items())
     trials = count(options.n_trials, "trial")
     say(f"{directory}: {goal}; {trials}, {sampler}, {pruner}; study {address.name} in {address.shown}")
     for key, distribution in space.distributions.items():
@@ -38,30 +34,24 @@ def opening(
 
 def follow(search: Search, keys: Sequence[str]) -> None:
     """Have a line printed for each trial as it ends, and when others are waited for."""
-    started, listed = time.monotonic(), journal.Journal(search)
+    watch, journal = Watch("trial"), Journal(search.trials, search.objectives)
 
-    def told(trial: Trial, ended: State, words: str) -> None:
-        number = trial.number
-        setting = short(f"{key}={_shown(value)}" for key, value in trial.params.items() if key in keys)
-        elapsed = duration(time.monotonic() - started)
-        say(f"trial {number}: {setting}: {ended} {last_line(words)} ({elapsed} since the start)")
-        listed.update()
+    def on_end(trial: Trial, state: State, words: str) -> None:
+        watch.ended(f"trial {trial.number}: {_setting(trial.params, keys)}: {state} {last_line(words)}")
+        journal.update()
 
-    def waits(number: int) -> None:
-        say(f"waiting for {count(number, 'trial')} that other processes are at work on")
-
-    search.told, search.waits = told, waits
+    search.on_end, search.on_wait = on_end, watch.waits
 
 
 def closing(search: Search, space: Space, *, interrupted: bool, report: bool) -> bool:
-    """Write the summary and the journal, and tell how the study stands.
+    """Write the summary and trials.json, and print how the study stands.
 
     Returns:
         Whether it has a finished trial, and none that failed.
     """
     trials = search.trials.all()
-    journal.write(search)
-    if any("run_dir" in trial.user_attrs for trial in trials):
+    Journal(search.trials, search.objectives).write()
+    if any(RUN_DIR in trial.user_attrs for trial in trials):
         write_summary(search.directory, beside=True)
     if len(trials) <= TABLE_ROWS:
         _show_trials(trials, search.objectives, space.keys)
@@ -73,16 +63,14 @@ def closing(search: Search, space: Space, *, interrupted: bool, report: bool) ->
     _best(search, trials)
     if report and not interrupted:
         refresh_report(search.directory, changed=search.launched > 0)
-    if interrupted:
-        say("stopped; the same command goes on")
-    elif failed:
-        say("what failed is left as it is; sweep.retry=failed tries again")
+    how_to_go_on(interrupted=interrupted, failed=bool(failed))
     return not failed and states["COMPLETE"] > 0
 
 
-def _shown(value: Any) -> str:
-    """A parameter for the eye; the files have all of its digits."""
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+def _setting(params: Mapping[str, Any], keys: Sequence[str]) -> str:
+    """Parameters for the eye; the files have all of their digits."""
+    rounded = {key: f"{value:.4g}" if isinstance(value, float) else value for key, value in params.items()}
+    return short(f"{key}={value}" for key, value in rounded.items() if key in keys)
 
 
 def _best(search: Search, trials: Sequence[FrozenTrial]) -> None:
@@ -110,8 +98,7 @@ def _best(search: Search, trials: Sequence[FrozenTrial]) -> None:
 def _show_trials(trials: Sequence[FrozenTrial], objectives: Sequence[str], keys: Sequence[str]) -> None:
     rows = []
     for trial in trials:
-        setting = short(f"{key}={_shown(value)}" for key, value in trial.params.items() if key in keys)
         values = trial.values if trial.state is TrialState.COMPLETE else None
         cells = [f"{value:.4g}" for value in values] if values else [""] * len(objectives)
-        rows.append((str(trial.number), setting, trial.state.name, *cells))
+        rows.append((str(trial.number), _setting(trial.params, keys), trial.state.name, *cells))
     print_table(("trial", "setting", "state", *objectives), rows)

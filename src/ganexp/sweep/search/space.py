@@ -1,22 +1,28 @@
-"""The space of a search: what is swept, what is fixed, and whether every value of it can be composed."""
+"""What a search chooses from, whether every value of that can be composed, and what the search optimises."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, MutableSequence, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.trial import Trial
 
 from ganexp.config.hydra_private import Override
-from ganexp.config.run_config import from_plain
+from ganexp.config.run_config import RunConfig, from_plain
 from ganexp.sweep.compose import Composer
-from ganexp.sweep.points import Point, all_points
-from ganexp.types.errors import ConfigError, DataError
-
-if TYPE_CHECKING:
-    from optuna.distributions import BaseDistribution
+from ganexp.sweep.points import Point, all_points, telling
+from ganexp.sweep.search.optuna_private import Drawing, distribution_of
+from ganexp.sweep.search.study import Direction
+from ganexp.types.errors import ConfigError, DataError, suggested
 
 MOST_MILESTONES = 100
 """Choices of `trainer.epochs` whose generators are kept, so that shorter trials are read off longer ones."""
+
+
+SECONDS = "train_seconds"
+"""An objective beside the metrics: seconds of training."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +58,15 @@ class Space:
             for value in values[1:]:
                 yield self._overrides({**first, key: value})
 
+    def draw(self, drawing: Drawing, trial: Trial) -> tuple[str, ...]:
+        """The overrides of a trial's run, whose parameters are drawn now."""
+        overrides = drawing.overrides(trial, self.distributions, self.fixed, self.deletions)
+        last = int(trial.params.get("trainer.epochs", 0))
+        milestones = [str(epochs) for epochs in self.milestones() if epochs <= last]
+        if milestones and "trainer.milestones" not in self.fixed:
+            return (*overrides, f"trainer.milestones=[{','.join(milestones)}]")
+        return overrides
+
     def _overrides(self, params: Mapping[str, Any]) -> tuple[str, ...]:
         return (*(f"{key}={value}" for key, value in {**params, **self.fixed}.items()), *self.deletions)
 
@@ -62,11 +77,7 @@ def space_of(overrides: Iterable[Override]) -> Space:
     Raises:
         ConfigError: a sweep that Optuna cannot draw from.
     """
-    from optuna.distributions import BaseDistribution
-
-    from ganexp.sweep.search.optuna_private import distribution_of
-
-    found: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     deletions: list[str] = []
     for override in overrides:
         if override.is_delete():
@@ -74,13 +85,13 @@ def space_of(overrides: Iterable[Override]) -> Space:
             continue
         key = override.get_key_element()
         try:
-            found[key] = distribution_of(override)
+            values[key] = distribution_of(override)
         except (ValueError, AssertionError, NotImplementedError) as error:
             raise ConfigError(
                 f"{key}: expected choices, a range or an interval, got {override.input_line!r}: {error}"
             ) from None
-    swept = {key: value for key, value in found.items() if isinstance(value, BaseDistribution)}
-    fixed = {key: value for key, value in found.items() if key not in swept}
+    swept = {key: value for key, value in values.items() if isinstance(value, BaseDistribution)}
+    fixed = {key: value for key, value in values.items() if key not in swept}
     return Space(swept, fixed, tuple(deletions))
 
 
@@ -92,11 +103,11 @@ def check(composer: Composer, space: Space) -> list[Point]:
     """
     points, refused = [], None
     for overrides in space.probes():
-        told = " ".join(text for text in overrides if text.partition("=")[0] in space.keys)
+        values = " ".join(telling(overrides, space.keys))
         try:
             from_plain(composer.plain(overrides)[0])
         except ConfigError as error:
-            raise ConfigError(f"nothing was started; the space holds {told}: {error}") from None
+            raise ConfigError(f"nothing was started; the space holds {values}: {error}") from None
         try:
             points += all_points(composer, [overrides], ())
         except (ConfigError, DataError) as error:
@@ -107,10 +118,57 @@ def check(composer: Composer, space: Space) -> list[Point]:
     return points
 
 
+def objectives_of(config: RunConfig, names: Sequence[str] | None, directions: Any) -> dict[str, Direction]:
+    """Metric columns, or "train_seconds" -> the direction of each, "minimize" or "maximize".
+
+    Args:
+        config: of one of the search's runs.
+        names: `hydra.sweeper.objectives`; None for `metrics.objective` alone.
+        directions: `hydra.sweeper.direction`; None for each metric's own.
+
+    Raises:
+        ConfigError: nothing is measured, no metric gives such a value, or `directions` are not the metrics' own.
+    """
+    metrics = {name: target.build() for name, target in config.scores.items()}
+    if names is None and config.metrics.objective is None:
+        raise ConfigError(
+            "metrics.objective: expected a metric, as a search needs something to optimise, got null; "
+            "choose metrics=default, or name hydra.sweeper.objectives"
+        )
+    if names is None:
+        names = [str(config.metrics.objective)]
+    else:
+        _check_names(list(names), [*(name for name, metric in metrics.items() if metric.may_choose), SECONDS])
+    up = [name in metrics and metrics[name].direction == "maximise" for name in names]  # seconds go down
+    own: list[Direction] = ["maximize" if each else "minimize" for each in up]
+    if directions is not None:
+        _check_directions(directions if isinstance(directions, MutableSequence) else [directions], names, own)
+    return dict(zip(names, own, strict=True))
+
+
+def _check_names(names: Sequence[str], options: Sequence[str]) -> None:
+    for name in names:
+        if name not in options:
+            raise ConfigError(
+                f"hydra.sweeper.objectives: expected some of {', '.join(options)}, got {name!r}."
+                f"{suggested(name, options)}"
+            )
+    if not names or len(set(names)) < len(names):
+        raise ConfigError(f"hydra.sweeper.objectives: expected different names, at least one, got {names}")
+
+
+def _check_directions(requested: Sequence[Any], names: Sequence[str], own: Sequence[Direction]) -> None:
+    texts = [str(getattr(direction, "name", direction)) for direction in requested]
+    if texts != own:
+        pairs = ", ".join(f"{name}: {direction}" for name, direction in zip(names, own, strict=True))
+        raise ConfigError(
+            f"hydra.sweeper.direction: expected {own[0] if len(own) == 1 else own} ({pairs}) or null, got "
+            f"{texts[0] if len(texts) == 1 else texts}"
+        )
+
+
 def _values(distribution: BaseDistribution | None) -> Sequence[Any]:
     """The values of a distribution that has few, else none."""
-    from optuna.distributions import CategoricalDistribution, IntDistribution
-
     if isinstance(distribution, CategoricalDistribution):
         return distribution.choices
     if isinstance(distribution, IntDistribution):
@@ -119,8 +177,6 @@ def _values(distribution: BaseDistribution | None) -> Sequence[Any]:
 
 
 def _ends(distribution: BaseDistribution) -> Sequence[Any]:
-    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
-
     if isinstance(distribution, CategoricalDistribution):
         return distribution.choices
     assert isinstance(distribution, FloatDistribution | IntDistribution)

@@ -2,73 +2,129 @@
 
 from __future__ import annotations
 
-import sys
+import functools
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from typing import Any
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 from hydra.types import HydraContext, TaskFunction
 from hydra_plugins.hydra_optuna_sweeper.optuna_sweeper import OptunaSweeper
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
+from ganexp.config.hydra_private import Override, Plugins
 from ganexp.config.mistakes import check_hydra, known_launcher
 from ganexp.sweep.sweeper import parse_overrides
 from ganexp.types.errors import ConfigError
 
+if TYPE_CHECKING:
+    from optuna.study import Study
+    from optuna.trial import Trial
 
-@dataclass(frozen=True)
-class Options:
-    """The keys of `hydra.sweeper` as given, but for the space (`ganexp.sweep.conf.SearchConf` documents them)."""
-
-    sampler: Any
-    pruner: Any
-    objectives: Sequence[str] | None
-    direction: Any
-    storage: Any
-    study_name: str | None
-    n_trials: int
-    n_jobs: int | None
-    max_failure_rate: float
-    custom_search_space: str | None
-
-    def __post_init__(self) -> None:
-        if self.n_trials < 1:
-            raise ConfigError(f"hydra.sweeper.n_trials: expected at least 1, got {self.n_trials}")
-        if self.n_jobs is not None and self.n_jobs < 1:
-            raise ConfigError(f"hydra.sweeper.n_jobs: expected at least 1 or null, got {self.n_jobs}")
-        if not 0.0 <= self.max_failure_rate <= 1.0:
-            raise ConfigError(f"hydra.sweeper.max_failure_rate: expected 0 to 1, got {self.max_failure_rate}")
+    from ganexp.sweep.compose import Composer
+    from ganexp.sweep.search.conduct import Search
+    from ganexp.sweep.search.space import Space
+    from ganexp.sweep.search.study import Address
 
 
 class SearchSweeper(OptunaSweeper):  # type: ignore[misc]
-    """`hydra/sweeper=optuna`: its command line is the Optuna sweeper's; what is done with it is `Search`'s."""
+    """`hydra/sweeper=optuna`: its command line is the Optuna sweeper's; `Search` makes the trials.
+
+    Imports inside its methods save each other command the time that Optuna, torch and pandas take.
+    """
 
     def __init__(self, params: DictConfig | None = None, **options: Any) -> None:
-        self.params = params
-        self.options = Options(**{each.name: options.get(each.name) for each in fields(Options)})  # type: ignore[arg-type]
+        self.params, self.options = params, SimpleNamespace(**options)  # `SearchConf` documents them
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """As Hydra calls it: makes the launcher, once every key of its own node is known."""
-        from ganexp.config.hydra_private import Plugins
-
         check_hydra(config.hydra)
+        _check(self.options)
         self.config, self.hydra_context = config, hydra_context
+        self.directory = Path(str(config.hydra.sweep.dir))
         with known_launcher():
             self.launcher = Plugins.instance().instantiate_launcher(
                 config=config, hydra_context=hydra_context, task_function=task_function
             )
 
-    def sweep(self, arguments: list[str]) -> Any:
+    def sweep(self, arguments: list[str]) -> list[Any]:
         """Finish the study that `arguments` and the configuration describe.
 
         Raises:
             Refused: before anything was started or written.
             SystemExit: 1 where a trial failed; 130 or 143 where a signal stopped the search.
         """
-        from ganexp.sweep.search import command
+        from ganexp.config.identity import NUMERICS_VERSION
+        from ganexp.files import plan
+        from ganexp.sweep import preflight, stopping
+        from ganexp.sweep.compose import Composer
+        from ganexp.sweep.search import samplers, show, study
+        from ganexp.sweep.search.space import check, objectives_of, space_of
 
+        options, loader, directory = self.options, self.hydra_context.config_loader, self.directory
         params = [f"{key!s}={value}" for key, value in (self.params or {}).items()]
-        overrides = parse_overrides(self.hydra_context.config_loader, [*params, *arguments])
-        done = command.run(self, overrides)
-        sys.stdout.flush()
-        return done
+        overrides = parse_overrides(loader, [*params, *arguments])
+        composer = Composer(loader, self.config)
+        space = space_of(overrides)
+        probes = check(composer, space)
+        objectives = objectives_of(probes[0].config, options.objectives, options.direction)
+        samplers.make_sampler(options.sampler, 0, space.distributions)
+        pruner = samplers.make_pruner(options.pruner, len(objectives))
+        address = study.address_of(self.config.hydra.sweeper, directory)
+        plan.check(directory, plan.Plan(NUMERICS_VERSION, address.name, address.shown))
+        probes = preflight.check_own_code(probes, directory, space.keys, study=True)
+        show.opening(directory, address, space, options, objectives)
+        if not self.config.sweep.dry_run:
+            preflight.check_metrics(probes[:1], space.keys)
+            sampler = functools.partial(samplers.make_sampler, options.sampler, distributions=space.distributions)
+            text = OmegaConf.to_yaml(self.config)
+            opened = study.begin_study(address, directory, text, list(objectives.values()), sampler, pruner)
+            search = self._search(opened, address, space, list(objectives), composer, overrides)
+            show.follow(search, space.keys)
+            closing = functools.partial(show.closing, search, space, report=bool(self.config.sweep.report))
+            stopping.run_to_end(search.conduct, closing)
+        return []
+
+    def _search(
+        self,
+        study: Study,
+        address: Address,
+        space: Space,
+        objectives: Sequence[str],
+        composer: Composer,
+        overrides: Sequence[Override],
+    ) -> Search:
+        """The search, recorded in its directory."""
+        from ganexp.files import owned
+        from ganexp.sweep.conduct import record_request
+        from ganexp.sweep.points import Point, all_points
+        from ganexp.sweep.preflight import with_own_code
+        from ganexp.sweep.search.conduct import Search
+        from ganexp.sweep.search.optuna_private import Drawing, grid_size
+        from ganexp.sweep.search.trials import Trials
+
+        options, directory = self.options, self.directory
+        trials = Trials(study, directory, int(min(options.n_trials, grid_size(study))))
+        if self.config.sweep.retry == "failed":
+            trials.retry()
+        drawing = Drawing(self.config, options.custom_search_space)
+
+        def propose(trial: Trial) -> Point:
+            return with_own_code(all_points(composer, [space.draw(drawing, trial)], space.keys)[0], directory)
+
+        def record(*points: Point) -> None:
+            record_request(directory, self.config, overrides, points, study=address.name, storage=address.shown)
+
+        owned.write_beside(directory, owned.MULTIRUN, OmegaConf.to_yaml(self.config))
+        record()
+        most_failures = options.max_failure_rate * options.n_trials
+        return Search(trials, propose, record, self.launcher, objectives, options.n_jobs, most_failures)
+
+
+def _check(options: SimpleNamespace) -> None:
+    if options.n_trials < 1:
+        raise ConfigError(f"hydra.sweeper.n_trials: expected at least 1, got {options.n_trials}")
+    if options.n_jobs is not None and options.n_jobs < 1:
+        raise ConfigError(f"hydra.sweeper.n_jobs: expected at least 1 or null, got {options.n_jobs}")
+    if not 0.0 <= options.max_failure_rate <= 1.0:
+        raise ConfigError(f"hydra.sweeper.max_failure_rate: expected 0 to 1, got {options.max_failure_rate}")

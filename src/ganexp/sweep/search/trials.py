@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import math
 import re
 import secrets
 import shutil
 import socket
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from filelock import Timeout
+from optuna.distributions import distribution_to_json
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 
+from ganexp.files.atomic import write_json
 from ganexp.files.foreign import folder_below
-from ganexp.files.lease import Lease
 from ganexp.files.locks import held
+from ganexp.files.owned import alone
 from ganexp.files.run_folder import RunFolder
 from ganexp.files.status import Status
 from ganexp.sweep.search.optuna_private import trial_numbered
@@ -37,6 +41,9 @@ LAUNCHER_NAME = re.compile(r"[\w-][\w.-]*-[0-9a-f]{16}", re.ASCII)
 LOCK_SECONDS = 600.0
 """How long to wait for another launcher that is asking for a trial."""
 
+JOURNAL_SHARE = 0.02
+"""Of a search's time that goes into writing its journal, at most."""
+
 
 class Trials:
     """The trials of one study, for one launcher of possibly several.
@@ -49,7 +56,6 @@ class Trials:
 
     def __init__(self, study: Study, directory: Path, total: int) -> None:
         self.study, self.directory, self.total = study, directory, total
-        self._lease: Lease | None = None
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -58,7 +64,7 @@ class Trials:
         try:
             with RunFolder(folder).lease() as lease:
                 lease.begin(Status(State.RUNNING, 0, 0, "", ""))
-                self._lease, self.name = lease, folder.name
+                self.name = folder.name
                 yield
         finally:
             shutil.rmtree(folder, ignore_errors=True)
@@ -76,11 +82,11 @@ class Trials:
             DirectoryError: other launchers kept the study locked for too long.
         """
         with self._locked():
-            there = self.all()
-            left = next((trial for trial in there if self._is_left(trial)), None)
-            if left is None and len(counted(there)) >= self.total:
+            trials = self.all()
+            abandoned = next((trial for trial in trials if self._is_abandoned(trial)), None)
+            if abandoned is None and len(counted(trials)) >= self.total:
                 return None
-            trial = self.study.ask() if left is None else trial_numbered(self.study, left.number)
+            trial = self.study.ask() if abandoned is None else trial_numbered(self.study, abandoned.number)
             trial.set_user_attr(LAUNCHER, self.name)
             return trial, suggest(trial)
 
@@ -91,19 +97,15 @@ class Trials:
     def tell(
         self, trial: Trial, ended: State, values: Sequence[float] | None = None, reason: str | None = None
     ) -> None:
-        """Record how a trial ended; one that another launcher has told of already stays as it is.
+        """Record how a trial ended, by the state of its run: all but COMPLETED and PRUNED are failures.
 
-        Args:
-            trial: one that `ask` gave.
-            ended: state of its run; all but COMPLETED and PRUNED are failures.
-            values: of the objectives, of a COMPLETED run.
-            reason: what went wrong.
+        A trial whose end another launcher has recorded already stays as it is.
         """
-        known = {State.COMPLETED: TrialState.COMPLETE, State.PRUNED: TrialState.PRUNED}
+        states = {State.COMPLETED: TrialState.COMPLETE, State.PRUNED: TrialState.PRUNED}
         try:
             if reason is not None:
                 trial.set_user_attr(REASON, f"{ended}: {reason}")
-            self.study.tell(trial, values, known.get(ended, TrialState.FAIL), skip_if_finished=True)
+            self.study.tell(trial, values, states.get(ended, TrialState.FAIL), skip_if_finished=True)
         except UpdateFinishedTrialError:
             return
         except RuntimeError as error:
@@ -122,7 +124,7 @@ class Trials:
                 self.study.enqueue_trial(trial.params, user_attrs={RETRY_OF: trial.number})
         return len(failed)
 
-    def _is_left(self, trial: FrozenTrial) -> bool:
+    def _is_abandoned(self, trial: FrozenTrial) -> bool:
         """Whether a trial is RUNNING, and nobody is there to end it."""
         launcher = trial.user_attrs.get(LAUNCHER)
         if trial.state is not TrialState.RUNNING or launcher == self.name:
@@ -151,3 +153,53 @@ def counted(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
     """The trials that count against the total: begun, and not tried again by another one."""
     repeated = {trial.user_attrs.get(RETRY_OF) for trial in trials}
     return [trial for trial in trials if trial.state is not TrialState.WAITING and trial.number not in repeated]
+
+
+class Journal:
+    """trials.json: a study's trials as a file of the sweep directory, for readers that have no database at hand."""
+
+    def __init__(self, trials: Trials, objectives: Sequence[str]) -> None:
+        self.trials, self.objectives = trials, objectives
+        self._due = 0.0
+
+    def update(self) -> None:
+        """Write it, unless too much of the time would go into that; `write` does in any case."""
+        began = time.monotonic()
+        if began >= self._due:
+            self.write()
+            ended = time.monotonic()
+            self._due = ended + (ended - began) / JOURNAL_SHARE
+
+    def write(self) -> None:
+        """(Re)write the file; times are local, in ISO 8601, and intermediate values are listed by epoch."""
+        study, directory = self.trials.study, self.trials.directory
+        content = {
+            "format": 1,
+            "study": study.study_name,
+            "objectives": list(self.objectives),
+            "directions": [direction.name.lower() for direction in study.directions],
+            "sampler": type(study.sampler).__name__,
+            "pruner": type(study.pruner).__name__,
+            "trials": [_plain(trial) for trial in self.trials.all()],
+        }
+        with alone(directory):
+            write_json(directory / "trials.json", content)
+
+
+def _plain(trial: FrozenTrial) -> dict[str, Any]:
+    begun, ended = trial.datetime_start, trial.datetime_complete
+    return {
+        "number": trial.number,
+        "state": trial.state.name,
+        "values": None if trial.values is None else [_finite(value) for value in trial.values],
+        "params": dict(trial.params),
+        "distributions": {key: distribution_to_json(d) for key, d in trial.distributions.items()},
+        "intermediate": {str(epoch): _finite(value) for epoch, value in sorted(trial.intermediate_values.items())},
+        "attributes": dict(trial.user_attrs),
+        "begun": None if begun is None else begun.isoformat(),
+        "ended": None if ended is None else ended.isoformat(),
+    }
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

@@ -1,26 +1,35 @@
-"""Where a study is kept, and how it is opened. Does not import torch."""
+"""The study of a search: where it is stored, how it is opened, and how a worker reports to a trial of it.
+
+Does not import torch.
+"""
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import time
-import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
+import optuna
+from optuna.pruners import BasePruner
+from optuna.samplers import BaseSampler
+from optuna.storages import BaseStorage
+from optuna.study import Study
+from optuna.trial import Trial
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+from ganexp.files import owned
 from ganexp.files.foreign import refuse_links
-from ganexp.sweep.search.optuna_private import guarded
+from ganexp.sweep.search.optuna_private import stored, trial_numbered
 from ganexp.types.errors import ConfigError
 
-if TYPE_CHECKING:
-    from optuna.pruners import BasePruner
-    from optuna.samplers import BaseSampler
-    from optuna.storages import BaseStorage
-    from optuna.study import Study
+log = logging.getLogger("ganexp")
 
 Direction = Literal["minimize", "maximize"]
 """Of an objective, in Optuna's spelling."""
@@ -34,11 +43,8 @@ DIRECTORY = "sweep_dir"
 SQLITE_WAIT_SECONDS = 60.0
 """How long a process waits while another one writes to an SQLite file."""
 
-CONNECTIONS = 5
-"""How often a launcher tries to make the tables of a database in which others are making them."""
-
-CONNECT_AGAIN_SECONDS = 0.5
-"""Between two of these."""
+CONNECTIONS, CONNECT_AGAIN_SECONDS = 5, 0.5
+"""How often, and with which pause, a launcher tries to make the tables of a database while others are making them."""
 
 
 @dataclass(frozen=True)
@@ -69,10 +75,6 @@ class Address:
 def address_of(sweeper: Any, directory: Path) -> Address:
     """The study of a sweep.
 
-    Args:
-        sweeper: the node `hydra.sweeper`.
-        directory: of the sweep.
-
     Raises:
         ConfigError: a storage that is no URL.
     """
@@ -90,9 +92,6 @@ def address_of(sweeper: Any, directory: Path) -> Address:
 
 def hidden(url: str) -> str:
     """A URL without its password."""
-    from sqlalchemy.engine import make_url
-    from sqlalchemy.exc import ArgumentError
-
     try:
         return make_url(url).render_as_string(hide_password=True)
     except ArgumentError:
@@ -105,8 +104,6 @@ def open_storage(address: Address) -> BaseStorage:
     Raises:
         ConfigError: nothing answers there, or not as a database that Optuna can use.
     """
-    from optuna.storages import RDBStorage
-
     if address.own:
         refuse_links(*(address.file.with_name(FILE + end) for end in ("", "-journal", "-wal", "-shm")))
         with suppress(OSError):
@@ -118,7 +115,7 @@ def open_storage(address: Address) -> BaseStorage:
         url = f"sqlite:///{FILE}"
         engine = {"creator": partial(sqlite3.connect, address.file, SQLITE_WAIT_SECONDS, check_same_thread=False)}
     try:
-        return _first_of_several(lambda: RDBStorage(url, engine_kwargs=engine))
+        return _first_of_several(lambda: optuna.storages.RDBStorage(url, engine_kwargs=engine))
     except Exception as error:
         reason = " ".join(str(error.__cause__ or error).split())
         raise ConfigError(
@@ -139,6 +136,33 @@ def _first_of_several(connect: Callable[[], BaseStorage]) -> BaseStorage:
     return connect()
 
 
+def begin_study(
+    address: Address,
+    directory: Path,
+    multirun: str,
+    directions: Sequence[Direction],
+    make_sampler: Callable[[int], BaseSampler],
+    pruner: BasePruner,
+) -> Study:
+    """The study in its sweep directory, which is made once the storage answers, or for the storage to lie in.
+
+    Args:
+        address: of the study.
+        directory: the sweep directory.
+        multirun: the text that multirun.yaml is to have.
+        directions: of the objectives.
+        make_sampler: takes the number of trials that the study has.
+        pruner: of the trials.
+    """
+    claim = partial(owned.claim, directory, ("trials.json", *([FILE] if address.own else [])), multirun)
+    if address.own:
+        claim()
+    storage = open_storage(address)
+    claim()
+    trials = {summary.study_name: summary.n_trials for summary in optuna.get_all_study_summaries(storage)}
+    return open_study(address, storage, directory, directions, make_sampler(trials.get(address.name, 0)), pruner)
+
+
 def open_study(
     address: Address,
     storage: BaseStorage,
@@ -152,8 +176,6 @@ def open_study(
     Raises:
         ConfigError: it is there, with other directions, or filled by another sweep directory.
     """
-    import optuna
-
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(
         storage=storage,
@@ -163,11 +185,11 @@ def open_study(
         pruner=pruner,
         load_if_exists=True,
     )
-    there = [direction.name.lower() for direction in study.directions]
-    if there != list(directions):
+    begun = [direction.name.lower() for direction in study.directions]
+    if begun != list(directions):
         raise ConfigError(
             f"hydra.sweeper.study_name: the study {address.name!r} in {address.shown} was begun to "
-            f"{' and '.join(there)}; expected the same, got {' and '.join(directions)}; choose another name"
+            f"{' and '.join(begun)}; expected the same, got {' and '.join(directions)}; choose another name"
         )
     place = str(directory.resolve())
     if not address.own and study.user_attrs.setdefault(DIRECTORY, place) != place:
@@ -179,63 +201,31 @@ def open_study(
     return study
 
 
-def make_sampler(node: Any, trials: int) -> Any:
-    """The sampler that a configuration describes, or a partial of the grid sampler, which needs the space first.
+class Judge:
+    """Reports each scored epoch of a run to its trial. A storage that does not answer is no reason to end a run."""
 
-    Args:
-        node: `hydra.sweeper.sampler`.
-        trials: how many trials the study has. A sampler that starts from a fixed seed again would propose the points
-            that it began with once more, so where there are trials its seed is taken further. (Not that of a
-            quasi-random sequence, which keeps its place in the storage.)
-    """
-    from hydra.utils import instantiate
+    def __init__(self, address: Address, number: int, pruner: BasePruner) -> None:
+        self.address, self.number, self.pruner = address, number, pruner
+        self._trial: Trial | None = None
 
-    from ganexp.types.rng import derive
+    def __call__(self, epoch: int, value: float) -> bool:
+        """Report the objective of one scored epoch, on reference half A; returns whether the run is to be pruned."""
+        try:
+            trial = self._trial or self._open()
+            if epoch not in stored(trial).intermediate_values:
+                trial.report(value, epoch)
+            return trial.should_prune()
+        except Exception as error:
+            log.warning("trial %d: epoch %d is not reported: %s: %s", self.number, epoch, type(error).__name__, error)
+            return False
 
-    seed = node.get("seed")
-    quasi = str(node.get("_target_")).endswith("QMCSampler")
-    kept = seed is None or trials == 0 or quasi
-    own: dict[str, Any] = {} if kept else {"seed": derive(int(seed), "sampler", trials) % 2**32}
-    with _quietly(), _refusing("hydra.sweeper.sampler"):
-        sampler = instantiate(
-            node, **own, _execution_whitelist_=("hydra_plugins.hydra_optuna_sweeper.*", "optuna.samplers.*")
+    def _open(self) -> Trial:
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        study = optuna.load_study(
+            study_name=self.address.name,
+            storage=open_storage(self.address),
+            sampler=optuna.samplers.RandomSampler(),
+            pruner=self.pruner,
         )
-    return guarded(sampler)
-
-
-def make_pruner(node: Any) -> BasePruner:
-    """The pruner that a configuration describes (`hydra.sweeper.pruner`).
-
-    Raises:
-        ConfigError: it is no pruner of Optuna's, or its settings are none that it takes.
-    """
-    from hydra.utils import instantiate
-
-    factor = node.get("reduction_factor", 2)  # Hyperband would look at it only when it prunes
-    if not isinstance(factor, int) or factor < 2:
-        raise ConfigError(f"hydra.sweeper.pruner.reduction_factor: expected at least 2, got {factor}")
-    with _quietly(), _refusing("hydra.sweeper.pruner"):
-        pruner: BasePruner = instantiate(node, _execution_whitelist_=("optuna.pruners.*",))
-    return pruner
-
-
-@contextmanager
-def _refusing(key: str) -> Iterator[None]:
-    """Inside, what Hydra or Optuna says of a node becomes a refusal that names it."""
-    from hydra.errors import HydraException
-
-    try:
-        yield
-    except (HydraException, TypeError, ValueError) as error:
-        reason = " ".join(str(error.__cause__ or error).split())
-        raise ConfigError(f"{key}: expected settings that Optuna takes, got: {reason}") from None
-
-
-@contextmanager
-def _quietly() -> Iterator[None]:
-    """Inside, Optuna does not warn that a sampler or pruner which the user chose is experimental."""
-    from optuna.exceptions import ExperimentalWarning
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ExperimentalWarning)
-        yield
+        self._trial = trial_numbered(study, self.number)
+        return self._trial
