@@ -68,7 +68,7 @@ def test_a_run_that_is_held_is_running(sweep: Path) -> None:
         shown = text_of(sweep)
     line = next(line for line in shown.splitlines() if "RUNNING" in line)
     assert "1,234" in line or "1,235" in line
-    assert "5 min" in line
+    assert "5.0 min" in line
     assert re.search(r"\b0\.\d s", line)
     assert "left" in shown.splitlines()[-1]
 

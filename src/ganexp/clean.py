@@ -68,11 +68,11 @@ def clean(directory: Path) -> Cleaning:
     plan_cleaning(directory)  # refuses before anything is removed
     dropped = owned.drop_left_over(directory)
     in_use = owned.left_over_files(directory)
-    found = plan_cleaning(directory)
-    files = {path: size for path, size in found.files.items() if path not in in_use}
+    cleaning = plan_cleaning(directory)
+    files = {path: size for path, size in cleaning.files.items() if path not in in_use}
     for path in files:
         path.unlink(missing_ok=True)
-    return Cleaning({**files, **dropped}, found.kept_for)
+    return Cleaning({**files, **dropped}, cleaning.kept_for)
 
 
 def in_units(size: float) -> str:
@@ -93,11 +93,11 @@ def main(
     Sampling and evaluating go on working. A longer run that is asked for later starts from the beginning.
     """
     with reporting():
-        found = plan_cleaning(directory) if dry_run else clean(directory)
+        cleaning = plan_cleaning(directory) if dry_run else clean(directory)
         verb = "would drop" if dry_run else "dropped"
-        typer.echo(plain(f"{directory}: {verb} {len(found.files)} files, {in_units(found.size)}"))
-        if found.kept_for:
-            typer.echo(plain(f"kept what unfinished runs may start from: {', '.join(found.kept_for)}"))
+        typer.echo(plain(f"{directory}: {verb} {len(cleaning.files)} files, {in_units(cleaning.size)}"))
+        if cleaning.kept_for:
+            typer.echo(plain(f"kept what unfinished runs may start from: {', '.join(cleaning.kept_for)}"))
 
 
 def _sizes(paths: Iterable[Path]) -> dict[Path, int]:

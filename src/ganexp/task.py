@@ -97,8 +97,8 @@ def run_single(spec: RunSpec) -> float | None:
         if end.mistake:
             sys.stderr.write(plain("".join(traceback.format_exception(error))))
         kind = "" if lack_of_memory(error) else f"{type(error).__name__}: "
-        said = end.message if end.state is None else f"{end.state}: {spec.directory}: {kind}{in_words(error)}"
-        print(plain(said), flush=True)
+        line = end.message if end.state is None else f"{end.state}: {spec.directory}: {kind}{in_words(error)}"
+        print(plain(line), flush=True)
         raise SystemExit(FAILED) from None
     print(plain(f"{outcome.state}: {spec.directory}: {outcome.message}"), flush=True)
     if outcome.exit_status:

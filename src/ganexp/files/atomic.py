@@ -72,8 +72,8 @@ def left_over(folder: Path, own: Callable[[Path], object]) -> list[Path]:
     """
     if not folder.is_dir() or folder.is_symlink():
         return []
-    found = [(path, _TEMPORARY.fullmatch(path.name)) for path in folder.iterdir()]
-    return [p for p, m in found if m and own(folder / (m["stem"] + m["suffix"])) and p.is_file() and not p.is_symlink()]
+    names = [(path, _TEMPORARY.fullmatch(path.name)) for path in folder.iterdir()]
+    return [p for p, m in names if m and own(folder / (m["stem"] + m["suffix"])) and p.is_file() and not p.is_symlink()]
 
 
 def _flush(path: Path) -> None:

@@ -27,11 +27,11 @@ def open_file(path: Path, most: int) -> BinaryIO:
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     try:
-        found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode):
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
             raise OSError(f"{path}: expected a plain file, got a folder, pipe or device")
-        if found.st_size > most:
-            raise OSError(f"{path}: expected at most {most:,} bytes, got {found.st_size:,}")
+        if status.st_size > most:
+            raise OSError(f"{path}: expected at most {most:,} bytes, got {status.st_size:,}")
         return os.fdopen(descriptor, "rb")
     except BaseException:
         os.close(descriptor)

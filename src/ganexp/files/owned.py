@@ -156,10 +156,10 @@ def drop_left_over(folder: Path) -> dict[Path, int]:
         return {}
     with ExitStack() as stack:
         locked = [stack.enter_context(held(folder / name)) for name in (PLAN_LOCK, LOCK)]
-        found = {path: path.lstat().st_size for path in left_over_files(folder)} if all(locked) else {}
-        for path in found:
+        files = {path: path.lstat().st_size for path in left_over_files(folder)} if all(locked) else {}
+        for path in files:
             path.unlink(missing_ok=True)
-    return found
+    return files
 
 
 def _recorded(folder: Path) -> Prints:

@@ -15,13 +15,13 @@ PACKAGES = ("ganexp", "torch", "torchvision", "numpy", "scipy", "hydra-core", "o
 @functools.cache
 def versions() -> dict[str, str]:
     """Version of Python and of every package that numbers depend on."""
-    found = {"python": platform.python_version()}
+    numbers = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
-            found[package] = version(package)
+            numbers[package] = version(package)
         except PackageNotFoundError:
             continue
-    return found
+    return numbers
 
 
 @functools.cache

@@ -60,12 +60,12 @@ def device(name: str) -> torch.device:
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
-        found = torch.device(name)
-        float(torch.zeros(1, device=found))
+        chosen = torch.device(name)
+        float(torch.zeros(1, device=chosen))
     except (RuntimeError, AssertionError, ValueError) as error:
         reason = str(error).partition("\n")[0][:200]
         raise DataError(f"trainer.device: expected a device of this machine, got {name!r} ({reason})") from None
-    return found
+    return chosen
 
 
 def derived(config: RunConfig, where: torch.device, purpose: str, number: int) -> None:

@@ -236,7 +236,11 @@ class Session:
     def _report(self, epoch: int, row: Row) -> None:
         seconds = self.training.train_seconds
         speed = float(row["images_seen"] or 0) / seconds if seconds else 0.0
-        left = (self.spec.config.trainer.epochs - epoch) * seconds / max(epoch, 1)
-        progress = {"images_per_second": round(speed, 1), "seconds_left": round(left, 1), "step": self.training.step}
+        seconds_left = (self.spec.config.trainer.epochs - epoch) * seconds / max(epoch, 1)
+        progress = {
+            "images_per_second": round(speed, 1),
+            "seconds_left": round(seconds_left, 1),
+            "step": self.training.step,
+        }
         self.lease.update(epoch=epoch, progress=progress)
         self.progress.epoch(row)

@@ -36,9 +36,9 @@ def estimate_line(parameters_g: int, parameters_d: int, images: int, steps: int,
         steps: generator steps still to do.
         seconds: estimate of the training time in seconds; None where none can be made yet.
     """
-    left = "time not known yet" if seconds is None else f"about {duration(seconds)}"
+    time_left = "time not known yet" if seconds is None else f"about {duration(seconds)}"
     networks = f"generator {parameters_g:,} parameters, discriminator {parameters_d:,}"
-    return f"{networks}; {images:,} images, {steps:,} steps, {left}"
+    return f"{networks}; {images:,} images, {steps:,} steps, {time_left}"
 
 
 class Progress:
@@ -169,8 +169,8 @@ class Progress:
         if done <= 0 or elapsed <= 0:
             return ""
         rate = self._rate if self._rate is not None else done * self._images_per_step / elapsed
-        left = self._total_steps - self._step
-        time_text = f"{duration(left * elapsed / done)} left" if left > 0 else f"took {duration(elapsed)}"
+        steps = self._total_steps - self._step
+        time_text = f"{duration(steps * elapsed / done)} left" if steps > 0 else f"took {duration(elapsed)}"
         return f"{rate:,.0f} images/s  {time_text}"
 
     def _draw(self) -> None:
