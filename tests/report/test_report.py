@@ -207,6 +207,9 @@ def test_verify_names_what_differs(tmp_path: Path) -> None:
     good = page.read_text()
     page.write_text(re.sub(r'(<data data-key="r0/board/1/value" value=")[^"]+', r"\g<1>1.0", good))
     assert any("r0/board/1/value" in line for line in differences([tmp_path], tmp_path))
+    for added in ("<data>999</data>", '<DATA data-key="r0/x" value="1">999</DATA>', "<p>999</p>"):
+        page.write_text(good.replace("</h1>", f"</h1>{added}"))
+        assert any("the report says: 999" in line for line in differences([tmp_path], tmp_path))
     page.write_text(good)
     path = tmp_path / runs[0].run_dir / "result.json"
     result = json.loads(path.read_text())

@@ -22,7 +22,7 @@ T = TypeVar("T")
 SHOWN_CHARACTERS = 120
 
 NUMBER = re.compile(r'<data data-key="([^"]*)" value="([^"]*)">([^<]*)</data>')
-APART = re.compile(r"<(data|svg|style|time)\b.*?</\1>", re.DOTALL)
+APART = re.compile(r"<(svg|style|time)\b.*?</\1>", re.DOTALL)
 PICTURES = re.compile(r'<figure id="([^"]+)">(.*?)</figure>|<img (src="data:[^"]+" alt="[^"]*")', re.DOTALL)
 
 
@@ -80,8 +80,8 @@ def _numbers(page: str) -> dict[str, tuple[str, str]]:
 
 
 def _text(page: str) -> list[str]:
-    """The visible text without numbers, figures and the time."""
-    pieces = re.split(r"<[^>]*>", APART.sub("<>", page))
+    """The visible text without figures, the time and `_numbers`; a number in any other form counts as text."""
+    pieces = re.split(r"<[^>]*>", APART.sub("<>", NUMBER.sub("<>", page)))
     return [" ".join(unescape(piece).split()) for piece in pieces if piece.strip()]
 
 
