@@ -11,13 +11,18 @@ from typing import Any
 import yaml
 from hypothesis import strategies as st
 from hypothesis.configuration import set_hypothesis_home_dir
+from omegaconf import OmegaConf
 
 from ganexp.config.run_config import conf_dir
+from ganexp.config.schema import MetricsConfig, SweepConfig, TrainerConfig
 from helpers import compose_config
 
 set_hypothesis_home_dir(tempfile.gettempdir())  # nothing of Hypothesis' own in the tree
 
 GROUPS = ("dataset", "model", "loss", "penalty", "optim", "trainer", "metrics", "logger", "sweep")
+
+SECTIONS = {"trainer": TrainerConfig, "metrics": MetricsConfig, "sweep": SweepConfig}
+"""Groups whose keys and defaults the schema has."""
 
 SMALL = {
     "dataset": {"num_images": "48"},
@@ -185,7 +190,7 @@ def options(group: str) -> tuple[str, ...]:
 def keys_of(group: str, option: str) -> Mapping[str, Any]:
     """Dotted key -> default, of one option of a group, with its schedules and scores."""
     tree = _read(group, option)
-    found = dict(_flat(group, tree))
+    found = dict(_flat(group, {**_schema(group, whole="defaults" not in tree), **tree}))
     for nested in (conf_dir() / group).glob("*/"):
         for each in options(f"{group}/{nested.name}"):
             prefix = f"metrics.scores.{each}" if nested.name == "score" else f"{group}.{nested.name}"
@@ -286,6 +291,15 @@ def _default(group: str) -> str:
 @cache
 def _read(group: str, option: str) -> Mapping[str, Any]:
     return yaml.safe_load((conf_dir() / group / f"{option}.yaml").read_text()) or {}
+
+
+def _schema(group: str, whole: bool) -> dict[str, Any]:
+    """The keys and defaults of a section that the schema has; of metrics, scores where an option chooses none."""
+    if group not in SECTIONS:
+        return {}
+    defaults: dict[str, Any] = OmegaConf.to_container(OmegaConf.structured(SECTIONS[group]))
+    left_out = ("own_code",) if whole else ("own_code", "scores")
+    return {key: value for key, value in defaults.items() if key not in left_out}
 
 
 def _flat(prefix: str, tree: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

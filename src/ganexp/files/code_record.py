@@ -1,4 +1,4 @@
-"""`.hydra/own_code.json` of a run directory: the source that own code in the run had, and what was noticed of it."""
+"""`.hydra/own_code.json` of a run directory: the source that own code in the run had, and what a rehearsal showed."""
 
 from __future__ import annotations
 

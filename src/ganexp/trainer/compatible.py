@@ -86,11 +86,7 @@ def _outline(config: RunConfig, dataset: Dataset) -> GAN:
 
 
 def check_memory(gan: GAN, config: RunConfig, image_shape: ImageShape) -> None:
-    """Refuse a run that needs more memory than the machine has, by a count of what it cannot do without.
-
-    Raises:
-        ConfigError: naming both.
-    """
+    """ConfigError for a run that needs more memory than the machine has, by a count of what it cannot do without."""
     trainer = config.trainer
     if trainer.device not in ("auto", "cpu"):
         return
@@ -127,11 +123,7 @@ def _check_labels(dataset: Dataset) -> None:
 def check_penalty(
     penalty_name: str, penalty: Penalty, loss_name: str, loss: AdversarialLoss, discriminator: nn.Module
 ) -> None:
-    """Refuse a penalty that makes no sense with a loss or a discriminator.
-
-    Raises:
-        ConfigError: naming the reason.
-    """
+    """ConfigError with the reason for a penalty that makes no sense with a loss or a discriminator."""
     if penalty.lipschitz_only and not loss.lipschitz:
         raise ConfigError(
             f"penalty={penalty_name}: expected a loss over Lipschitz critics (loss=wgan), got loss={loss_name}: "

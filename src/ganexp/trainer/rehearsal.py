@@ -183,11 +183,8 @@ def _problems(spec: RunSpec, first: _Training, start: Texts, end: _Snapshot, sav
 def _shared(spec: RunSpec, start: Texts, drawn: Texts, end: _Snapshot) -> list[str]:
     """What a training from another seed has in common with this one.
 
-    Args:
-        spec: this one.
-        start: its tensors before the first step.
-        drawn: the states of the global generators after the first step.
-        end: its snapshot after the second step.
+    This one is known by its tensors at the start, the states of the global generators that it had `drawn` from in the
+    first step, and its snapshot at the end of the second.
     """
     other = _Training(replace(spec, config=replace(spec.config, seed=spec.config.seed + 1)))
     other_start, weights = other.content(), other.weights()

@@ -19,11 +19,7 @@ if TYPE_CHECKING:
 
 
 def refuse_lazy(gan: GAN) -> None:
-    """Refuse networks with weights that get their shape later than optimizers and averages look at them.
-
-    Raises:
-        ConfigError: naming one of them.
-    """
+    """ConfigError naming one of the weights that get their shape later than optimizers and averages look at them."""
     for net, module in (("generator", gan.generator), ("discriminator", gan.discriminator)):
         tensors = (*module.named_parameters(), *module.named_buffers())
         lazy = [name for name, tensor in tensors if is_lazy(tensor)]
