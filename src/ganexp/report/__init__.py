@@ -3,7 +3,7 @@
 - Reading: `runs`, `study`, `settings`, `looks` (looks.json), `table` (any program's results), `search` (trials.json).
 - Judging: `ranking` by `statistics`; `best` names the winner as a command line and preset.
 - Showing: `write` writes `summary` (summary.csv) and `page`, of `chapters`, `facts`, `figures` and `text`; `verify`
-  compares a written report with the files. `progress` is the table of the runs as they are now.
+  compares a written report with the files. `states` is the table of the runs as they are now.
 """
 
 from __future__ import annotations
