@@ -64,9 +64,9 @@ class Batches:
         self.seed = seed
         self.device = device
         self.steps_per_epoch = ceil(len(images) / batch_size)
-        resident_here = device.type != "cpu" if resident is None else resident
-        self._place = device if resident_here else torch.device("cpu")
-        self._resident = torch.from_numpy(np.array(images)).to(device) if resident_here else None
+        keep = device.type != "cpu" if resident is None else resident
+        self._place = device if keep else torch.device("cpu")
+        self._resident = torch.from_numpy(np.array(images)).to(device) if keep else None
         self.labels = None if labels is None else torch.from_numpy(np.array(labels)).to(self._place)
         self._orders: tuple[int, list[Tensor]] | None = None
 
