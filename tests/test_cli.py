@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -20,6 +21,13 @@ from helpers import TINY
 def only_run(folder: Path) -> Path:
     (run,) = (folder / "outputs").iterdir()
     return run
+
+
+def test_hydra_shows_the_directory_that_a_run_would_have(ganexp):
+    done = ganexp("--cfg", "hydra", "-p", "hydra.run.dir", *TINY)
+    assert done.returncode == 0, done.stderr
+    assert re.fullmatch(r"outputs/digits-mlp-non_saturating-[0-9a-f]{8}\n", done.stdout)
+    assert ganexp("--cfg", "hydra", "-p", "hydra.run.dir", *TINY, "seed=1").stdout != done.stdout
 
 
 def test_a_run_a_second_look_at_it_and_its_commands(ganexp, tmp_path):

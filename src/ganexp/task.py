@@ -8,6 +8,7 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hydra import compose
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
@@ -29,6 +30,8 @@ def run_dir(root: DictConfig) -> str:
     from ganexp.config.run_spec import identify
     from ganexp.trainer.compatible import check_together
 
+    if "dataset" not in root:  # `--cfg hydra` shows Hydra's node alone
+        root = compose("config", list(root.hydra.overrides.task))
     config = load(root)
     identity = identify(config)
     check_together(config)
