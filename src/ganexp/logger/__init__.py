@@ -4,8 +4,7 @@ metrics.csv is always written, by the run itself; a logger is a copy for a track
 here and one YAML file in conf/logger; tracking packages are imported only by the option that needs them.
 """
 
-from ganexp.logger.base import Logger
-from ganexp.logger.csv_logger import csv
+from ganexp.logger.base import Logger, csv
 from ganexp.logger.mlflow_logger import mlflow
 from ganexp.logger.tensorboard_logger import tensorboard
 from ganexp.logger.wandb_logger import wandb

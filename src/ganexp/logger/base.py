@@ -1,4 +1,4 @@
-"""What every logger does, and how its failures are kept away from the run."""
+"""What every logger does, the one that does nothing, and how failures are kept away from the run."""
 
 from __future__ import annotations
 
@@ -39,6 +39,18 @@ class Logger(Protocol):
 
     def finish(self, state: str) -> None:
         """End with the run's state, e.g. "COMPLETED"."""
+
+
+class _Nothing:
+    def start(self, run_dir: Path, config: Mapping[str, Any], run_id: str, steps_done: int = 0) -> None: ...
+    def log(self, row: Mapping[str, float | None], step: int) -> None: ...
+    def picture(self, name: str, path: Path, step: int) -> None: ...
+    def finish(self, state: str) -> None: ...
+
+
+def csv() -> Logger:
+    """`logger=csv`, the default: the run's own metrics.csv and pictures, and no tracking tool."""
+    return _Nothing()
 
 
 class Guarded:
