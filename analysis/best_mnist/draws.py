@@ -32,14 +32,14 @@ def main(runs: list[Path]) -> None:
 
 def rows_of(run: Path) -> list[dict[str, object]]:
     """One row a draw: cfd against both halves."""
-    job = open_run(run, [])
-    extractor = classifier(job.dataset, torch.device("cpu"))
-    halves = halve(job.dataset, job.config.metrics.num_samples)
+    spec = open_run(run, [])
+    extractor = classifier(spec.dataset, torch.device("cpu"))
+    halves = halve(spec.dataset, spec.config.metrics.num_samples)
     a, b = (fit(extractor.features(half)) for half in (halves.a, halves.b))
     rows: list[dict[str, object]] = []
     for draw in range(DRAWS):
         images = fit(extractor.features(sample(run, len(halves.b), seed=draw)))
-        known = {"run": job.who.name, "seed": job.config.seed, "draw": draw}
+        known = {"run": spec.identity.name, "seed": spec.config.seed, "draw": draw}
         rows.append({**known, "half_a": frechet_distance(images, a), "half_b": frechet_distance(images, b)})
     return rows
 

@@ -16,7 +16,6 @@ import pandas as pd
 from torch import nn
 
 from ganexp.config.reopen import open_run
-from ganexp.files.run_folder import state_checkpoints
 from ganexp.metrics.parzen import score
 from ganexp.trainer.build import build_state
 from ganexp.trainer.ema import decay, half_life, update_ema
@@ -39,12 +38,12 @@ RAMPUP = 0.4
 
 def main(folder: Path) -> None:
     """Table and picture."""
-    job = open_run(folder, [])
-    training = build_state(job)
+    spec = open_run(folder, [])
+    training = build_state(spec)
     assert training.average is not None, "a run with trainer.ema_kimg"
-    averages = {epochs: build_state(job).generator for epochs in HALF_LIVES}
-    count = len(job.dataset.train)
-    checkpoints = sorted(state_checkpoints(folder))
+    averages = {epochs: build_state(spec).generator for epochs in HALF_LIVES}
+    count = len(spec.dataset.train)
+    checkpoints = sorted(spec.folder.state_checkpoints())
     rows = []
     for path in checkpoints:
         epoch = training.restore(path)["epoch"]
@@ -59,7 +58,7 @@ def main(folder: Path) -> None:
         for name, net in nets.items():
             draw_images = sampler(net, training.gan.latent, training.gan.latent_dim, training.device)
             images = draw_images(COUNT).double().flatten(1)
-            estimate = score((images + 1.0) / 2.0, job.dataset)
+            estimate = score((images + 1.0) / 2.0, spec.dataset)
             row |= {name: round(estimate.value, 1), f"{name}, s.e.": round(estimate.standard_error, 1)}
         print(row, flush=True)
         rows.append(row)
