@@ -85,7 +85,7 @@ class OneTrial(TypedDict):
     attributes: dict[str, Any]
 
 
-class Trials(TypedDict):
+class TrialsFile(TypedDict):
     """trials.json."""
 
     format: Literal[1]

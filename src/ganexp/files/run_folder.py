@@ -33,10 +33,10 @@ OWN = re.compile(
 
 @dataclass(frozen=True)
 class RunFolder:
-    """The directory of one run, which need not exist; making the object touches no file.
+    """The directory of one run, which need not exist.
 
     folder = RunFolder(Path("outputs/digits-mlp-non_saturating-1a2b3c4d"))
-    folder.current().state  # State.COMPLETED
+    folder.state  # State.COMPLETED
     folder.rows()[-1]["d_loss"]
     folder.result()["final"]["cfd"]
     folder.generator_checkpoints()[0]  # the newest
@@ -65,16 +65,12 @@ class RunFolder:
         return self.path / "checkpoints" / f"generator_{epoch:04d}.safetensors"
 
     def picture(self, name: str) -> Path:
-        """A picture in samples/, by its name without the suffix."""
+        """A picture in samples/, by its name."""
         return self.path / "samples" / f"{name}.png"
 
     def samples_png(self, epoch: int) -> Path:
         """The sample grid after `epoch`."""
         return self.picture(f"epoch_{epoch:04d}")
-
-    def newest_picture(self) -> Path:
-        """The newest sample grid, or the folder of pictures where there is none."""
-        return max((self.path / "samples").glob("epoch_*.png"), default=self.path / "samples")
 
     def state_checkpoints(self) -> list[Path]:
         """All full checkpoints, newest first."""
@@ -85,7 +81,7 @@ class RunFolder:
         return sorted(self._own_files("checkpoints", "generator_*"), reverse=True)
 
     def status(self) -> Status | None:
-        """status.json as written, or None where there is none or it is unreadable."""
+        """status.json as written, or None where it is missing or unreadable."""
         return status.read(self.path / STATUS)
 
     def current(self) -> Status | None:
@@ -118,8 +114,7 @@ class RunFolder:
 
     def finished_result(self) -> dict[str, Any] | None:
         """result.json of a completed run, or None."""
-        written = self.status()
-        return self.result() if written is not None and written.state is State.COMPLETED else None
+        return self.result() if (status := self.status()) is not None and status.state is State.COMPLETED else None
 
     def identity(self) -> dict[str, Any] | None:
         """What the run's numbers depend on, as recorded, or None."""
@@ -133,7 +128,7 @@ class RunFolder:
         """Refuse to work in a directory that holds links: what is written, read or removed there lies elsewhere.
 
         Args:
-            itself: refuse it also where it is a link itself; a directory that the user names may be one.
+            itself: also where it is a link itself, as a directory that the user names may be.
 
         Raises:
             DirectoryError: naming the link.
@@ -181,7 +176,7 @@ class RunFolder:
         write_metrics(self.metrics_csv, rows, scores)
 
     def write_result(self, result: Mapping[str, Any]) -> None:
-        """Write result.json."""
+        """Write result.json atomically."""
         atomic.write_json(self.result_json, result)
 
     def write_ending(
@@ -205,8 +200,7 @@ class RunFolder:
     def prune_states(self, count: int, step: int) -> None:
         """Remove all full checkpoints but the newest `count` up to `step`, which was just written.
 
-        Those of later steps go too: a run that is back at `step` was started from an earlier one because they are
-        damaged.
+        Those of later steps are damaged: the run was started again from an earlier one.
         """
         paths = self.state_checkpoints()
         newest = [path for path in paths if path <= self.state_checkpoint(step)][:count]
@@ -215,11 +209,11 @@ class RunFolder:
                 path.unlink(missing_ok=True)
 
     def left_over_files(self) -> list[Path]:
-        """Temporary files of processes that were killed, if nobody works on the run now."""
+        """Temporary files of killed processes, if nobody works on the run now."""
         return [path for place in FOLDERS for path in atomic.left_over(self.path / place, self._is_own)]
 
     def drop_left_over(self) -> None:
-        """Remove what killed processes left half-written; for whoever holds the run, before writing anything."""
+        """Remove `left_over_files`; for the holder of the run, before it writes."""
         for path in self.left_over_files():
             path.unlink(missing_ok=True)
 
@@ -248,9 +242,9 @@ def run_folders(directory: Path) -> list[RunFolder]:
 
 
 def _link(source: Path, target: Path) -> None:
-    if target.exists():
-        return
     try:
         os.link(source, target)
+    except FileExistsError:
+        return
     except OSError:
         atomic.copy(source, target)

@@ -36,7 +36,7 @@ OPTION = re.compile(r"[\w-]+(/[\w-]+)*", re.ASCII)
 
 
 @dataclass(frozen=True)
-class Winner:
+class BestSetting:
     """The best setting of one ranking."""
 
     command: str  # the command line that trains it
@@ -46,7 +46,7 @@ class Winner:
     preset_command: str  # the command line that uses that file
 
 
-def winners(sweep_dirs: Sequence[Path], *, force: bool = False) -> list[Winner]:
+def winners(sweep_dirs: Sequence[Path], *, force: bool = False) -> list[BestSetting]:
     """The best setting of each data set and protocol, its preset written into the first sweep directory.
 
     Raises:
@@ -144,7 +144,7 @@ def _is_below(key: str, keys: Sequence[str]) -> bool:
     return any(key == each or key.startswith((f"{each}.", f"{each}/")) for each in keys)
 
 
-def _winner(ranking: Ranking, folder: Path, name: str) -> Winner:
+def _winner(ranking: Ranking, folder: Path, name: str) -> BestSetting:
     best = ranking.best
     assert best is not None and best.estimate is not None
     overrides = repeatable(best.lead, root=False)
@@ -157,7 +157,7 @@ def _winner(ranking: Ranking, folder: Path, name: str) -> Winner:
     if overrides != repeatable(best.lead):
         words += "; dataset.root is not repeated, name it yourself"
     words += luck(ranking)
-    return Winner(
+    return BestSetting(
         command(overrides),
         words,
         folder / "experiment" / f"{name}.yaml",

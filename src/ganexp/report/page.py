@@ -26,6 +26,7 @@ from ganexp.report.study import Study
 from ganexp.report.text import sentence
 from ganexp.report.text.history import history
 from ganexp.report.text.remarks import together
+from ganexp.types import terminal
 from ganexp.types.terminal import plural
 
 HTML, MARKDOWN, FIGURES = "report.html", "report.md", "figures"
@@ -115,7 +116,7 @@ def _environment(*, autoescape: bool) -> Any:
         "multiple": multiple,
         "bar": bar,
     }
-    filters = (sentence.readable, sentence.in_words, sentence.command, sentence.shortened, sentence.md, sentence.code)
+    filters = (sentence.readable, terminal.duration, sentence.command, sentence.shortened, sentence.md, sentence.code)
     environment.filters |= {function.__name__: function for function in (short_key, *filters)}
     environment.filters["width"] = lambda text: "short" if len(text) <= NARROW else "long"
     return environment

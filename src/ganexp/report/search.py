@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ganexp.files.contents import Trials, check
+from ganexp.files.contents import TrialsFile, check
 from ganexp.files.drawing import drawn
 from ganexp.files.foreign import MEDIUM, read_json
 from ganexp.report.figures import svg
@@ -86,7 +86,7 @@ def pareto(values: NDArray[np.float64], directions: Sequence[str]) -> NDArray[np
 def _read(path: Path) -> Mapping[str, Any] | None:
     try:
         content = read_json(path, MEDIUM)
-        check(Trials, content)
+        check(TrialsFile, content)
     except (OSError, ValueError):
         return None
     goals = len(content["objectives"])

@@ -48,14 +48,13 @@ def evaluate(
         epoch: whose generator; None for the run's last. Of an unfinished run that is not scored: None is returned.
         num_samples: how many images; None for what the configuration says.
         trust: patterns of `_target_` to trust beyond ganexp's own.
-        force: replace an evaluation that is the user's own, or that the user changed.
+        force: replace an evaluation that is the user's own.
         changed_code: of own code, not of metrics, that was edited since: "refuse" or "same_run".
 
     Raises:
         Refused: no such run, checkpoint or metric, or data that the metrics cannot be computed on.
     """
-    spec = open_run(run, trust)
-    check_together(spec.config)
+    check_together((spec := open_run(run, trust)).config)
     result = spec.folder.finished_result()
     if result is None and epoch is None:
         return None

@@ -211,4 +211,5 @@ def _closing_line(spec: RunSpec, result: dict[str, Any]) -> str:
     value = objective_value(result)
     measured = "" if value is None else f"{result['objective']['name']} {value:.4g} (reference half A); "
     note = f"{spec.note}; " if spec.note else ""
-    return f"{note}{measured}pictures: {spec.folder.newest_picture()}"
+    samples = spec.directory / "samples"
+    return f"{note}{measured}pictures: {max(samples.glob('epoch_*.png'), default=samples)}"

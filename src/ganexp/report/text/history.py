@@ -10,9 +10,9 @@ from ganexp.files.plan import Request
 from ganexp.report.ranking import Ranking
 from ganexp.report.runs import RunRecord, longest_runs
 from ganexp.report.study import Study
-from ganexp.report.text.sentence import Sentence, in_words
+from ganexp.report.text.sentence import Sentence
 from ganexp.types.endings import State
-from ganexp.types.terminal import plural
+from ganexp.types.terminal import duration, plural
 
 MOST = 40  # requests and looks that are told one by one
 
@@ -96,6 +96,6 @@ def _endings(study: Study, rankings: Sequence[Ranking]) -> Sentence:
         pruned=counts[State.PRUNED],
         rest=sum(run.state is State.COMPLETED and run.run_id not in ranked for run in study.runs),
         open=sum(count for state, count in counts.items() if state not in endings),
-        whole=in_words(sum(run.seconds for run in longest)),
-        lost=in_words(sum(lost)),
+        whole=duration(sum(run.seconds for run in longest)),
+        lost=duration(sum(lost)),
     )

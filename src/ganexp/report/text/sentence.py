@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from markupsafe import Markup, escape
 
 from ganexp.report.settings import label
+from ganexp.types import terminal
 
 LISTED = 12  # settings named in a sentence
 _PART = re.compile(r"\{(\w+)\}")
@@ -113,7 +114,7 @@ def number(key: str, value: float | int | None, unit: str = "") -> Markup:
 
 def duration(key: str, seconds: float | None) -> Markup:
     """Seconds as a number with a fitting unit."""
-    return _data(key, seconds, in_words(seconds or 0.0))
+    return _data(key, seconds, terminal.duration(seconds or 0.0))
 
 
 def _data(key: str, value: float | int | None, text: str) -> Markup:
@@ -134,15 +135,6 @@ def readable(value: float | int | None) -> str:
         return f"{value:.2e}"
     decimals = max(0, 2 - math.floor(math.log10(size)))
     return f"{value:,.{decimals}f}".replace(",", "\u202f")
-
-
-def in_words(seconds: float) -> str:
-    """'4.2 s', '12 min', '3.4 h', '2.1 d'."""
-    for limit, unit, size in ((100.0, "s", 1), (6000.0, "min", 60), (48 * 3600.0, "h", 3600)):
-        if seconds < limit:
-            amount = seconds / size
-            return f"{amount:.1f} {unit}" if amount < 10 else f"{amount:.0f} {unit}"
-    return f"{seconds / 86400:.1f} d"
 
 
 def percent(share: float) -> float:

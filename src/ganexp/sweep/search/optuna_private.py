@@ -57,7 +57,7 @@ def distribution_of(override: Override) -> Any:
     return create_optuna_distribution_from_override(override)
 
 
-class Drawing:
+class ParameterDraw:
     """Draws the parameters of trials as the Optuna plugin does."""
 
     def __init__(self, config: Any, custom_search_space: str | None) -> None:

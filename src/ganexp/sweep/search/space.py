@@ -13,7 +13,7 @@ from ganexp.config.hydra_private import Override
 from ganexp.config.run_config import RunConfig, from_plain
 from ganexp.sweep.compose import Composer
 from ganexp.sweep.points import Point, all_points, telling
-from ganexp.sweep.search.optuna_private import Drawing, distribution_of
+from ganexp.sweep.search.optuna_private import ParameterDraw, distribution_of
 from ganexp.sweep.search.study import Direction
 from ganexp.types.errors import ConfigError, DataError, suggested
 
@@ -58,7 +58,7 @@ class Space:
             for value in values[1:]:
                 yield self._overrides({**first, key: value})
 
-    def draw(self, drawing: Drawing, trial: Trial) -> tuple[str, ...]:
+    def draw(self, drawing: ParameterDraw, trial: Trial) -> tuple[str, ...]:
         """The overrides of a trial's run, whose parameters are drawn now."""
         overrides = drawing.overrides(trial, self.distributions, self.fixed, self.deletions)
         last = int(trial.params.get("trainer.epochs", 0))

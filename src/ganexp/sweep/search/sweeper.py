@@ -100,14 +100,14 @@ class SearchSweeper(OptunaSweeper):  # type: ignore[misc]
         from ganexp.sweep.points import Point, all_points
         from ganexp.sweep.preflight import with_own_code
         from ganexp.sweep.search.conduct import Search
-        from ganexp.sweep.search.optuna_private import Drawing, grid_size
+        from ganexp.sweep.search.optuna_private import ParameterDraw, grid_size
         from ganexp.sweep.search.trials import Trials
 
         options, directory = self.options, self.directory
         trials = Trials(study, directory, int(min(options.n_trials, grid_size(study))))
         if self.config.sweep.retry == "failed":
             trials.retry()
-        drawing = Drawing(self.config, options.custom_search_space)
+        drawing = ParameterDraw(self.config, options.custom_search_space)
 
         def propose(trial: Trial) -> Point:
             return with_own_code(all_points(composer, [space.draw(drawing, trial)], space.keys)[0], directory)
