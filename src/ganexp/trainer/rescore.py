@@ -40,30 +40,29 @@ def evaluate(
     force: bool = False,
     changed_code: str = "refuse",
 ) -> Scores | None:
-    """Score one run's generator and record the scores: of the last epoch in result.json, of others in evaluations/.
+    """Score a run's generator and record the scores: of the last epoch in result.json, of others in evaluations/.
 
     Args:
         run: run directory.
-        metrics: option of the group `metrics`; None for what the run's configuration names.
-        epoch: whose generator; None for the run's last. Of an unfinished run that is not scored: None is returned.
-        num_samples: how many images; None for what the configuration says.
+        metrics: option of the group `metrics`; None for the run's own.
+        epoch: whose generator; None for the last of a finished run; an unfinished one is not scored (None).
+        num_samples: how many images; None for the run's own number.
         trust: patterns of `_target_` to trust beyond ganexp's own.
         force: replace an evaluation that is the user's own.
         changed_code: of own code, not of metrics, that was edited since: "refuse" or "same_run".
 
     Raises:
-        Refused: no such run, checkpoint or metric, or data that the metrics cannot be computed on.
+        Refused: no such run, checkpoint or metric, or data that does not allow it.
     """
     check_together((spec := open_run(run, trust)).config)
     result = spec.folder.finished_result()
     if result is None and epoch is None:
         return None
-    apart = result is None or epoch not in (None, result.get("epoch"))
-    if apart:
+    if apart := result is None or epoch not in (None, result.get("epoch")):
         owned.check(run, {_evaluation(epoch): None}, force=force)
     spec = replace(spec, config=with_metrics(spec.config, metrics, num_samples, trust))
     code = check(run, own_code(spec.config), with_answer(spec.config, changed_code), metrics=False)
-    scores, evaluator = _score(spec, epoch if result is None or epoch is not None else result["epoch"])
+    scores, evaluator = _score(spec, epoch if epoch is not None or result is None else result["epoch"])
     if apart:
         _write_apart(run, epoch, scores, force)
     else:

@@ -168,7 +168,7 @@ def _hold(run: Prepared, lease: Lease, signals: Signals) -> Outcome:
         try:
             lease.update(state=end.state, error=end.reason)
         except OSError as second:  # a full disk, say; who looks at the run finds its holder gone
-            log.error("%s: that it ended cannot be written either (%s)", spec.directory, second)
+            log.error("%s: that it %s cannot be written either (%s)", spec.directory, end.state.lower(), second)
         run.logger.finish(end.state.value)
         if not isinstance(error, Interrupted | Pruned | Diverged):
             raise
