@@ -36,7 +36,7 @@ def reporting() -> Iterator[None]:
         yield
     except (Refused, Diverged, OSError, MemoryError, RuntimeError) as error:
         end = ending(error)
-        if end.mistake:
+        if end.needs_traceback:
             raise
         stop(end.message, end.exit_status)
 
@@ -75,7 +75,7 @@ def run_reported(program: Callable[[], None], wants_traceback: bool) -> None:
         if isinstance(error, HydraException | OmegaConfBaseException) or _by_hydra_alone(error):
             stop(composition_message(error))
         if isinstance(error, OSError):
-            stop(ending(error).message)
+            stop(ending(error).message)  # REFUSED: no run has begun
         traceback.print_exception(error)
         raise SystemExit(FAILED) from None
 

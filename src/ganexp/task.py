@@ -97,12 +97,12 @@ def run_single(spec: RunSpec) -> float | None:
         raise
     except Exception as error:
         end = ending(error)
-        if end.mistake:
+        if end.needs_traceback:
             sys.stderr.write(plain("".join(traceback.format_exception(error))))
         kind = "" if lack_of_memory(error) else f"{type(error).__name__}: "
         line = end.message if end.state is None else f"{end.state}: {spec.directory}: {kind}{in_words(error)}"
         print(plain(line), flush=True)
-        raise SystemExit(FAILED) from None
+        raise SystemExit(FAILED) from None  # work had begun: never REFUSED
     print(plain(f"{outcome.state}: {spec.directory}: {outcome.message}"), flush=True)
     if outcome.exit_status:
         raise SystemExit(outcome.exit_status)

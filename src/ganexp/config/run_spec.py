@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 QUICK_SECONDS = 0.3
-"""An own dataset that is loaded so fast is loaded a second time, to compare."""
+"""An own dataset that loads faster than this is loaded twice and compared."""
 
 _DATASETS: dict[str, Dataset] = {}
 """Datasets that this process has loaded, by target and parameters."""
@@ -37,7 +37,8 @@ class Identity:
     Attributes:
         dataset_name: name of the loaded dataset.
         content: everything that changes the numbers.
-        run_id, trajectory_id: hashes of it, with and without the number of epochs.
+        run_id, trajectory_id: hashes of `content` without values that equal their defaults; the second
+            also without `trainer.epochs`.
         name: name of the run's directory: <dataset>-<model>-<loss>-<first 8 digits of run_id>.
     """
 
@@ -59,7 +60,7 @@ class RunSpec:
         directory: its run directory.
         texts: what `.hydra/` is to hold.
         in_sweep: whether it is one of many (no progress bar, no waiting for another holder).
-        judge: (scored epoch, its objective on reference half A) -> whether the run is to be pruned.
+        should_prune: (scored epoch, its objective on reference half A) -> whether the run is to be pruned.
         code: own code in it, and what a rehearsal shows; None: there is none.
     """
 
@@ -69,7 +70,7 @@ class RunSpec:
     directory: Path
     texts: Texts
     in_sweep: bool
-    judge: Callable[[int, float], bool] | None = None
+    should_prune: Callable[[int, float], bool] | None = None
     code: CodeRecord | None = None
 
     @property
@@ -77,13 +78,13 @@ class RunSpec:
         """Its run directory, as an object."""
         return RunFolder(self.directory)
 
-    def status(self, state: State, epoch: int = 0, error: Mapping[str, str] | None = None) -> Status:
+    def new_status(self, state: State, epoch: int = 0, error: Mapping[str, str] | None = None) -> Status:
         """Its status.json when `state` begins."""
         identity, epochs = self.identity, self.config.trainer.epochs
-        return Status(state, epoch, epochs, identity.run_id, identity.trajectory_id, error=error, note=self.note)
+        return Status(state, epoch, epochs, identity.run_id, identity.trajectory_id, error=error, note=self.caveat)
 
     @property
-    def note(self) -> str:
+    def caveat(self) -> str:
         """What a reader of its numbers must know of its own code; "" where that is nothing."""
         return self.code.note if self.code is not None else ""
 
@@ -97,7 +98,7 @@ def load_dataset(target: Target) -> Dataset:
 
 
 def _own_dataset(target: Target) -> Dataset:
-    """A user's own dataset, which draws the same whichever run loads it; DataError where it does not."""
+    """A user's own dataset, loaded under one seed so that every run has the same images; DataError where it has not."""
     import torch
 
     from ganexp.types.rng import derive, reseed

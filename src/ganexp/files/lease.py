@@ -29,13 +29,13 @@ STALE_SECONDS = 60.0
 """On another host, a holder whose heartbeat is older than this, or as far in the future, is taken for gone."""
 
 LOCK_SECONDS = 0.2
-"""A lock that stays taken for so long belongs to a holder; readers that look for one take it for much less."""
+"""Readers that only probe a lock have it for milliseconds: one that stays taken for so long belongs to a holder."""
 
 LOCK, STATUS = ".lock", "status.json"
 
 
 class HeldError(Exception):
-    """Another process is at work on this run."""
+    """Another process is at work on this run; the message names it."""
 
 
 class Lease:

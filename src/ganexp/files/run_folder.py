@@ -21,7 +21,8 @@ from ganexp.files.status import Status
 from ganexp.types.endings import State
 from ganexp.types.errors import DirectoryError
 
-FOLDERS = ("", ".hydra", "checkpoints", "samples", "evaluations")
+TRAINED = ("", ".hydra", "checkpoints", "samples")
+FOLDERS = (*TRAINED, "evaluations")
 OWN = re.compile(
     r"(status|result)\.json|metrics\.csv|losses\.png|\.hydra/((config|overrides|hydra)\.yaml|(identity|own_code)\.json)"
     r"|samples/(real|interpolation|neighbours|epoch_([0-9]{4}|[1-9][0-9]{4,}))\.png"
@@ -74,11 +75,11 @@ class RunFolder:
 
     def state_checkpoints(self) -> list[Path]:
         """All full checkpoints, newest first."""
-        return sorted(self._own_files("checkpoints", "state_*"), reverse=True)
+        return sorted(self._own_files("checkpoints", "state_*"), key=number_in, reverse=True)
 
     def generator_checkpoints(self) -> list[Path]:
         """All generators, newest first."""
-        return sorted(self._own_files("checkpoints", "generator_*"), reverse=True)
+        return sorted(self._own_files("checkpoints", "generator_*"), key=number_in, reverse=True)
 
     def status(self) -> Status | None:
         """status.json as written, or None where it is missing or unreadable."""
@@ -139,12 +140,7 @@ class RunFolder:
             refuse_links(*sorted(self.path.iterdir()))
 
     def claim(self, run_id: str, identity: Mapping[str, Any], *, itself: bool = True) -> None:
-        """Refuse a directory that holds links, another run, or files that no run of ganexp's wrote.
-
-        Args:
-            run_id: of the run that is to be there.
-            identity: what its numbers depend on.
-            itself: as in `refuse_links`.
+        """Refuse a directory that holds links (see `refuse_links`), another run, or files that no run of ganexp's wrote.
 
         Raises:
             DirectoryError: with the difference between the two configurations.
@@ -152,7 +148,7 @@ class RunFolder:
         self.refuse_links(itself=itself)
         written, recorded, requested = self.status(), self.identity(), json.loads(json.dumps(identity))
         if written is None:
-            others = [str(path.relative_to(self.path)) for place in FOLDERS[:4] for path in self._own_files(place)]
+            others = [str(path.relative_to(self.path)) for place in TRAINED for path in self._own_files(place)]
             if recorded is None and others:
                 raise DirectoryError(
                     f"{self.path}: expected an empty or a run directory, got one that holds {', '.join(others)} but "
@@ -180,7 +176,7 @@ class RunFolder:
         atomic.write_json(self.result_json, result)
 
     def write_ending(
-        self, ending: Status, texts: Texts | None = None, identity: Mapping[str, Any] | None = None
+        self, status: Status, texts: Texts | None = None, identity: Mapping[str, Any] | None = None
     ) -> None:
         """Write the state, and the record, of a run that nobody could work on; the epochs that it has done stay.
 
@@ -193,17 +189,17 @@ class RunFolder:
         if written is not None and written.state.final:
             return
         with contextlib.suppress(HeldError, DirectoryError), self.lease() as lease:
-            lease.begin(replace(ending, epoch=written.epoch if written is not None else 0))
+            lease.begin(replace(status, epoch=written.epoch if written is not None else 0))
             if texts is not None and identity is not None:
                 self.write_record(texts, identity)
 
     def prune_states(self, count: int, step: int) -> None:
         """Remove all full checkpoints but the newest `count` up to `step`, which was just written.
 
-        Those of later steps are damaged: the run was started again from an earlier one.
+        Those of later steps are from before the run was started again from an earlier one.
         """
         paths = self.state_checkpoints()
-        newest = [path for path in paths if path <= self.state_checkpoint(step)][:count]
+        newest = [path for path in paths if number_in(path) <= step][:count]
         for path in paths:
             if path not in newest:
                 path.unlink(missing_ok=True)
@@ -239,6 +235,11 @@ def run_folders(directory: Path) -> list[RunFolder]:
     """The run directories in a folder, sorted by name; links are left out."""
     paths = sorted(path.parent for path in directory.glob(f"*/{STATUS}"))
     return [RunFolder(path) for path in paths if not path.is_symlink()]
+
+
+def number_in(path: Path) -> int:
+    """The step or epoch in the name of a checkpoint or picture: 20 of epoch_0020.png."""
+    return int(path.stem.rpartition("_")[2])
 
 
 def _link(source: Path, target: Path) -> None:

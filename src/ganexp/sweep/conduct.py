@@ -34,8 +34,7 @@ from ganexp.types.errors import DirectoryError, Refused
 log = logging.getLogger("ganexp")
 
 ATTEMPTS = 3
-"""How often one command launches a run that is left neither finished nor failed (say, because its worker was told to
-stop)."""
+"""How often one command launches a run, at most, while the run ends neither COMPLETED nor FAILED."""
 
 WAIT_SECONDS = 1.0
 """Between two looks at runs that other processes hold."""
@@ -54,7 +53,7 @@ class Conductor:
         batch_size: jobs to give to the launcher at once, or None for all.
         retry: also make runs again that failed or diverged before.
         results: what the launcher returned, batch by batch, without the configurations.
-        launched, ended: jobs given to the launcher so far, or about to be, and jobs that have come back.
+        jobs_launched, jobs_returned: jobs given to the launcher so far, or about to be, and jobs that have come back.
         on_end: called with each job as it ends, and the states of its runs.
         on_wait: called with the runs of other processes that are waited for.
     """
@@ -65,8 +64,8 @@ class Conductor:
     batch_size: int | None
     retry: bool = field(kw_only=True)
     results: list[Sequence[JobReturn]] = field(default_factory=list)
-    launched: int = 0
-    ended: int = 0
+    jobs_launched: int = 0
+    jobs_returned: int = 0
     on_end: Callable[[Job, dict[str, State]], None] | None = None
     on_wait: Callable[[Sequence[Point]], None] | None = None
 
@@ -89,7 +88,7 @@ class Conductor:
         return jobs_for(missing, [p for p in self.points if states[p.run_id] is State.COMPLETED])
 
     def record(self, config: DictConfig, overrides: Sequence[Override]) -> None:
-        """Write plan.json and multirun.yaml; `record_again` can do so later.
+        """Write plan.json and multirun.yaml, and remember the request, so that `record_again` can write a removed plan.
 
         Raises:
             DirectoryError: the directory belongs to something else, or cannot be written.
@@ -144,8 +143,8 @@ class Conductor:
 
     def _launch(self, jobs: Sequence[Job]) -> None:
         size = 1 if isinstance(self.launcher, BasicLauncher) else self.batch_size or len(jobs)
-        first = self.launched
-        self.launched += len(jobs)
+        first = self.jobs_launched
+        self.jobs_launched += len(jobs)
         for start in range(0, len(jobs), size):
             batch = jobs[start : start + size]
             for job in batch:
@@ -153,7 +152,7 @@ class Conductor:
             results: dict[int, JobReturn] = {}
             with closing(self._answers(batch, first + start)) as answers:
                 for number, done in answers:
-                    self._ended(batch[number], done)
+                    self._after_job(batch[number], done)
                     results[number] = done
             self.results.append([results[number] for number in range(len(batch))])
 
@@ -166,19 +165,19 @@ class Conductor:
         else:
             yield from enumerate(launcher.launch(overrides, first))
 
-    def _ended(self, job: Job, done: JobReturn) -> None:
+    def _after_job(self, job: Job, returned: JobReturn) -> None:
         """After a job: write FAILED where it could not do so itself, then tell the user."""
-        error = error_of(done)
+        error = error_of(returned)
         lost = isinstance(error, WorkerDied) and getattr(self.launcher, "relaunches", False)
         for point in job.points:
             if isinstance(error, Exception) and not (lost and self._attempts[point.run_id] < ATTEMPTS):
                 try:
                     mark_failed(self.directory, point, error)
-                except OSError as second:  # a full disk, say, must not end the other jobs
-                    log.error("%s: that it failed cannot be written (%s)", self.directory / point.run_dir, second)
-                    self._attempts[point.run_id] = ATTEMPTS
-        done.cfg = done.hydra_cfg = None  # a quarter of a megabyte for each job of a long sweep
-        self.ended += 1
+                except OSError as write_error:  # a full disk, say, must not end the other jobs
+                    log.error("%s: that it failed cannot be written (%s)", self.directory / point.run_dir, write_error)
+                    self._attempts[point.run_id] = ATTEMPTS  # else it would be launched again
+        returned.cfg = returned.hydra_cfg = None  # a quarter of a megabyte for each job of a long sweep
+        self.jobs_returned += 1
         if self.on_end is not None:
             self.on_end(job, {point.run_id: self.state_of(point) for point in job.points})
 

@@ -107,7 +107,7 @@ def run_job(spec: RunSpec, cfg: DictConfig, hydra: Any) -> float | None:
     from ganexp.trainer.signals import REQUEUEING
 
     _check_planned(spec)
-    spec = replace(spec, judge=_judge(cfg, hydra))
+    spec = replace(spec, should_prune=_pruning_rule(cfg, hydra))
     try:
         outcome = execute(spec)
     except LeaseLost as error:
@@ -140,7 +140,7 @@ def _check_planned(spec: RunSpec) -> None:
     check_planned(spec.config.sweep.own_code, own_code(spec.config), spec.config.changed_code)
 
 
-def _judge(cfg: DictConfig, hydra: Any) -> Callable[[int, float], bool] | None:
+def _pruning_rule(cfg: DictConfig, hydra: Any) -> Callable[[int, float], bool] | None:
     """What decides whether a trial of a search is pruned; None for other runs, and where nothing prunes."""
     if cfg.sweep.trial is None or len(hydra.sweeper.get("objectives") or [""]) > 1:
         return None
@@ -156,4 +156,4 @@ def _spread(spec: RunSpec, state: State, error: dict[str, str] | None) -> None:
     from ganexp.trainer.trajectory import shorter
 
     for run in (*(shorter(spec, epochs) for epochs in spec.config.sweep.read_off), spec):
-        run.folder.write_ending(run.status(state, error=error), run.texts, run.identity.content)
+        run.folder.write_ending(run.new_status(state, error=error), run.texts, run.identity.content)

@@ -65,7 +65,7 @@ def follow(conductor: Conductor, keys: Sequence[str]) -> None:
     def on_end(job: Job, states: dict[str, State]) -> None:
         words = ", ".join(f"epochs={p.epochs} {states[p.run_id]}" for p in job.points)
         name = job.point.setting(naming) or job.point.run_dir
-        watch.ended(f"[{conductor.ended}/{conductor.launched}] {name}: {words}")
+        watch.ended(f"[{conductor.jobs_returned}/{conductor.jobs_launched}] {name}: {words}")
 
     conductor.on_end, conductor.on_wait = on_end, lambda held: watch.waits(len(held))
 
@@ -85,7 +85,7 @@ def closing(conductor: Conductor, keys: Sequence[str], *, interrupted: bool, rep
     words = ", ".join(f"{number} {name}" for name, number in rows["state"].value_counts().items() if number)
     say(f"{words}; {conductor.directory / FILE}")
     if report and not interrupted:
-        refresh_report(conductor.directory, changed=conductor.launched > 0)
+        refresh_report(conductor.directory, changed=conductor.jobs_launched > 0)
     how_to_go_on(interrupted=interrupted, failed=any(rows["state"].isin(BADLY_ENDED)))
     return bool(rows["state"].isin([State.COMPLETED, State.PRUNED]).all())
 

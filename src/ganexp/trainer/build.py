@@ -38,7 +38,7 @@ class Prepared:
     step_seconds: float | None = None
 
 
-def settings(spec: RunSpec) -> torch.device:
+def set_up_torch(spec: RunSpec) -> torch.device:
     """Set torch up for a run and give its device.
 
     Raises:
@@ -68,7 +68,7 @@ def device(name: str) -> torch.device:
     return chosen
 
 
-def derived(config: RunConfig, where: torch.device, purpose: str, number: int) -> None:
+def reseed_for_own_code(config: RunConfig, where: torch.device, purpose: str, number: int) -> None:
     """Before own code is called outside of training: seed the global generators from (seed, purpose, number).
 
     ganexp's own parts draw nothing there from global generators.
@@ -93,7 +93,7 @@ def evaluator_for(config: RunConfig, dataset: Dataset) -> Evaluator | None:
     from ganexp.metrics import Evaluator
 
     where = device(config.trainer.device)
-    derived(config, where, "metrics", 0)
+    reseed_for_own_code(config, where, "metrics", 0)
     scores = {name: target.build() for name, target in config.scores.items()}
     evaluator = Evaluator(
         dataset,

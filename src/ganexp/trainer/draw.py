@@ -44,22 +44,21 @@ def sample(
         checkpoint: "epoch=20", or None for the newest.
         interpolate: images along great circles between pairs of latent vectors (White 2016).
         label: the class of all images, of a conditional model; None: classes as often as in the training data.
-        seed: which latent vectors; the same seed gives the same images, and a larger `num` only adds to them.
+        seed: which latent vectors; a larger `num` only adds images.
         trust: patterns of `_target_` to trust beyond ganexp's own.
         changed_code: of own code that was edited since: "refuse" or "same_run".
 
     Raises:
         Refused: no run directory, no such checkpoint or label, or a model that is not trusted.
     """
-    epoch = parse_checkpoint(checkpoint)
     config, _ = open_config(run_dir, trust)
     check(run_dir, own_code(config), with_answer(config, changed_code), metrics=False)
     seeded = functools.partial(reseed, CPU, derive(seed, "sample"), everywhere=True)
     if config.has_own_code:
         seeded()
-    gan, counts = load_gan(run_dir, config, epoch)
-    first = decode(gan.generator, latents(gan.latent, gan.latent_dim, 1, seed), CPU, _labels(label, counts, 1, seed))
-    _check_memory(num * (STEPS if interpolate else 1), first)
+    gan, counts = load_gan(run_dir, config, parse_checkpoint(checkpoint))
+    z = latents(gan.latent, gan.latent_dim, 1, seed)
+    _check_memory(num * (STEPS if interpolate else 1), decode(gan.generator, z, CPU, _labels(label, counts, 1, seed)))
     labels = _labels(label, counts, num, seed)
     if config.has_own_code:
         seeded()

@@ -14,7 +14,7 @@ from ganexp.files.drawing import decoration, default_style
 from ganexp.files.foreign import folder_below
 from ganexp.files.png import to_uint8
 from ganexp.files.record import Row
-from ganexp.trainer.build import derived
+from ganexp.trainer.build import reseed_for_own_code
 from ganexp.trainer.sampling import STEPS, GeneratorSampler, interpolations
 from ganexp.types.errors import DataError
 
@@ -45,9 +45,9 @@ def finish(session: Session, read_off: str | None = None) -> dict[str, Any]:
             session.draw_samples(epoch)
     draw_losses(spec, rows)
     if spec.config.metrics.pictures and session.evaluator is not None:
-        derived(spec.config, session.training.device, "closer", epoch)
+        reseed_for_own_code(spec.config, session.training.device, "closer", epoch)
         draw_closer(spec, session.evaluator, session.sample)
-    session.judged(result["final"])
+    session.prunes(result["final"])
     return result
 
 

@@ -21,7 +21,7 @@ from ganexp.files.foreign import folder_below
 from ganexp.files.lease import Lease
 from ganexp.files.record import PROBABILITY_COLUMNS, Row, half_a, is_cadence
 from ganexp.trainer.batches import Batches
-from ganexp.trainer.build import Prepared, derived
+from ganexp.trainer.build import Prepared, reseed_for_own_code
 from ganexp.trainer.observe import observe
 from ganexp.trainer.progress import Progress
 from ganexp.trainer.result import result
@@ -33,7 +33,7 @@ from ganexp.types import Scores
 from ganexp.types.errors import Diverged, LeaseLost, Pruned
 
 OBSERVED_IMAGES = 512
-"""Held-out, and generated, images that the discriminator is watched on after each epoch."""
+"""How many held-out, and as many generated, images the discriminator is evaluated on after each epoch."""
 
 
 class Session:
@@ -45,7 +45,7 @@ class Session:
         batches: its real images.
         lease: the right to write in its directory.
         signals: requests to stop.
-        progress: what the user sees.
+        progress: the terminal's bar and lines.
         machine: the conditions of training (`ganexp.files.provenance.machine`).
     """
 
@@ -62,7 +62,7 @@ class Session:
         self.spec, self.evaluator, self.logger = run.spec, run.evaluator, run.logger
         self.training, self.lease, self.signals, self.progress = training, lease, signals, progress
         self.machine = machine
-        self.scored: tuple[int, Scores] | None = None
+        self._last_scores: tuple[int, Scores] | None = None
         self.started = perf_counter()
         self.earlier_seconds = 0.0
         self._label_counts = batches.label_counts(training.gan.num_classes)
@@ -71,7 +71,9 @@ class Session:
         self._heldout = png.to_training_float(heldout).to(training.device)
 
     def go_on(self, restored: Mapping[str, Any] | None) -> None:
-        """Begin where `restore_newest` left the training: say so, start the logger, write what the checkpoint proves.
+        """Start from the restored checkpoint, if there is one, and start the logger.
+
+        Its epochs are taken over and saved here, and the shorter runs that it has passed already are written.
 
         Args:
             restored: the checkpoint's metadata, or None where training starts from scratch.
@@ -88,7 +90,7 @@ class Session:
         history = self.training.history
         self.earlier_seconds = float(restored.get("elapsed", 0.0))
         for row in history:
-            self.judged(row)
+            self.prunes(row)
         self.lease.update(epoch=len(history))
         origin = "" if own else f" of {restored['folder'].name}"
         self.progress.note(f"going on after step {self.training.step:,}{origin}")
@@ -114,7 +116,11 @@ class Session:
         return sampler(generator, gan.latent, gan.latent_dim, device, label_counts=self._label_counts)
 
     def interrupted(self) -> bool:
-        """Whether a signal came, or another process took the run over."""
+        """Whether a signal asks the run to stop.
+
+        Raises:
+            LeaseLost: another process has taken the run over.
+        """
         if self.lease.lost:
             raise LeaseLost(str(self.spec.directory))
         return self.signals.received is not None
@@ -141,7 +147,7 @@ class Session:
         self._report(epoch, row)
         if epoch in self.spec.config.sweep.read_off:
             write_shorter(self, epoch)
-        if self.judged(row) and epoch < self.spec.config.trainer.epochs:
+        if self.prunes(row) and epoch < self.spec.config.trainer.epochs:
             raise Pruned(f"after epoch {epoch} of {self.spec.config.trainer.epochs}")
 
     @contextmanager
@@ -152,36 +158,40 @@ class Session:
         except Diverged as error:
             raise Diverged(f"epoch {epoch}, step {self.training.step}: {error}") from None
 
-    def judged(self, row: Row) -> bool:
-        """Report a scored epoch to whom it concerns; whether the run is to be pruned for it."""
+    def prunes(self, row: Row) -> bool:
+        """Report a scored epoch to the search, if the run is a trial; whether the run is to be pruned."""
         value = half_a(row, str(self.spec.config.metrics.objective))
-        return self.spec.judge is not None and value is not None and self.spec.judge(int(row["epoch"] or 0), value)
+        return (
+            self.spec.should_prune is not None
+            and value is not None
+            and self.spec.should_prune(int(row["epoch"] or 0), value)
+        )
 
     def scores(self, epoch: int) -> Scores:
         """The metrics of the sampling generator after `epoch`, computed once."""
         if self.evaluator is None:
             return Scores({})
-        if self.scored is None or self.scored[0] != epoch:
-            self.scored = (epoch, self.scores_of(self.training.sampling_generator, epoch))
-        return self.scored[1]
+        if self._last_scores is None or self._last_scores[0] != epoch:
+            self._last_scores = (epoch, self.scores_of(self.training.sampling_generator, epoch))
+        return self._last_scores[1]
 
     def save(self) -> None:
         """metrics.csv, then the full checkpoint that it belongs to; older checkpoints go."""
         folder = self.spec.folder
         self.lease.check()
         folder.write_rows(self.training.history, list(self.spec.config.scores))
-        meta = {"epoch": len(self.training.history), "machine": self.machine, **self._ids()}
+        meta = {"epoch": len(self.training.history), "machine": self.machine, **self._meta()}
         meta["elapsed"] = round(self.elapsed(), 3)
         self.training.save(folder.state_checkpoint(self.training.step), meta)
         folder.prune_states(self.spec.config.trainer.keep_checkpoints, self.training.step)
 
     def save_generator(self, epoch: int) -> None:
         """Keep the sampling generator of an epoch."""
-        self.training.save_generator(self.spec.folder.generator_checkpoint(epoch), {"epoch": epoch, **self._ids()})
+        self.training.save_generator(self.spec.folder.generator_checkpoint(epoch), {"epoch": epoch, **self._meta()})
 
     def draw_samples(self, epoch: int) -> None:
         """The sample grid of an epoch: the same z every time."""
-        derived(self.spec.config, self.training.device, "samples", epoch)
+        reseed_for_own_code(self.spec.config, self.training.device, "samples", epoch)
         images = png.to_uint8(self.sample(self.spec.config.trainer.sample_images))
         path = self.spec.folder.samples_png(epoch)
         folder_below(self.spec.directory, "samples")
@@ -193,7 +203,7 @@ class Session:
         """The metrics of a generator of this run, as it was after `epoch`."""
         if self.evaluator is None:
             return Scores({})
-        derived(self.spec.config, self.training.device, "scores", epoch)
+        reseed_for_own_code(self.spec.config, self.training.device, "scores", epoch)
         return self.evaluator.evaluate(self._sampler(generator))
 
     def result(self, spec: RunSpec, rows: Sequence[Row], scores: Scores) -> dict[str, Any]:
@@ -205,10 +215,10 @@ class Session:
         return self.earlier_seconds + perf_counter() - self.started
 
     def _observe(self, row: Row) -> None:
-        if not self._probabilistic:
+        if not self.spec.config.loss.build().probabilistic:
             row |= dict.fromkeys(PROBABILITY_COLUMNS, None)
             return
-        derived(self.spec.config, self.training.device, "observe", self.training.step)
+        reseed_for_own_code(self.spec.config, self.training.device, "observe", self.training.step)
         generated = self.sample(len(self._heldout)).to(self.training.device)
         probabilities = observe(self.training.discriminator, self._heldout, generated, self._observed_labels())
         for name, value in probabilities.items():
@@ -224,11 +234,7 @@ class Session:
             return None
         return torch.from_numpy(np.array(real[:count])).to(self.training.device), fake.to(self.training.device)
 
-    @property
-    def _probabilistic(self) -> bool:
-        return bool(self.spec.config.loss.build().probabilistic)
-
-    def _ids(self) -> dict[str, Any]:
+    def _meta(self) -> dict[str, Any]:
         shape = list(self.spec.dataset.image_shape)
         ids = {"run_id": self.spec.identity.run_id, "trajectory_id": self.spec.identity.trajectory_id}
         return {**ids, "image_shape": shape, "label_counts": self._label_counts}

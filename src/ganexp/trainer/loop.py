@@ -25,7 +25,7 @@ class Hooks(Protocol):
     """What the loop calls."""
 
     def interrupted(self) -> bool:
-        """Whether to stop before the next step."""
+        """Whether to stop before the next step; raises what ends the training at once."""
 
     def stepped(self, step: int) -> None:
         """After each generator step; `step` of them are done."""

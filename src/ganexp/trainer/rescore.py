@@ -22,7 +22,7 @@ from ganexp.files.generator import generator_weights, load_weights
 from ganexp.files.lease import HeldError
 from ganexp.files.run_folder import RunFolder
 from ganexp.metrics import Evaluator
-from ganexp.trainer.build import build_state, derived, make_evaluator
+from ganexp.trainer.build import build_state, make_evaluator, reseed_for_own_code
 from ganexp.trainer.compatible import check_together
 from ganexp.trainer.result import direction_of, objective_of
 from ganexp.trainer.sampling import sampler
@@ -115,7 +115,7 @@ def _score(spec: RunSpec, epoch: int | None) -> tuple[Scores, Evaluator]:
     training = build_state(spec)
     load_weights(training.generator, weights, spec.directory)
     gan, counts = training.gan, meta.get("label_counts")
-    derived(spec.config, training.device, "scores", int(meta.get("epoch", 0)))
+    reseed_for_own_code(spec.config, training.device, "scores", int(meta.get("epoch", 0)))
     sample = sampler(training.generator, gan.latent, gan.latent_dim, training.device, label_counts=counts)
     return evaluator.evaluate(sample), evaluator
 

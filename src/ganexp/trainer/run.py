@@ -24,7 +24,8 @@ from ganexp.config.run_spec import RunSpec
 from ganexp.files.code_record import NOT_REPRODUCIBLE, joined
 from ganexp.files.lease import HeldError, Lease
 from ganexp.files.provenance import machine
-from ganexp.trainer.build import Prepared, build_batches, build_game, build_state, make_evaluator, settings
+from ganexp.files.run_folder import number_in
+from ganexp.trainer.build import Prepared, build_batches, build_game, build_state, make_evaluator, set_up_torch
 from ganexp.trainer.compatible import check_together
 from ganexp.trainer.estimate import opening_line
 from ganexp.trainer.finish import draw_losses, draw_real, finish
@@ -46,7 +47,7 @@ WAIT_SECONDS = 2.0
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended.
+    """How a call left a run: at its end, or RUNNING where another process works on it.
 
     Attributes:
         state: its state.
@@ -71,7 +72,9 @@ class Outcome:
 
 
 def execute(spec: RunSpec) -> Outcome:
-    """Do what is missing of a run.
+    """Bring a run to its end: return at once where it is finished, else start or continue it.
+
+    Where another process works on it, a single run waits for that one, and a sweep leaves the run to it.
 
     Raises:
         Refused: before any work, where the directory, the data or the metrics do not allow it.
@@ -81,7 +84,7 @@ def execute(spec: RunSpec) -> Outcome:
     spec.folder.refuse_links(itself=spec.in_sweep)
     spec = replace(spec, code=check_code(spec.directory, own_code(spec.config), spec.config))
     spec.folder.claim(spec.identity.run_id, spec.identity.content, itself=spec.in_sweep)
-    outcome = _already(spec)
+    outcome = _finished(spec)
     if outcome is not None:
         accept(spec.directory, spec.code)
         return outcome
@@ -89,22 +92,23 @@ def execute(spec: RunSpec) -> Outcome:
     while True:
         try:
             with Signals().caught() as signals, ExitStack() as stack:
-                lease = _enter(stack, run.spec)
-                return _already(run.spec) or _hold(run, lease, signals)
-        except HeldError as holder:
+                lease = _take_lease(stack, run.spec)
+                finished = _finished(run.spec)
+                return finished if finished is not None else _work(run, lease, signals)
+        except HeldError as held:
             if spec.in_sweep:
-                return Outcome(State.RUNNING, None, spec.directory, f"left to {holder}")
-            log.warning("%s is being worked on by %s; waiting", spec.directory, holder)
+                return Outcome(State.RUNNING, None, spec.directory, f"left to {held}")
+            log.warning("%s is being worked on by %s; waiting", spec.directory, held)
             time.sleep(WAIT_SECONDS)
 
 
-def _already(spec: RunSpec) -> Outcome | None:
+def _finished(spec: RunSpec) -> Outcome | None:
     """The outcome of a run that needs no work: finished, or ended badly and not to be retried."""
     status = spec.folder.status()
     if status is None:
         return None
     if (result := spec.folder.finished_result()) is not None:
-        message = f"already done; {spec.note}" if spec.note else "already done"
+        message = f"already done; {spec.caveat}" if spec.caveat else "already done"
         return Outcome(State.COMPLETED, objective_value(result), spec.directory, message)
     if status.state in (State.FAILED, State.DIVERGED) and spec.config.sweep.retry == "none":
         reason = (status.error or {}).get("message", "")
@@ -115,7 +119,7 @@ def _already(spec: RunSpec) -> Outcome | None:
 
 def _prepare(spec: RunSpec) -> Prepared:
     """Build everything that can still be refused."""
-    settings(spec)
+    set_up_torch(spec)
     evaluator = make_evaluator(spec)
     spec, step_seconds = _rehearsed(spec)
     return Prepared(spec, evaluator, spec.config.logger.build(), step_seconds)
@@ -137,7 +141,7 @@ def _rehearsed(spec: RunSpec) -> tuple[RunSpec, float | None]:
     return replace(spec, code=joined(spec.code, code)), seconds
 
 
-def _enter(stack: ExitStack, spec: RunSpec) -> Lease:
+def _take_lease(stack: ExitStack, spec: RunSpec) -> Lease:
     """The lease of the run directory, which is made where it is missing; given back with `stack`.
 
     Raises:
@@ -151,12 +155,12 @@ def _enter(stack: ExitStack, spec: RunSpec) -> Lease:
         raise DirectoryError(f"{spec.directory}: cannot be written ({error.strerror or error})") from None
 
 
-def _hold(run: Prepared, lease: Lease, signals: Signals) -> Outcome:
+def _work(run: Prepared, lease: Lease, signals: Signals) -> Outcome:
     """Work on a run whose lease is held, and write how it ended."""
     spec = run.spec
     if lease.locked:
         spec.folder.drop_left_over()
-    lease.begin(spec.status(State.RUNNING))
+    lease.begin(spec.new_status(State.RUNNING))
     spec.folder.write_record(spec.texts, spec.identity.content, spec.code)
     try:
         result = _train(run, lease, signals)
@@ -167,8 +171,8 @@ def _hold(run: Prepared, lease: Lease, signals: Signals) -> Outcome:
         assert end.state is not None
         try:
             lease.update(state=end.state, error=end.reason)
-        except OSError as second:  # a full disk, say; who looks at the run finds its holder gone
-            log.error("%s: that it %s cannot be written either (%s)", spec.directory, end.state.lower(), second)
+        except OSError as write_error:  # a full disk, say; who looks at the run finds its holder gone
+            log.error("%s: that it %s cannot be written either (%s)", spec.directory, end.state.lower(), write_error)
         run.logger.finish(end.state.value)
         if not isinstance(error, Interrupted | Pruned | Diverged):
             raise
@@ -210,6 +214,6 @@ def _train(run: Prepared, lease: Lease, signals: Signals) -> dict[str, Any]:
 def _closing_line(spec: RunSpec, result: dict[str, Any]) -> str:
     value = objective_value(result)
     measured = "" if value is None else f"{result['objective']['name']} {value:.4g} (reference half A); "
-    note = f"{spec.note}; " if spec.note else ""
+    note = f"{spec.caveat}; " if spec.caveat else ""
     samples = spec.directory / "samples"
-    return f"{note}{measured}pictures: {max(samples.glob('epoch_*.png'), default=samples)}"
+    return f"{note}{measured}pictures: {max(samples.glob('epoch_*.png'), key=number_in, default=samples)}"

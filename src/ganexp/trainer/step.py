@@ -61,7 +61,7 @@ def train_step(state: TrainState, batch: Minibatch, game: Game) -> None:
         for k in range(game.d_steps):
             real, fake = reals[k % len(reals)], fakes[k].detach()
             critic = given(discriminator, batch.labels_of(k))
-            on_real, on_fake = _judge(discriminator, critic, real, fake)
+            on_real, on_fake = _logits(discriminator, critic, real, fake)
             d_loss = loss.discriminator(on_real, on_fake) + _penalty(game, critic, real, fake, k, now)
             _descend(state.optimizer_d, d_loss)
             if game.penalty is not None and game.penalty.constrain is not None:
@@ -118,7 +118,7 @@ def _without_gradient(state: TrainState, batch: Minibatch, count: int) -> tuple[
     return tuple(given(state.generator, each)(noise(state.gan, size, device)) for each in labels)
 
 
-def _judge(discriminator: nn.Module, critic: Critic, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+def _logits(discriminator: nn.Module, critic: Critic, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
     """Logits of real and generated images, (B,) each; one pass where the net treats images one by one."""
     if _batch_independent(discriminator):
         both = critic(torch.cat((real, fake.to(real.dtype))))

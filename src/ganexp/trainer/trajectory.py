@@ -67,7 +67,7 @@ def _shorter_texts(texts: Texts, epochs: int) -> Texts:
 def siblings(spec: RunSpec) -> Iterator[Path]:
     """Other run directories beside this one that hold runs of the same trajectory.
 
-    Own code whose numbers cannot be had again has none: its trainings are each one of their own.
+    A run with own code that is not reproducible has none: its checkpoints cannot stand in for another training.
     """
     pattern = spec.identity.name.rpartition("-")[0] + "-*"
     for folder in sorted(spec.directory.parent.glob(pattern)):
@@ -156,7 +156,7 @@ def write_shorter(session: Session, epoch: int) -> None:
     """Write the directory of the run of this trajectory that ends at `epoch`, whose generator is kept.
 
     Where that run is held or finished already, or its generator was never kept or is damaged, nothing happens: that
-    run is trained by itsession.
+    run is trained by itself.
     """
     path = session.spec.folder.generator_checkpoint(epoch)
     short = shorter(session.spec, epoch)
@@ -193,7 +193,7 @@ def _write(short: RunSpec, longer: RunFolder, rows: Sequence[Row], result: Mappi
             return
         if lease.locked:
             folder.drop_left_over()
-        lease.begin(short.status(State.RUNNING, epoch))
+        lease.begin(short.new_status(State.RUNNING, epoch))
         folder.write_record(short.texts, short.identity.content, short.code)
         folder.write_rows(rows, list(short.config.scores))
         with decoration(short.directory / "samples"):

@@ -1,4 +1,7 @@
-"""How runs and commands end: the states of a run, and one table from an exception to state, exit status and words."""
+"""How runs and commands end: the states of a run, and one table from an exception to its state, exit status and words.
+
+The exit status 128 + n of a signal is added where signals are known: trainer/run.py, sweep/stopping.py.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from enum import StrEnum
 from ganexp.types.errors import Diverged, Interrupted, LeaseLost, Pruned, Refused, in_words, lack_of_memory
 
 FAILED, REFUSED, INTERRUPTED = 1, 2, 130
-"""Exit statuses of every command."""
+"""Exit statuses of every command, beside 128 + n for signal n; INTERRUPTED is that of Ctrl-C."""
 
 MISTYPED = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ELOOP, errno.ENAMETOOLONG, errno.EINVAL)
 """What a file system says of a name that was mistyped."""
@@ -42,14 +45,14 @@ class Ending:
         exit_status: of the command.
         message: what the user reads.
         reason: {"type", "message"} for status.json, or None.
-        mistake: of the program, or of the user's own code: a traceback helps to find it.
+        needs_traceback: an error in code, ganexp's or the user's own, and not in what was requested.
     """
 
     state: State | None
     exit_status: int
     message: str
     reason: dict[str, str] | None = None
-    mistake: bool = False
+    needs_traceback: bool = False
 
 
 def ending(error: BaseException) -> Ending:
@@ -71,4 +74,4 @@ def ending(error: BaseException) -> Ending:
             named = error.filename is not None and error.strerror is not None
             status = REFUSED if error.errno in MISTYPED else FAILED
             return Ending(State.FAILED, status, f"{error.filename}: {error.strerror}" if named else message, reason)
-    return Ending(State.FAILED, FAILED, message, reason, mistake=lack_of_memory(error) is None)
+    return Ending(State.FAILED, FAILED, message, reason, needs_traceback=lack_of_memory(error) is None)

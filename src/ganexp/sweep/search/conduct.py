@@ -56,7 +56,7 @@ class Search:
         most_failures: once more trials than this have failed, no new one is begun.
         on_end: called with each trial as it ends, and its values, or what went wrong.
         on_wait: called with the number of trials that other launchers, or workers left behind, are at work on.
-        launched, failed: how many jobs were given to the launcher, and how many trials failed.
+        jobs_launched, failed: how many jobs were given to the launcher, and how many trials failed.
     """
 
     trials: Trials
@@ -68,7 +68,7 @@ class Search:
     most_failures: float
     on_end: Callable[[Trial, State, str], None] | None = None
     on_wait: Callable[[int], None] | None = None
-    launched: int = 0
+    jobs_launched: int = 0
     failed: int = 0
 
     def __post_init__(self) -> None:
@@ -86,7 +86,7 @@ class Search:
                 crew = min(self.at_once or self.launcher.at_once(), self.trials.total)
                 with closing(self.launcher.stream(self._jobs(), crew)) as answers:
                     for number, done in answers:
-                        self._ended(number, done)
+                        self._after_job(number, done)
             else:
                 self._in_batches()
 
@@ -98,9 +98,9 @@ class Search:
             while len(batch) < size and (job := next(jobs, None)) not in (None, LATER):
                 batch.append(job)
             if batch:
-                first = self.launched - len(batch)
+                first = self.jobs_launched - len(batch)
                 for number, done in enumerate(self.launcher.launch(batch, first), first):
-                    self._ended(number, done)
+                    self._after_job(number, done)
             elif job is None:
                 return
             else:
@@ -111,7 +111,7 @@ class Search:
         while True:
             run = self._next()
             if run is not None:
-                number, self.launched = self.launched, self.launched + 1
+                number, self.jobs_launched = self.jobs_launched, self.jobs_launched + 1
                 self._active[number] = run
                 self._attempts[run.trial.number] += 1
                 yield self._overrides(run)
@@ -171,7 +171,7 @@ class Search:
         number, place = f"sweep.trial={run.trial.number}", directory_override(self.directory)
         return [*run.point.overrides, *retry, number, *run.point.planned, place]
 
-    def _ended(self, number: int, done: JobReturn) -> None:
+    def _after_job(self, number: int, done: JobReturn) -> None:
         """After a job: tell the study, or keep the trial for another attempt."""
         run = self._active.pop(number)
         state, error = run.folder.state, error_of(done)

@@ -62,7 +62,7 @@ def closing(search: Search, space: Space, *, interrupted: bool, report: bool) ->
     say(", ".join(f"{number} {name}" for name, number in states.items()) + f"; {search.directory / FILE}")
     _best(search, trials)
     if report and not interrupted:
-        refresh_report(search.directory, changed=search.launched > 0)
+        refresh_report(search.directory, changed=search.jobs_launched > 0)
     how_to_go_on(interrupted=interrupted, failed=bool(failed))
     return not failed and states["COMPLETE"] > 0
 
