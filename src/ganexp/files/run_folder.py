@@ -140,7 +140,7 @@ class RunFolder:
             refuse_links(*sorted(self.path.iterdir()))
 
     def claim(self, run_id: str, identity: Mapping[str, Any], *, itself: bool = True) -> None:
-        """Refuse a directory that holds links (see `refuse_links`), another run, or files that no run of ganexp's wrote.
+        """Refuse a directory that holds links (`refuse_links`), another run, or files that no run of ganexp's wrote.
 
         Raises:
             DirectoryError: with the difference between the two configurations.
@@ -194,10 +194,7 @@ class RunFolder:
                 self.write_record(texts, identity)
 
     def prune_states(self, count: int, step: int) -> None:
-        """Remove all full checkpoints but the newest `count` up to `step`, which was just written.
-
-        Those of later steps are from before the run was started again from an earlier one.
-        """
+        """Remove all full checkpoints but the newest `count` up to `step`: later ones are from before a restart."""
         paths = self.state_checkpoints()
         newest = [path for path in paths if number_in(path) <= step][:count]
         for path in paths:

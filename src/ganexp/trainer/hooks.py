@@ -71,17 +71,17 @@ class Session:
         self._heldout = png.to_training_float(heldout).to(training.device)
 
     def go_on(self, restored: Mapping[str, Any] | None) -> None:
-        """Start from the restored checkpoint, if there is one, and start the logger.
+        """Start the logger, and go on from the restored checkpoint, if there is one.
 
-        Its epochs are taken over and saved here, and the shorter runs that it has passed already are written.
+        Its epochs are saved here, and the shorter runs that it has passed already are written.
 
         Args:
             restored: the checkpoint's metadata, or None where training starts from scratch.
         """
         own = restored is None or restored["folder"] == self.spec.directory
-        config = plain_values(DictConfig(OmegaConf.create(self.spec.texts.config)))  # as composed
         if restored is not None:
             self._restore(restored, own)
+        config = plain_values(DictConfig(OmegaConf.create(self.spec.texts.config)))  # as composed
         self.logger.start(self.spec.directory, config, self.spec.identity.run_id, self.training.step if own else 0)
         for row in () if own else self.training.history:  # what a shorter run of the trajectory logged
             self.logger.log(row, int(row["step"] or 0))
@@ -108,7 +108,7 @@ class Session:
 
     @property
     def sample(self) -> GeneratorSampler:
-        """Images of the sampling generator as it is now."""
+        """A sampler of the sampling generator as it is now."""
         return self._sampler(self.training.sampling_generator)
 
     def _sampler(self, generator: torch.nn.Module) -> GeneratorSampler:
@@ -169,8 +169,6 @@ class Session:
 
     def scores(self, epoch: int) -> Scores:
         """The metrics of the sampling generator after `epoch`, computed once."""
-        if self.evaluator is None:
-            return Scores({})
         if self._last_scores is None or self._last_scores[0] != epoch:
             self._last_scores = (epoch, self.scores_of(self.training.sampling_generator, epoch))
         return self._last_scores[1]
@@ -242,11 +240,7 @@ class Session:
     def _report(self, epoch: int, row: Row) -> None:
         seconds = self.training.train_seconds
         speed = float(row["images_seen"] or 0) / seconds if seconds else 0.0
-        seconds_left = (self.spec.config.trainer.epochs - epoch) * seconds / max(epoch, 1)
-        progress = {
-            "images_per_second": round(speed, 1),
-            "seconds_left": round(seconds_left, 1),
-            "step": self.training.step,
-        }
-        self.lease.update(epoch=epoch, progress=progress)
+        remaining = (self.spec.config.trainer.epochs - epoch) * seconds / max(epoch, 1)
+        numbers = {"images_per_second": round(speed, 1), "seconds_left": round(remaining, 1)}
+        self.lease.update(epoch=epoch, progress={**numbers, "step": self.training.step})
         self.progress.epoch(row)
