@@ -342,3 +342,15 @@ def test_a_schedule_that_depends_on_the_epochs_trains_from_the_start(spec):
     fixed = ("optim/schedule=linear", "optim.schedule.lr.epochs=null", "optim.schedule.lr.kimg=0.1")
     run.execute(spec("trainer.epochs=2", *fixed))
     assert count_steps(run.execute, spec(*fixed)) == 6
+
+
+def test_the_newest_picture_and_checkpoint_are_those_of_the_highest_number(tmp_path):
+    folder = RunFolder(tmp_path)
+    (tmp_path / "checkpoints").mkdir()
+    for epoch in (9998, 9999, 10000):
+        folder.generator_checkpoint(epoch).touch()
+        folder.state_checkpoint(epoch * 10000).touch()
+    assert folder.generator_checkpoints()[0] == folder.generator_checkpoint(10000)
+    assert folder.state_checkpoints()[0] == folder.state_checkpoint(100000000)
+    folder.prune_states(1, 99990000)
+    assert folder.state_checkpoints() == [folder.state_checkpoint(99990000)]

@@ -216,4 +216,5 @@ def _closing_line(spec: RunSpec, result: dict[str, Any]) -> str:
     measured = "" if value is None else f"{result['objective']['name']} {value:.4g} (reference half A); "
     note = f"{spec.caveat}; " if spec.caveat else ""
     samples = spec.directory / "samples"
-    return f"{note}{measured}pictures: {max(samples.glob('epoch_*.png'), key=number_in, default=samples)}"
+    grids = [path for path in samples.glob("epoch_*.png") if path.stem.removeprefix("epoch_").isdecimal()]
+    return f"{note}{measured}pictures: {max(grids, key=number_in, default=samples)}"
