@@ -18,17 +18,11 @@ from ganexp.types.schedule import Moment
 
 @dataclass(frozen=True)
 class Minibatch:
-    """What one training step sees.
+    """What one training step sees."""
 
-    Attributes:
-        reals: one batch for all discriminator steps, or one for each; float32 (B, C, H, W) in [-1, 1].
-        now: where training stands.
-        labels: of each batch, int64 (B,); None: the networks take none.
-    """
-
-    reals: Sequence[Tensor]
+    reals: Sequence[Tensor]  # (B, C, H, W) each; one batch for all discriminator steps, or one for each
     now: Moment
-    labels: Sequence[Tensor] | None = None
+    labels: Sequence[Tensor] | None = None  # (B,) for each batch
 
     def labels_of(self, draw: int) -> Tensor | None:
         """Labels of the batch that discriminator step `draw` sees; -1: of the last batch."""
@@ -42,9 +36,6 @@ class Batches:
         images: uint8 (N, C, H, W), memory-mapped or not.
         batch_size: images in a minibatch; the last one of an epoch is smaller where N is no multiple of it.
         draws: independent permutations of an epoch: 1 (a batch is reused), or one per discriminator step.
-        seed: the run's seed.
-        device: where the batches are wanted.
-        labels: int64 (N,) where the networks take labels.
         resident: keep all images, labels and orders on the device, so that a step copies nothing to it; None: on a GPU.
     """
 
@@ -83,7 +74,7 @@ class Batches:
         return Moment(step, step / self.steps_per_epoch, self.images_seen(step) / 1000)
 
     def label_counts(self, num_classes: int | None) -> list[int] | None:
-        """Images of each label, where the networks take labels."""
+        """Number of images of each label; None without labels."""
         return None if self.labels is None else torch.bincount(self.labels, minlength=num_classes or 0).tolist()
 
     def images_seen(self, step: int) -> int:

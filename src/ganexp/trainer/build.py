@@ -1,4 +1,4 @@
-"""From a run's configuration to the things that it names: device, networks, batches, rules, evaluator."""
+"""Build the parts of a run from its configuration: device, networks, batches, rules, evaluator."""
 
 from __future__ import annotations
 
@@ -23,19 +23,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A run about which nothing is left to be refused.
-
-    Attributes:
-        spec: the run.
-        evaluator: scores its generators; None where nothing is measured.
-        logger: where its rows go besides metrics.csv.
-        step_seconds: of a training step, where own code was rehearsed.
-    """
+    """A run that passed every check made before training."""
 
     spec: RunSpec
-    evaluator: Evaluator | None
-    logger: Logger
-    step_seconds: float | None = None
+    evaluator: Evaluator | None  # None: nothing is measured
+    logger: Logger  # where rows go besides metrics.csv
+    step_seconds: float | None = None  # of a training step, where own code was rehearsed
 
 
 def set_up_torch(spec: RunSpec) -> torch.device:
@@ -69,7 +62,7 @@ def device(name: str) -> torch.device:
 
 
 def reseed_for_own_code(config: RunConfig, where: torch.device, purpose: str, number: int) -> None:
-    """Before own code is called outside of training: seed the global generators from (seed, purpose, number).
+    """Seed the global generators from (seed, purpose, number), before own code is called outside of training.
 
     ganexp's own parts draw nothing there from global generators.
     """
@@ -78,7 +71,7 @@ def reseed_for_own_code(config: RunConfig, where: torch.device, purpose: str, nu
 
 
 def make_evaluator(spec: RunSpec) -> Evaluator | None:
-    """What scores this run's generators, ready to score; None where nothing is measured.
+    """The evaluator of this run's generators; None where nothing is measured.
 
     Raises:
         DataError: a metric cannot be computed for this dataset.

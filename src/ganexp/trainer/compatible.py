@@ -1,4 +1,4 @@
-"""Settings that are each right but do not go together, found before any work."""
+"""Settings that are valid alone but not together, found before any work."""
 
 from __future__ import annotations
 
@@ -15,11 +15,9 @@ from ganexp.types.errors import ConfigError, DataError, Refused
 if TYPE_CHECKING:
     from torch import nn
 
-COPIES = 2
-"""Numbers kept for each weight, at least: itself and its gradient."""
+COPIES = 2  # numbers kept for each weight, at least: itself and its gradient
 
-_CHECKED: set[str] = set()
-"""Combinations that passed in this process."""
+_CHECKED: set[str] = set()  # combinations that passed in this process
 
 
 def check_together(config: RunConfig) -> None:
@@ -41,7 +39,7 @@ def check_together(config: RunConfig) -> None:
 
 
 def _check_built(config: RunConfig, dataset: Dataset) -> bool:
-    """Build the parts of a run and check them; False where own code raises, which the run tells with its traceback."""
+    """Build the parts of a run and check them; False where own code raises: the run then raises it again."""
     try:
         gan = _outline(config, dataset)
         penalty: Penalty | None = config.penalty.build()
@@ -69,7 +67,7 @@ def _check_built(config: RunConfig, dataset: Dataset) -> bool:
 
 
 def _outline(config: RunConfig, dataset: Dataset) -> GAN:
-    """The networks, on "meta", where weights take no memory; real ones where a user's own function wants that."""
+    """The networks on "meta", where weights take no memory; real ones where a user's own function needs that."""
     import torch
 
     def build() -> GAN:
@@ -86,7 +84,7 @@ def _outline(config: RunConfig, dataset: Dataset) -> GAN:
 
 
 def check_memory(gan: GAN, config: RunConfig, image_shape: ImageShape) -> None:
-    """ConfigError for a run that needs more memory than the machine has, by a count of what it cannot do without."""
+    """ConfigError where the memory that a run needs at least exceeds the machine's."""
     trainer = config.trainer
     if trainer.device not in ("auto", "cpu"):
         return
@@ -102,7 +100,7 @@ def check_memory(gan: GAN, config: RunConfig, image_shape: ImageShape) -> None:
 
 
 def total_memory() -> int:
-    """Bytes of memory that this machine has."""
+    """Bytes of memory of this machine."""
     import psutil
 
     return int(psutil.virtual_memory().total)
@@ -123,7 +121,7 @@ def _check_labels(dataset: Dataset) -> None:
 def check_penalty(
     penalty_name: str, penalty: Penalty, loss_name: str, loss: AdversarialLoss, discriminator: nn.Module
 ) -> None:
-    """ConfigError with the reason for a penalty that makes no sense with a loss or a discriminator."""
+    """ConfigError where a penalty makes no sense with the loss or the discriminator."""
     if penalty.lipschitz_only and not loss.lipschitz:
         raise ConfigError(
             f"penalty={penalty_name}: expected a loss over Lipschitz critics (loss=wgan), got loss={loss_name}: "

@@ -1,4 +1,4 @@
-"""Images of a trained generator, from what its run directory holds; no data is needed."""
+"""Images of a trained generator, from its run directory alone; no data is needed."""
 
 from __future__ import annotations
 
@@ -36,17 +36,11 @@ def sample(
     trust: Sequence[str] = (),
     changed_code: str = "refuse",
 ) -> NDArray[np.uint8]:
-    """Images uint8 (N, C, H, W) of a run's generator.
+    """Images uint8 (N, C, H, W) of a run's generator: `num` of them, or with `interpolate` `num` rows of 10.
 
-    Args:
-        run_dir: run directory.
-        num: number of images; with `interpolate`, of rows of 10.
-        checkpoint: "epoch=20", or None for the newest.
-        interpolate: images along great circles between pairs of latent vectors (White 2016).
-        label: the class of all images, of a conditional model; None: classes as often as in the training data.
-        seed: which latent vectors; a larger `num` only adds images.
-        trust: patterns of `_target_` to trust beyond ganexp's own.
-        changed_code: of own code that was edited since: "refuse" or "same_run".
+    `checkpoint` is "epoch=20", or None for the newest. `interpolate` draws along great circles between pairs of latent
+    vectors (White 2016). `label` is the class of all images; None draws classes as often as in the training data.
+    `seed` chooses the latent vectors; a larger `num` only adds images.
 
     Raises:
         Refused: no run directory, no such checkpoint or label, or a model that is not trusted.
@@ -68,7 +62,7 @@ def sample(
 
 
 def _check_memory(count: int, one: Tensor) -> None:
-    """Refuse more images (count) like `one`, float32 (1, C, H, W), than there is memory for."""
+    """Refuse more images like `one`, float32 (1, C, H, W), than fit into memory."""
     needed, memory = 5 * one.numel() * count, total_memory()
     if needed > memory:
         raise DirectoryError(
@@ -78,7 +72,7 @@ def _check_memory(count: int, one: Tensor) -> None:
 
 
 def _labels(label: int | None, counts: Sequence[int] | None, num: int, seed: int) -> Tensor | None:
-    """Labels of `num` images, int64 (num,): all `label`, or as often as in the training data; None: unconditional."""
+    """Labels int64 (num,): all `label`, or as often as in the training data; None: unconditional."""
     if counts is None:
         if label is not None:
             raise DirectoryError("--label: expected a run with model.conditional=true, got one without")
@@ -91,7 +85,7 @@ def _labels(label: int | None, counts: Sequence[int] | None, num: int, seed: int
 
 
 def load_gan(run_dir: Path, config: RunConfig, epoch: int | None) -> tuple[GAN, list[int] | None]:
-    """The networks of a run, the generator with its weights; and training images of each label. Needs no data.
+    """The networks of a run, the generator with its weights, and the number of training images of each label.
 
     Raises:
         DirectoryError: no such checkpoint, or one of another network.

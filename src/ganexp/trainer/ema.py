@@ -5,16 +5,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+# buffers of torch's normalisation layers that images in eval mode depend on
 RUNNING_STATISTICS = ("running_mean", "running_var")
-"""Buffers of torch's batch and instance normalisation that images in eval mode depend on."""
 
 
 def decay(images: int, half_life_kimg: float) -> float:
-    """Decay of one update: beta = 0.5 ** (images / (1000 kimg)) (Karras et al. 2024, EDM2, training loop).
+    """Decay of one update, beta = 0.5 ** (images / (1000 half_life_kimg)) (Karras et al. 2024, EDM2, training loop).
 
-    Args:
-        images: real images drawn since the last update.
-        half_life_kimg: half-life in thousands of images.
+    `images` counts the real images drawn since the last update.
     """
     return float(0.5 ** (images / (1000.0 * half_life_kimg)))
 
@@ -22,11 +20,8 @@ def decay(images: int, half_life_kimg: float) -> float:
 def half_life(kimg: float, rampup: float | None, images_seen: int) -> float:
     """The half-life at this point of a training, in thousands of images.
 
-    Args:
-        kimg: in the end.
-        rampup: until then this share of the images seen, so that the average soon forgets how training began
-            (Karras et al. 2020, StyleGAN2-ADA, training loop: 0.05); None: `kimg` from the start.
-        images_seen: real images drawn so far.
+    It is `kimg`, but at most the share `rampup` of the images seen, so that the average soon forgets how training began
+    (Karras et al. 2020, StyleGAN2-ADA, training loop: 0.05); None: `kimg` from the start.
     """
     return kimg if rampup is None else min(kimg, rampup * images_seen / 1000.0)
 
@@ -35,13 +30,9 @@ def half_life(kimg: float, rampup: float | None, images_seen: int) -> float:
 def update_ema(average: nn.Module, model: nn.Module, beta: float) -> None:
     """average <- beta average + (1 - beta) model, for parameters and running statistics; other buffers are copied.
 
-    Running means and variances of batch normalisation, which follow the last ten batches or so, are averaged too: those
-    of one moment move a good generator's images more than its last epoch of training does.
-
-    Args:
-        average: module of the same structure as `model`; changed in place.
-        model: the module being trained.
-        beta: decay in [0, 1).
+    `average` has the structure of `model` and is changed in place; beta is in [0, 1). Running means and variances of
+    batch normalisation follow the last ten batches or so; those of one moment would move a good generator's images more
+    than its last epoch of training does.
     """
     averages: list[Tensor] = list(average.parameters())
     models: list[Tensor] = list(model.parameters())

@@ -1,4 +1,4 @@
-"""The line that a run says before training: what is trained on what, and how long it will take."""
+"""The line printed before training: what is trained on what, and how long it will take."""
 
 from __future__ import annotations
 
@@ -11,14 +11,13 @@ from ganexp.trainer.progress import estimate_line
 from ganexp.trainer.state import TrainState
 from ganexp.trainer.step import Game, train_step
 
-TIMED_STEPS = 5
-"""Steps that the estimate of a run's time is made from, the first one left out."""
+TIMED_STEPS = 5  # steps timed for the estimate; the first one is left out
 
 
 def opening_line(run: Prepared, training: TrainState, batches: Batches, game: Game, total_steps: int) -> str:
     """Parameters, images, steps, and an estimate of the time.
 
-    Own code was timed when it was rehearsed: a copy of its networks would share what it holds elsewhere.
+    Own code was timed when it was rehearsed: a copy of its networks would share what they hold outside of themselves.
     """
     spec, steps = run.spec, total_steps - training.step
     seconds = run.step_seconds
@@ -32,7 +31,7 @@ def opening_line(run: Prepared, training: TrainState, batches: Batches, game: Ga
 
 
 def _step_seconds(training: TrainState, batches: Batches, game: Game) -> float:
-    """Seconds of one training step, from a few on a copy that is thrown away."""
+    """Seconds of one training step, timed on a copy."""
     scratch = copy.deepcopy(training)
     train_step(scratch, batches.at(0), game)
     started = time.perf_counter()

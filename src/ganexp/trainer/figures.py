@@ -1,4 +1,4 @@
-"""losses.png: the losses of a run, and what its discriminator makes of real and generated images. Without torch."""
+"""losses.png: the losses of a run, and its discriminator's output on real and generated images. Without torch."""
 
 from __future__ import annotations
 
@@ -23,13 +23,9 @@ BLUE, VERMILLION, GREEN, PURPLE, GREY = "#0072B2", "#D55E00", "#009E73", "#AA449
 def losses_figure(path: Path | str, rows: Sequence[Mapping[str, float | None]], warmup_epochs: int) -> None:
     """Draw losses.png: both losses and, where D gives a probability, D on real, held-out and generated images.
 
-    The log 4 line belongs to losses whose D gives a probability: without any value of `d_heldout` or `d_generated`
-    it is left out together with the right-hand panel. The warm-up line is drawn once training has gone past it.
-
-    Args:
-        path: the PNG file; its folder must exist.
-        rows: rows of metrics.csv, one per epoch; D columns may be missing or None.
-        warmup_epochs: epochs in which the generator used its warm-up loss; 0 for none.
+    Without any value of `d_heldout` or `d_generated` the log 4 line and the right-hand panel are left out. The warm-up
+    line is drawn once training has passed `warmup_epochs`, the epochs in which the generator used its warm-up loss (0:
+    none). The folder of `path` must exist.
 
     Raises:
         ValueError: no rows.

@@ -1,4 +1,4 @@
-"""The end of a run: the generator, the result and the pictures that stay."""
+"""The end of a run: the generator, the result and the final pictures."""
 
 from __future__ import annotations
 
@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     from ganexp.metrics import Evaluator
     from ganexp.trainer.hooks import Session
 
-CLOSER_ROWS = 6
-"""Rows of the pictures that are drawn at the end where `metrics.pictures` is set."""
+CLOSER_ROWS = 6  # rows of the pictures drawn at the end where `metrics.pictures` is set
 
 log = logging.getLogger("ganexp")
 
@@ -31,9 +30,7 @@ log = logging.getLogger("ganexp")
 def finish(session: Session, read_off: str | None = None) -> dict[str, Any]:
     """Write everything that a finished run leaves; returns the content of result.json.
 
-    Args:
-        session: the run, whose last epoch is in its history.
-        read_off: name of the longer run that it was read off, or None where it was trained.
+    `read_off` names the longer run that this one was read off; None: it was trained.
     """
     spec, rows = session.spec, session.training.history
     epoch = int(rows[-1]["epoch"] or 0)
@@ -62,7 +59,7 @@ def draw_real(spec: RunSpec) -> None:
 
 
 def draw_losses(spec: RunSpec, rows: Sequence[Row]) -> None:
-    """losses.png of a run."""
+    """losses.png."""
     from ganexp.trainer.figures import losses_figure
 
     warmup = int(spec.config.loss.params.get("warmup_epochs", 0))

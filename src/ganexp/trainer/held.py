@@ -1,4 +1,4 @@
-"""What Python objects hold beside weights: counters and generators in attributes, globals, closures and defaults."""
+"""Values that Python objects hold beside weights: counters and generators in attributes, globals, closures, defaults."""
 
 from __future__ import annotations
 
@@ -15,29 +15,25 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-MOST = 20_000
-"""Values that are looked at, at most."""
+MOST = 20_000  # values that are looked at, at most
 
 DEEPEST = 8
 
 PLAIN = (bool, int, float, complex, str, bytes, type(None), range, itertools.count, np.generic)
 GENERATORS = (torch.Generator, np.random.Generator, np.random.RandomState, random.Random)
 
+# attributes of a module that torch keeps: weights, buffers, hooks
 OF_TORCH = frozenset(vars(nn.Module())) - {"training"}
-"""Attributes of a module that torch keeps: weights, buffers, hooks."""
 
-EMPTY = types.CellType()
-"""What a closure holds of a variable that has no value yet."""
+EMPTY = types.CellType()  # content of a closure's cell whose variable has no value yet
 
 
 def held(roots: Mapping[str, Any]) -> dict[str, str]:
     """Place, such as "discriminator.calls" -> the value there as text; generators by their state.
 
     Followed are attributes, items, submodules, and the closures, defaults and attributes of functions. Weights and
-    buffers of networks, and what only C code can see, are left out.
-
-    Args:
-        roots: name -> networks, modules (their globals), functions or other objects.
+    buffers of networks, and state that only C code can see, are left out. `roots` are networks, modules (their
+    globals), functions or other objects by name.
     """
     texts: dict[str, str] = {}
     seen: set[int] = set()
@@ -59,7 +55,7 @@ def is_generator(text: str) -> bool:
 
 
 def digest(tensor: Tensor) -> str:
-    """Equal for equal type, shape and bits."""
+    """Hash of type, shape and bits."""
     flat = tensor.detach().cpu().contiguous().reshape(-1)
     return f"{tensor.dtype} {tuple(tensor.shape)} {_hash(flat.view(torch.uint8).numpy().data) if flat.numel() else ''}"
 
@@ -79,7 +75,7 @@ def state_of(generator: Any) -> str:
 
 
 def _text(value: Any) -> str | None:
-    """A value as text; None where it has to be looked into."""
+    """A value as text; None: look into it."""
     if isinstance(value, PLAIN):
         return repr(value)
     if isinstance(value, Tensor):
@@ -94,7 +90,7 @@ def _hash(content: Any) -> str:
 
 
 def _inside(value: Any) -> list[tuple[str, Any]]:
-    """(".name" or "[item]", value) of everything that an object holds."""
+    """(".name" or "[item]", value) of everything in an object."""
     if isinstance(value, nn.Module):
         own = {name: inner for name, inner in vars(value).items() if name not in OF_TORCH}
         return [*_named({**own, **dict(value.named_children())}), *_of_class(type(value))]
@@ -119,13 +115,13 @@ def _inside(value: Any) -> list[tuple[str, Any]]:
 
 
 def _of_class(kind: type) -> Iterator[tuple[str, Any]]:
-    """Class attributes, of classes that are neither Python's nor torch's."""
+    """Class attributes, without those of Python's and torch's classes."""
     if kind.__module__.partition(".")[0] not in ("builtins", "torch", "numpy", "ganexp", "functools", "collections"):
         yield from (item for item in _named(vars(kind)) if not isinstance(item[1], type))
 
 
 def _is_of(module: types.ModuleType, value: Any) -> bool:
-    """Whether a global is the module's own and not imported from elsewhere."""
+    """Whether a global is defined in the module, not imported."""
     if isinstance(value, type | types.FunctionType):
         return value.__module__ == module.__name__
     return not isinstance(value, types.ModuleType)

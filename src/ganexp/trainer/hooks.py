@@ -1,4 +1,4 @@
-"""What happens around the training steps of one run: observing, scoring, drawing, saving, reporting."""
+"""Hooks around the training steps of one run: observing, scoring, drawing, saving, reporting."""
 
 from __future__ import annotations
 
@@ -32,21 +32,14 @@ from ganexp.trainer.trajectory import write_shorter
 from ganexp.types import Scores
 from ganexp.types.errors import Diverged, LeaseLost, Pruned
 
-OBSERVED_IMAGES = 512
-"""How many held-out, and as many generated, images the discriminator is evaluated on after each epoch."""
+OBSERVED_IMAGES = 512  # held-out images, and as many generated ones, that D is evaluated on after each epoch
 
 
 class Session:
     """A run at work; the training loop's hooks (`ganexp.trainer.loop.Hooks`).
 
-    Args:
-        run: the run, its metrics and its logger.
-        training: its state.
-        batches: its real images.
-        lease: the right to write in its directory.
-        signals: requests to stop.
-        progress: the terminal's bar and lines.
-        machine: the conditions of training (`ganexp.files.provenance.machine`).
+    `lease` is the right to write in its directory, `signals` holds requests to stop, `machine` the conditions of
+    training (`ganexp.files.provenance.machine`).
     """
 
     def __init__(
@@ -71,12 +64,9 @@ class Session:
         self._heldout = png.to_training_float(heldout).to(training.device)
 
     def go_on(self, restored: Mapping[str, Any] | None) -> None:
-        """Start the logger, and go on from the restored checkpoint, if there is one.
+        """Start the logger, and go on from the restored checkpoint's metadata (None: from scratch).
 
-        Its epochs are saved here, and the shorter runs that it has passed already are written.
-
-        Args:
-            restored: the checkpoint's metadata, or None where training starts from scratch.
+        Restored epochs are saved here, and the shorter runs that end before them are written.
         """
         own = restored is None or restored["folder"] == self.spec.directory
         if restored is not None:
@@ -108,7 +98,7 @@ class Session:
 
     @property
     def sample(self) -> GeneratorSampler:
-        """A sampler of the sampling generator as it is now."""
+        """A sampler of the current sampling generator."""
         return self._sampler(self.training.sampling_generator)
 
     def _sampler(self, generator: torch.nn.Module) -> GeneratorSampler:
@@ -130,7 +120,7 @@ class Session:
         self.progress.step(step)
 
     def epoch_done(self, row: Row) -> None:
-        """Look at the networks, score, draw, and save everything that a restart needs."""
+        """Observe the networks, score, draw, and save everything that a restart needs."""
         epoch = int(row["epoch"] or 0)
         trainer = self.spec.config.trainer
         with self.naming(epoch):
@@ -152,14 +142,14 @@ class Session:
 
     @contextmanager
     def naming(self, epoch: int) -> Iterator[None]:
-        """Inside, what diverges is told with the epoch."""
+        """Inside, `Diverged` names the epoch."""
         try:
             yield
         except Diverged as error:
             raise Diverged(f"epoch {epoch}, step {self.training.step}: {error}") from None
 
     def prunes(self, row: Row) -> bool:
-        """Report a scored epoch to the search, if the run is a trial; whether the run is to be pruned."""
+        """Report a scored epoch to the search, if the run is a trial; returns whether to prune the run."""
         value = half_a(row, str(self.spec.config.metrics.objective))
         return (
             self.spec.should_prune is not None
@@ -174,7 +164,7 @@ class Session:
         return self._last_scores[1]
 
     def save(self) -> None:
-        """metrics.csv, then the full checkpoint that it belongs to; older checkpoints go."""
+        """Write metrics.csv, then its full checkpoint; remove older checkpoints."""
         folder = self.spec.folder
         self.lease.check()
         folder.write_rows(self.training.history, list(self.spec.config.scores))
@@ -188,7 +178,7 @@ class Session:
         self.training.save_generator(self.spec.folder.generator_checkpoint(epoch), {"epoch": epoch, **self._meta()})
 
     def draw_samples(self, epoch: int) -> None:
-        """The sample grid of an epoch: the same z every time."""
+        """Draw the sample grid of an epoch, from the same z every time."""
         reseed_for_own_code(self.spec.config, self.training.device, "samples", epoch)
         images = png.to_uint8(self.sample(self.spec.config.trainer.sample_images))
         path = self.spec.folder.samples_png(epoch)
@@ -225,7 +215,7 @@ class Session:
         row |= probabilities
 
     def _observed_labels(self) -> tuple[torch.Tensor, torch.Tensor] | None:
-        """Labels of the held-out images and of as many generated ones, where the networks take labels."""
+        """Labels of the held-out and of the generated images; None: unconditional."""
         real, count = self.spec.dataset.reference_labels, len(self._heldout)
         fake = self.sample.labels(count)
         if real is None or fake is None:

@@ -17,8 +17,7 @@ from ganexp.trainer.step import Game, train_step
 from ganexp.types.errors import Diverged, Interrupted
 from ganexp.types.rng import derive, reseed
 
-CHECK_EVERY = 50
-"""Steps between two looks at whether the losses are still finite."""
+CHECK_EVERY = 50  # steps between two checks that the losses are finite
 
 
 class Hooks(Protocol):
@@ -36,17 +35,11 @@ class Hooks(Protocol):
 
 @dataclass(frozen=True)
 class Limits:
-    """Where training ends.
-
-    Attributes:
-        epochs: passes over the data.
-        max_steps: generator steps, or None.
-        max_seconds: seconds of training, or None.
-    """
+    """Where training ends."""
 
     epochs: int
-    max_steps: int | None = None
-    max_seconds: float | None = None
+    max_steps: int | None = None  # generator steps
+    max_seconds: float | None = None  # of training
 
 
 def train(state: TrainState, batches: Batches, game: Game, limits: Limits, seed: int, hooks: Hooks) -> None:
@@ -57,7 +50,7 @@ def train(state: TrainState, batches: Batches, game: Game, limits: Limits, seed:
 
     Raises:
         Diverged: a loss or a weight is NaN or infinite.
-        Interrupted: `hooks.interrupted()`; the state is whole, between two steps.
+        Interrupted: `hooks.interrupted()` was true; the state is whole, between two steps.
     """
     total = min(limits.epochs * batches.steps_per_epoch, limits.max_steps or sys.maxsize)
     while state.step < total and not _expired(state.train_seconds, limits):
@@ -94,7 +87,7 @@ def epoch_row(state: TrainState, batches: Batches, epoch: int) -> Row:
 def _run_epoch(
     state: TrainState, batches: Batches, game: Game, limits: Limits, seed: int, hooks: Hooks, end: int
 ) -> None:
-    """Steps up to `end`, which lies in one epoch."""
+    """Steps up to `end`, which lies in the current epoch."""
     epoch = state.step // batches.steps_per_epoch + 1
     before, started = state.train_seconds, perf_counter()
     while state.step < end and not _expired(state.train_seconds, limits):

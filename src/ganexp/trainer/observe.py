@@ -1,12 +1,12 @@
-"""What the discriminator makes of held-out and of generated images, in eval mode."""
+"""The discriminator's output on held-out and on generated images, in eval mode."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
+# probabilities in this range count as near the equilibrium's 0.5 (Goodfellow 2014, Proposition 1)
 NEAR_HALF = (0.4, 0.6)
-"""A probability within this range counts as near the equilibrium's 0.5 (Goodfellow 2014, Proposition 1)."""
 
 
 @torch.no_grad()
@@ -18,11 +18,8 @@ def observe(
 ) -> dict[str, float]:
     """Mean D on both sets, and the share of all these images that D puts near 0.5.
 
-    Args:
-        discriminator: images -> logits; its mode is put back.
-        heldout: real images that D never trained on, float32 (N, C, H, W) in [-1, 1].
-        generated: generated images, float32 (M, C, H, W) in [-1, 1].
-        labels: of both, int64 (N,) and (M,), for a conditional discriminator.
+    `heldout` and `generated` are float32 (N, C, H, W) and (M, C, H, W) in [-1, 1]; `labels` are those of both. The
+    discriminator's mode is put back.
 
     Returns:
         d_heldout, d_generated, d_near_half, each in [0, 1].

@@ -1,4 +1,4 @@
-"""How a run shows that it gets on: a bar on a terminal, plain lines elsewhere, nothing in a parallel sweep."""
+"""Progress of a run: a bar on a terminal, plain lines elsewhere, nothing in a parallel sweep."""
 
 from __future__ import annotations
 
@@ -14,14 +14,11 @@ from ganexp.types.terminal import duration, plain
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
 
-LINE_SECONDS = 10.0
-"""Plain lines come no faster than this, but for the first and the last epoch."""
+LINE_SECONDS = 10.0  # between two plain lines, at least, but for the first and the last epoch
 
-REDRAW_SECONDS = 0.5
-"""The bar is redrawn no faster than this: a redraw takes milliseconds, a training step may take less."""
+REDRAW_SECONDS = 0.5  # between two redraws of the bar, at least: a redraw can take longer than a training step
 
-BAR_COLUMNS = 80
-"""Narrower terminals show the numbers without the bar."""
+BAR_COLUMNS = 80  # narrower terminals show the numbers without the bar
 
 _NEVER = math.inf
 
@@ -29,12 +26,7 @@ _NEVER = math.inf
 def estimate_line(parameters_g: int, parameters_d: int, images: int, steps: int, seconds: float | None) -> str:
     """The line before training: what is trained on what, and how long it will take.
 
-    Args:
-        parameters_g: number of weights of the generator.
-        parameters_d: number of weights of the discriminator.
-        images: number of training images.
-        steps: generator steps still to do.
-        seconds: estimate of the training time in seconds; None where none can be made yet.
+    `steps` are the generator steps still to do; `seconds` estimates their time (None: no estimate yet).
     """
     time_left = "time not known yet" if seconds is None else f"about {duration(seconds)}"
     networks = f"generator {parameters_g:,} parameters, discriminator {parameters_d:,}"
@@ -45,8 +37,6 @@ class Progress:
     """Shows a run's progress; a context manager whose end closes the display.
 
     Args:
-        total_steps: generator steps of the whole run.
-        epochs: epochs of the whole run.
         images_per_step: real images drawn per generator step, on average: for the speed in images per second.
         enabled: "auto" is a bar on a terminal and plain lines elsewhere; "plain" is always lines; "off" is silence.
         columns: columns of an epoch's row to show, as far as they are filled.
@@ -93,12 +83,9 @@ class Progress:
         self.close()
 
     def start(self, message: str, steps_done: int = 0, epochs_done: int = 0) -> None:
-        """Say `message` and start the clock.
+        """Print `message`, one line, and start the clock.
 
-        Args:
-            message: one line, e.g. from `estimate_line`.
-            steps_done: steps already done by a former attempt; they count as done, not as speed.
-            epochs_done: epochs already done by a former attempt.
+        Steps and epochs of a former attempt count as done, not as speed.
         """
         self._step = self._first_step = steps_done
         self._epoch = epochs_done
@@ -113,13 +100,13 @@ class Progress:
             self._bar.start()
 
     def step(self, step: int) -> None:
-        """`step` generator steps are done. Costs a clock reading, and a redraw twice a second on a terminal."""
+        """Note that `step` generator steps are done; redraws the bar at most twice a second."""
         self._step = step
         if self._next_draw is not _NEVER and self._clock() >= self._next_draw:
             self._draw()
 
     def epoch(self, row: Mapping[str, float | None]) -> None:
-        """An epoch is done: show its row of metrics.csv (`epoch`, `step`, `images_seen`, `train_seconds`, ...)."""
+        """Show the row of metrics.csv of an epoch that ended."""
         self._epoch, self._step = int(row["epoch"] or 0), int(row["step"] or 0)
         self._measure(row.get("images_seen"), row.get("train_seconds"))
         shown = ((column, row.get(column)) for column in self._columns)
@@ -130,7 +117,7 @@ class Progress:
             self._say_epoch()
 
     def note(self, text: str) -> None:
-        """Say one line, above the bar where there is one."""
+        """Print one line, above the bar where there is one."""
         text = plain(text)
         if self._bar is not None:
             self._bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
@@ -138,7 +125,7 @@ class Progress:
             print(text, file=self._stream, flush=True)
 
     def close(self) -> None:
-        """Say the last epoch if it was left out, and end the bar. May be called twice."""
+        """Print the last epoch if it was left out, and end the bar. May be called twice."""
         if self._unsaid:
             self.note(self._unsaid)
             self._unsaid = ""
@@ -184,7 +171,7 @@ class Progress:
 
 
 def _bar(stream: TextIO, epochs: int) -> RichProgress | None:
-    """A rich bar that is drawn only when told to, or None where `stream` is no terminal that can show one."""
+    """A rich bar, drawn on request only; None where `stream` is no terminal that can show one."""
     from rich.console import Console
     from rich.progress import BarColumn, ProgressColumn, TaskProgressColumn, TextColumn
     from rich.progress import Progress as RichProgress

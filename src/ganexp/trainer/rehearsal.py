@@ -39,18 +39,15 @@ HELPS = (
     "torch, random or numpy.random, which are seeded at each step; own_code_random=allow trains it all the same"
 )
 
-MOST_NAMED = 4
-"""Places that are named in one sentence."""
+MOST_NAMED = 4  # places named in one sentence
 
-FEW = 16
-"""Numbers in a buffer from which on it can be a generator's state, and no counter."""
+FEW = 16  # a buffer of at least so many numbers can be a generator's state; a smaller one is a counter
 
-Texts = Mapping[str, str]
-"""Place -> what is there; equal texts for equal values."""
+Texts = Mapping[str, str]  # place -> its content; equal texts for equal values
 
 
 class _Snapshot(NamedTuple):
-    """The tensors of a training, and what own code holds beside them, which no checkpoint has."""
+    """The tensors of a training, and values of own code beside them, which no checkpoint has."""
 
     tensors: Texts
     held: Texts
@@ -73,18 +70,17 @@ class _Training:
         self.state.step += 1
 
     def tensors(self) -> dict[str, Tensor]:
-        """Weights and buffers; those of optimizers show in the weights after the next step."""
+        """Weights and buffers; the optimizers' show in the weights after the next step."""
         tensors, _ = self.state.packed()
         return {name: tensor for name, tensor in tensors.items() if not name.startswith("optimizer_")}
 
     def weights(self) -> set[str]:
-        """Names of the weights that are not one number throughout, as biases are at the start."""
+        """Names of the weights that are not constant, as biases are at the start."""
         nets = {"generator": self.state.generator, "discriminator": self.state.discriminator}
         weights = {f"{net}.{name}": p for net, module in nets.items() for name, p in module.named_parameters()}
         return {name for name, p in weights.items() if p.numel() > 1 and bool((p != p.reshape(-1)[0]).any())}
 
     def content(self) -> dict[str, str]:
-        """`tensors` as texts."""
         return {name: digest(tensor) for name, tensor in self.tensors().items()}
 
     def snapshot(self) -> _Snapshot:
@@ -96,7 +92,6 @@ class _Training:
         return _Snapshot(self.content(), held(roots))
 
     def images(self) -> str:
-        """A few images of the generator, as a text."""
         gan, where = self.state.gan, self.state.device
         reseed(where, derive(self.seed, "samples"), everywhere=True)
         counts = self.batches.label_counts(gan.num_classes)
@@ -106,10 +101,11 @@ class _Training:
 def rehearsed(spec: RunSpec, code: CodeRecord) -> tuple[CodeRecord, float | None]:
     """`code` with what a rehearsal shows, and the seconds of a step.
 
-    What own code raises is the run's failure, told with its traceback: there is nothing to show then, and no time.
+    Where own code raises, the record stays as it is and the time is None: the run raises the same error with its
+    traceback.
 
     Raises:
-        ConfigError: its numbers cannot be had again, unless `own_code_random=allow`.
+        ConfigError: the run's numbers are not reproducible, unless `own_code_random=allow`.
     """
     try:
         problems, shared, seconds = rehearse(spec)
@@ -124,11 +120,11 @@ def rehearsed(spec: RunSpec, code: CodeRecord) -> tuple[CodeRecord, float | None
 
 
 def rehearse(spec: RunSpec) -> tuple[list[str], list[str], float]:
-    """Two steps of a run, as often as it takes to see whether they can be had again.
+    """Repeat two steps of a run, as often as it takes to see whether they are reproducible.
 
     Returns:
-        Why the run's numbers could not be had again; what its training has in common with that of another seed; and
-        the seconds of one training step.
+        Why the run is not reproducible; what its training has in common with that of another seed; seconds of one
+        training step.
 
     Raises:
         Exception: whatever own code raises when it is first built and trained; the run would meet it too.
@@ -149,7 +145,7 @@ def rehearse(spec: RunSpec) -> tuple[list[str], list[str], float]:
 
 
 def _problems(spec: RunSpec, first: _Training, start: Texts, end: _Snapshot, saved: Any) -> list[str]:
-    """What goes otherwise when the same two steps are made again: in one go, and from what was saved between them."""
+    """What differs when the same two steps are made again: in one go, and from the state saved between them."""
     modules = {name: sys.modules[name] for name in sources(spec.config.own_targets) if name in sys.modules}
     globals_before = held(modules)
     again = _Training(spec)
@@ -204,23 +200,20 @@ def _shared(spec: RunSpec, start: Texts, drawn: Texts, end: _Snapshot) -> list[s
 
 
 def _drawn() -> dict[str, str]:
-    """The states of the global generators."""
     generators = {"torch": torch.default_generator, "Python": random, "numpy": np.random}
     return {f"{name}'s generator": state_of(generator) for name, generator in generators.items()}
 
 
 def _changed(before: Texts, now: Texts) -> set[str]:
-    """Places of `now` that were new or otherwise `before`."""
+    """Places of `now` that are new or differ from `before`."""
     return {name for name, text in now.items() if before.get(name) != text}
 
 
 def _differing(one: Texts, other: Texts) -> str:
-    """The tensors that differ, in one phrase."""
     return _some((_changed(one, other) | _changed(other, one)) - {"sums"})
 
 
 def _some(names: Iterable[str]) -> str:
-    """Names in one phrase; of many, the first."""
     ordered = sorted(names)
     more = f" and {len(ordered) - MOST_NAMED} more" if len(ordered) > MOST_NAMED else ""
     return ", ".join(ordered[:MOST_NAMED]) + more
@@ -228,7 +221,7 @@ def _some(names: Iterable[str]) -> str:
 
 @contextmanager
 def _untouched(where: torch.device) -> Iterator[None]:
-    """Global generators are put back afterwards; on a GPU, algorithms give the same bits meanwhile."""
+    """Global generators are put back afterwards; on a GPU, algorithms are deterministic inside."""
     python, legacy = random.getstate(), np.random.get_state()
     strict, cudnn = torch.are_deterministic_algorithms_enabled(), torch.backends.cudnn.deterministic
     devices = [where] if where.type == "cuda" else []

@@ -1,4 +1,4 @@
-"""Scores of a run that is finished: its own metrics again, or others, from a generator that it kept."""
+"""Scores of a finished run: its own metrics again, or others, from a generator that it kept."""
 
 from __future__ import annotations
 
@@ -42,14 +42,9 @@ def evaluate(
 ) -> Scores | None:
     """Score a run's generator and record the scores: of the last epoch in result.json, of others in evaluations/.
 
-    Args:
-        run: run directory.
-        metrics: option of the group `metrics`; None for the run's own.
-        epoch: whose generator; None for the last of a finished run; an unfinished one is not scored (None).
-        num_samples: how many images; None for the run's own number.
-        trust: patterns of `_target_` to trust beyond ganexp's own.
-        force: replace an evaluation that is the user's own.
-        changed_code: of own code, not of metrics, that was edited since: "refuse" or "same_run".
+    `metrics` is an option of that group; None, as for `num_samples`, takes the run's own. `epoch` names the generator;
+    None is the last of a finished run; an unfinished run is not scored (None). `force` replaces an evaluation file that
+    is the user's own. `changed_code` is about own code other than metrics.
 
     Raises:
         Refused: no such run, checkpoint or metric, or data that does not allow it.
@@ -105,7 +100,7 @@ def _compose_metrics(option: str) -> Any:
 
 
 def _score(spec: RunSpec, epoch: int | None) -> tuple[Scores, Evaluator]:
-    """The scores of the generator of an epoch, or of the newest one, and what made them."""
+    """The scores of the generator of an epoch (None: the newest), and their evaluator."""
     evaluator = make_evaluator(spec)
     if evaluator is None:
         raise ConfigError(
@@ -131,7 +126,7 @@ def _write_apart(run: Path, epoch: int | None, scores: Scores, force: bool) -> N
 
 
 def _update_result(folder: RunFolder, scores: Scores, objective: str | None, evaluator: Evaluator) -> None:
-    """Lay new scores over those of result.json as it is now: others may have added theirs in the meantime."""
+    """Merge new scores into result.json as it is now: others may have added theirs in the meantime."""
     try:
         with folder.lease():
             result = folder.finished_result()
@@ -143,7 +138,6 @@ def _update_result(folder: RunFolder, scores: Scores, objective: str | None, eva
 
 
 def _with_scores(result: dict[str, Any], scores: Scores, objective: str | None, evaluator: Evaluator) -> dict[str, Any]:
-    """result.json with new scores over those that it holds."""
     final = {**result["final"], **scores.values}
     provenance = {**result.setdefault("provenance", {}).get("metrics", {}), **scores.provenance}
     recorded = result.get("objective")

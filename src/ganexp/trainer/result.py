@@ -27,13 +27,8 @@ def result(
 ) -> dict[str, Any]:
     """The content of result.json.
 
-    Args:
-        spec: the run.
-        rows: its metrics.csv; the last row is the end.
-        scores: the metrics at the end.
-        evaluator: what made them, or None.
-        machine: the conditions of training (`ganexp.files.provenance.machine`).
-        total_seconds: seconds of training, scoring and writing.
+    The last of `rows` is the end, `scores` are the metrics there, by `evaluator`. `machine` holds the conditions of
+    training (`ganexp.files.provenance.machine`); `total_seconds` covers training, scoring and writing.
     """
     last, objective = rows[-1], spec.config.metrics.objective
     final = {**last, **scores.values}
@@ -59,7 +54,7 @@ def result(
 
 
 def direction_of(evaluator: Evaluator | None, metric: str | None) -> str:
-    """Whether a metric is to "minimise" or "maximise"."""
+    """ "minimise" or "maximise", for a metric."""
     measured = evaluator.metrics if evaluator is not None else {}
     return str(measured[metric].direction) if metric in measured else "minimise"
 
@@ -76,7 +71,7 @@ def objective_value(content: Mapping[str, Any]) -> float | None:
 
 
 def _provenance(spec: RunSpec, scores: Scores, machine: Mapping[str, Any]) -> dict[str, Any]:
-    """What the numbers were made by; of own code also what a reader of them must know."""
+    """How the numbers were made, with the caveats of own code."""
     dataset, code = spec.dataset, spec.code
     own_code = code and {
         "digest": code.label,

@@ -1,4 +1,4 @@
-"""One run, from what is to be done to its result: read where it is finished, continued where it is not.
+"""One run, from its specification to its result: read if it is finished, continued if it is not.
 
 spec -> folder claimed -> finished already? -> evaluator, own code, logger (all refusals before the lease)
 -> lease -> networks, optimizers, batches -> read off a longer run, or restore -> train(hooks) -> finish
@@ -41,31 +41,22 @@ from ganexp.types.errors import DirectoryError, Diverged, Interrupted, LeaseLost
 
 log = logging.getLogger("ganexp")
 
-WAIT_SECONDS = 2.0
-"""Between two looks at a run that another process works on."""
+WAIT_SECONDS = 2.0  # between two checks of a run that another process works on
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a call left a run: at its end, or RUNNING where another process works on it.
-
-    Attributes:
-        state: its state.
-        objective: final value of metrics.objective on reference half A, or None.
-        directory: its run directory.
-        message: one line for the user.
-        signal: the signal that interrupted it, or None.
-    """
+    """How a call left a run: at its end, or RUNNING where another process works on it."""
 
     state: State
-    objective: float | None
+    objective: float | None  # final value of metrics.objective on reference half A
     directory: Path
-    message: str
-    signal: int | None = None
+    message: str  # one line for the user
+    signal: int | None = None  # that interrupted it
 
     @property
     def exit_status(self) -> int:
-        """Of a command that was asked for this run alone: 128 + n where signal n interrupted it."""
+        """Exit status of a command for this run alone: 128 + n where signal n interrupted it."""
         if self.state is State.INTERRUPTED:
             return 128 + (self.signal or SIGINT)
         return 0 if self.state is State.COMPLETED else FAILED
@@ -126,10 +117,10 @@ def _prepare(spec: RunSpec) -> Prepared:
 
 
 def _rehearsed(spec: RunSpec) -> tuple[RunSpec, float | None]:
-    """Where own code takes part: the spec with what a rehearsal showed, and the seconds of a step; see `rehearsal`.
+    """The spec with the result of the rehearsal of own code, and the seconds of a step.
 
     Raises:
-        ConfigError: it was recorded with other code beside this run, or its numbers could not be had again.
+        ConfigError: the run was recorded with other code, or is not reproducible.
     """
     if spec.code is None:
         return spec, None
@@ -156,7 +147,7 @@ def _take_lease(stack: ExitStack, spec: RunSpec) -> Lease:
 
 
 def _work(run: Prepared, lease: Lease, signals: Signals) -> Outcome:
-    """Work on a run whose lease is held, and write how it ended."""
+    """Work on a run whose lease is held, and write its end state."""
     spec = run.spec
     if lease.locked:
         spec.folder.drop_left_over()
@@ -183,7 +174,7 @@ def _work(run: Prepared, lease: Lease, signals: Signals) -> Outcome:
 
 
 def _train(run: Prepared, lease: Lease, signals: Signals) -> dict[str, Any]:
-    """Train what is missing, then score and draw the end; returns the content of result.json."""
+    """Train the missing epochs, then score and draw the end; returns the content of result.json."""
     spec, trainer = run.spec, run.spec.config.trainer
     training, batches, game = build_state(spec), build_batches(spec), build_game(spec)
     total = min(trainer.epochs * batches.steps_per_epoch, trainer.max_steps or sys.maxsize)

@@ -1,4 +1,4 @@
-"""Images from a generator: always the same ones for the same weights, however many are asked for at once."""
+"""Images from a generator: the same for the same weights, however many are drawn at once."""
 
 from __future__ import annotations
 
@@ -10,23 +10,17 @@ from torch import Tensor, nn
 
 from ganexp.types.rng import derive
 
-STEPS = 10
-"""Pictures in one row of an interpolation, its two ends among them."""
+STEPS = 10  # pictures in one row of an interpolation, both ends included
 
 DEGENERATE_SINE = 1e-6
 
-BLOCK = 256
-"""Images are generated in padded blocks of this many, so that the numbers do not depend on the count asked for."""
+BLOCK = 256  # images are generated in padded blocks of this many, so that an image does not depend on their number
 
 
 def latents(latent: str, latent_dim: int, count: int, seed: int) -> Tensor:
     """Latent vectors float32 (count, latent_dim), prefix-stable; torch's default generator is left alone.
 
-    Args:
-        latent: "normal" or "uniform" (on (-sqrt 3, sqrt 3)).
-        latent_dim: length of z.
-        count: how many.
-        seed: which ones.
+    `latent` is "normal" or "uniform" (on (-sqrt 3, sqrt 3)).
     """
     blocks = []
     for block in range(-(-count // BLOCK)):
@@ -42,13 +36,8 @@ def draw_labels(counts: Sequence[int], count: int, seed: int) -> Tensor:
     """Labels int64 (count,) as often as in the training data, in random order, prefix-stable.
 
     Each block of `BLOCK` labels is a stratified sample, one from each `BLOCK`-th part of the training labels in their
-    order, as the halves of the reference are stratified: were they drawn independently, the chance surplus of some
-    class would be a third of the cfd that MNIST's own training images have (analysis/metrics).
-
-    Args:
-        counts: training images of each label.
-        count: how many.
-        seed: which ones.
+    order, as the halves of the reference are stratified: independent draws would add their own noise to cfd
+    (analysis/metrics). `counts` are the training images of each label.
     """
     bounds = torch.tensor(counts, dtype=torch.float64).cumsum(0)
     blocks = []
@@ -64,8 +53,7 @@ def draw_labels(counts: Sequence[int], count: int, seed: int) -> Tensor:
 def decode(generator: nn.Module, z: Tensor, device: torch.device, labels: Tensor | None = None) -> Tensor:
     """Images float32 (N, C, H, W) in [-1, 1], on the CPU, of latent vectors z (N, latent_dim).
 
-    Runs in eval mode, in blocks padded to `BLOCK`; the module's mode is put back. A conditional generator takes
-    labels, int64 (N,).
+    Runs in eval mode, in blocks padded to `BLOCK`; the module's mode is put back. A conditional generator takes labels.
     """
     was_training = generator.training
     generator.eval()
@@ -82,23 +70,14 @@ def decode(generator: nn.Module, z: Tensor, device: torch.device, labels: Tensor
 
 @dataclass(frozen=True)
 class GeneratorSampler:
-    """A `Sampler` over fixed latent vectors, and fixed labels where the generator takes some.
+    """A `Sampler` over fixed latent vectors, and fixed labels where the generator takes some."""
 
-    Attributes:
-        generator: z, or z and labels -> images.
-        latent: distribution of z.
-        latent_dim: length of z.
-        device: where the generator is.
-        seed: which latent vectors and labels.
-        label_counts: training images of each label, for a conditional generator.
-    """
-
-    generator: nn.Module
-    latent: str
+    generator: nn.Module  # z, or z and labels -> images
+    latent: str  # distribution of z
     latent_dim: int
     device: torch.device
     seed: int = 0
-    label_counts: Sequence[int] | None = None
+    label_counts: Sequence[int] | None = None  # training images of each label, for a conditional generator
 
     def __call__(self, count: int) -> Tensor:
         """The first `count` images, float32 (count, C, H, W) in [-1, 1]."""
@@ -106,7 +85,7 @@ class GeneratorSampler:
         return decode(self.generator, z, self.device, self.labels(count))
 
     def labels(self, count: int) -> Tensor | None:
-        """The labels that the first `count` images were asked for, int64 (count,); None: unconditional."""
+        """The labels of the first `count` images, int64 (count,); None: unconditional."""
         return None if self.label_counts is None else draw_labels(self.label_counts, count, self.seed)
 
 
@@ -125,10 +104,7 @@ def sampler(
 def interpolations(sample: GeneratorSampler, rows: int, labels: Tensor | None = None) -> Tensor:
     """Images along great circles between pairs of latent vectors (White 2016), `STEPS` to a row, ends included.
 
-    Args:
-        sample: whose generator, latent vectors and labels.
-        rows: pairs.
-        labels: int64 (rows,), instead of those that `sample` draws.
+    `labels`, int64 (rows,), replace those that `sample` draws.
 
     Returns:
         float32 (rows * STEPS, C, H, W) in [-1, 1], row after row.
@@ -147,13 +123,8 @@ def slerp(a: Tensor, b: Tensor, t: float | Tensor) -> Tensor:
     With w the angle between a and b: `sin((1 - t) w) / sin(w) a + sin(t w) / sin(w) b`. Where a and b are parallel,
     opposite, or one of them is zero, there is no such circle, and the path is the straight line.
 
-    Args:
-        a: floating (..., D), the start.
-        b: floating (..., D), the end; its length may differ from a's.
-        t: position in [0, 1]; a tensor must broadcast against (..., 1), e.g. (T, 1) for T points between two (D,).
-
-    Returns:
-        (..., D): a at t = 0, b at t = 1.
+    a and b are floating (..., D) and may differ in length; t in [0, 1] must broadcast against (..., 1), e.g. (T, 1) for
+    T points between two (D,). Returns (..., D): a at t = 0, b at t = 1.
     """
     unit_a = a / a.norm(dim=-1, keepdim=True).clamp_min(1e-30)
     unit_b = b / b.norm(dim=-1, keepdim=True).clamp_min(1e-30)
@@ -168,7 +139,7 @@ def slerp(a: Tensor, b: Tensor, t: float | Tensor) -> Tensor:
 
 
 def _padded(rows: Tensor) -> Tensor:
-    """`rows` with zeros after them, up to `BLOCK` rows."""
+    """`rows` with zero rows appended, up to `BLOCK`."""
     padded = torch.zeros(BLOCK, *rows.shape[1:], dtype=rows.dtype)
     padded[: len(rows)] = rows
     return padded

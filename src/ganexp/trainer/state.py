@@ -1,4 +1,4 @@
-"""What training changes: weights, optimizers, the average, the step, and the epochs so far."""
+"""The state of training: weights, optimizers, the average, the step, and the epochs so far."""
 
 from __future__ import annotations
 
@@ -15,23 +15,17 @@ from ganexp.files.record import Row
 from ganexp.types import GAN, Optimizer
 from ganexp.types.schedule import Moment, Schedule
 
-SUMS = ("d_loss", "g_loss", "d_real", "d_fake", "weight")
-"""Running sums over the images of the epoch in progress."""
+SUMS = ("d_loss", "g_loss", "d_real", "d_fake", "weight")  # running sums over the images of the epoch in progress
 
 
-VALUES = ("step", "train_seconds", "history")
-"""Attributes of a `TrainState` that a checkpoint's metadata holds, beside its networks, optimizers and sums."""
+VALUES = ("step", "train_seconds", "history")  # attributes in a checkpoint's metadata
 
 
 class TrainState:
     """A training in progress; `save` and `restore` carry all of it.
 
-    Args:
-        gan: the networks, on `device`.
-        make_optimizer_g, make_optimizer_d: parameters -> optimizer.
-        ema: whether an average of the generator is kept.
-        device: where the tensors live.
-        schedules_g, schedules_d: parameter of the optimizer -> factor over the training.
+    `make_optimizer_g` and `make_optimizer_d` map parameters to an optimizer. `schedules_g` and `schedules_d` map a
+    setting of the optimizer to its factor over the training. `ema`: keep an average of the generator.
     """
 
     def __init__(
@@ -64,11 +58,11 @@ class TrainState:
 
     @property
     def sampling_generator(self) -> nn.Module:
-        """The generator that images are drawn from: the average where there is one."""
+        """The average of the generator where there is one, else the generator."""
         return self.average if self.average is not None else self.generator
 
     def apply_schedules(self, now: Moment) -> None:
-        """Give the optimizers the settings that are theirs at `now`."""
+        """Set the optimizers' scheduled settings for `now`."""
         optimizers = self._optimizers().values()
         for optimizer, schedules, values in zip(optimizers, self._schedules, self._unscheduled, strict=True):
             for name, schedule in schedules.items():
@@ -76,16 +70,15 @@ class TrainState:
                     group[name] = values[name] * schedule.at(now)
 
     def _modules(self) -> dict[str, nn.Module]:
-        """The networks that a checkpoint holds, by the prefix of their tensors there."""
+        """The networks in a checkpoint, by the prefix of their tensors there."""
         modules = {"generator": self.generator, "discriminator": self.discriminator}
         return modules if self.average is None else {**modules, "average": self.average}
 
     def _optimizers(self) -> dict[str, Optimizer]:
-        """The optimizers that a checkpoint holds, by the prefix of their tensors there."""
         return {"optimizer_g": self.optimizer_g, "optimizer_d": self.optimizer_d}
 
     def packed(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Everything that a checkpoint holds: tensors by name, which are not copies, and JSON-able values."""
+        """The content of a checkpoint: tensors by name, not copied, and JSON-able values."""
         tensors: dict[str, Tensor] = {"sums": self.sums}
         for name, module in self._modules().items():
             tensors |= checkpoint.prefixed(name, checkpoint.module_state(module))
@@ -102,7 +95,7 @@ class TrainState:
         checkpoint.save(path, tensors, {**meta, **state})
 
     def restore(self, path: Path) -> dict[str, Any]:
-        """Take everything from a checkpoint file that `save` wrote, and return its metadata.
+        """Load a checkpoint file that `save` wrote, and return its metadata.
 
         Raises:
             CorruptCheckpointError: the file is damaged, or of other networks.
@@ -113,7 +106,7 @@ class TrainState:
         return meta
 
     def unpack(self, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
-        """Take over what `packed` returned."""
+        """Load what `packed` returned."""
         for name, module in self._modules().items():
             checkpoint.load_module(module, checkpoint.without_prefix(name, tensors))
         for name, optimizer in self._optimizers().items():
@@ -123,7 +116,7 @@ class TrainState:
             setattr(self, name, meta[name])
 
     def _check_fits(self, path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
-        """CorruptCheckpointError where a checkpoint is not of these networks, before anything is changed."""
+        """CorruptCheckpointError for a checkpoint of other networks, before anything is changed."""
         missing = {"epoch", "scalars", *VALUES} - meta.keys()
         expected: dict[str, torch.Size | None] = {"sums": self.sums.shape}
         for name, module in self._modules().items():

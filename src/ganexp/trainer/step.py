@@ -19,38 +19,23 @@ from ganexp.types.schedule import Moment
 
 @dataclass(frozen=True)
 class Game:
-    """The rules of one run.
-
-    Attributes:
-        loss: both players' losses.
-        penalty: what is asked of the discriminator beside its loss, or None.
-        d_steps: discriminator steps for each generator step.
-        ema_kimg: half-life of the generator's average in thousands of images, or None.
-        bf16: matrix products in bfloat16.
-        ema_rampup: bound of the half-life as a share of the images seen, or None.
-        reuse_fakes: the generator's step sees the last discriminator step's images, not new ones.
-        own_code: code that is not ganexp's takes part, so each step seeds Python's and numpy's generators too.
-    """
+    """The rules of one run."""
 
     loss: AdversarialLoss
     penalty: Penalty | None
-    d_steps: int
-    ema_kimg: float | None
-    bf16: bool
-    ema_rampup: float | None = None
-    reuse_fakes: bool = False
+    d_steps: int  # discriminator steps for each generator step
+    ema_kimg: float | None  # half-life of the generator's average, in thousands of images
+    bf16: bool  # matrix products in bfloat16
+    ema_rampup: float | None = None  # bound of the half-life as a share of the images seen
+    reuse_fakes: bool = False  # the generator's step sees the last discriminator step's images, not new ones
+    # code that is not ganexp's takes part, so each step seeds Python's and numpy's generators too
     own_code: bool = False
 
 
 def train_step(state: TrainState, batch: Minibatch, game: Game) -> None:
     """Goodfellow et al. 2014, Algorithm 1, one iteration; adds to `state.sums`.
 
-    A generated image has the label, if any, of the real one that it stands beside.
-
-    Args:
-        state: changed in place.
-        batch: the real images, and where training stands.
-        game: the rules.
+    A generated image has the label, if any, of the real image at its place in the batch.
     """
     generator, discriminator, loss, now = state.generator, state.discriminator, game.loss, batch.now
     reals, size = batch.reals, len(batch.reals[0])
@@ -84,7 +69,7 @@ def train_step(state: TrainState, batch: Minibatch, game: Game) -> None:
 
 
 def given(net: nn.Module, labels: Tensor | None) -> Callable[[Tensor], Tensor]:
-    """A net with its labels (B,) settled, for inputs of B rows or of several times B; itself where there are none."""
+    """A net with fixed labels (B,), for inputs of B rows or a multiple; the net itself where `labels` is None."""
     if labels is None:
         return net
     return lambda x: net(x, labels.repeat(len(x) // len(labels)))
@@ -98,9 +83,9 @@ def noise(gan: GAN, count: int, device: torch.device) -> Tensor:
 
 
 def _fakes(state: TrainState, batch: Minibatch, game: Game) -> list[Tensor]:
-    """Generated images: a batch for each discriminator step, and one with gradients for the generator's step, the last.
+    """Generated images: a batch for each discriminator step, then one with gradients for the generator's step.
 
-    These are new ones, or the images of the last discriminator step.
+    The last is new, or has the images of the last discriminator step.
     """
     with torch.no_grad():
         fakes = _without_gradient(state, batch, game.d_steps - game.reuse_fakes)
@@ -127,7 +112,7 @@ def _logits(discriminator: nn.Module, critic: Critic, real: Tensor, fake: Tensor
 
 
 def _penalty(game: Game, critic: Critic, real: Tensor, fake: Tensor, k: int, now: Moment) -> Tensor | float:
-    """The penalty's term in the k-th discriminator step (from 0), in float32 whatever the networks run in."""
+    """The penalty's term in discriminator step k (from 0), in float32 in any precision."""
     weight = game.penalty.weight(now.step * game.d_steps + k, now) if game.penalty is not None else 0.0
     if game.penalty is None or game.penalty.term is None or not weight:
         return 0.0

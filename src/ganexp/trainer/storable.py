@@ -1,4 +1,4 @@
-"""Before any work, where own code takes part: can what a training holds be stored and taken back?"""
+"""Before any work, where own code takes part: can the state of a training be stored and restored?"""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def refuse_lazy(gan: GAN) -> None:
-    """ConfigError naming one of the weights that get their shape later than optimizers and averages look at them."""
+    """ConfigError for weights whose shape is unknown until the first pass: optimizers and averages need it before."""
     for net, module in (("generator", gan.generator), ("discriminator", gan.discriminator)):
         tensors = (*module.named_parameters(), *module.named_buffers())
         lazy = [name for name, tensor in tensors if is_lazy(tensor)]
@@ -34,10 +34,10 @@ def refuse_lazy(gan: GAN) -> None:
 def check_storable(config: RunConfig, dataset: Dataset) -> None:
     """Build the networks, optimizers and average of a run on the CPU, step once, and store and load all in memory.
 
-    What own code raises when it is called is left to the run, whose failure it is.
+    Errors that own code raises when it is called are left to the run.
 
     Raises:
-        ConfigError: something does not come back as it was, and so a run could neither be saved nor go on.
+        ConfigError: something is restored otherwise than it was, so the run could neither be saved nor continued.
     """
     default = torch.get_default_dtype()
     with torch.random.fork_rng(devices=[]):
@@ -86,7 +86,7 @@ def _check_copies(gan: GAN) -> None:
 
 
 def _step(state: TrainState) -> None:
-    """A step of both optimizers with gradients of 0, so that they have the state that a checkpoint holds."""
+    """Step both optimizers with gradients of 0, so that they have the state that a checkpoint holds."""
     for net, optimizer in ((state.generator, state.optimizer_g), (state.discriminator, state.optimizer_d)):
         for weight in net.parameters():
             weight.grad = torch.zeros_like(weight)

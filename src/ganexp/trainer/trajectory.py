@@ -1,4 +1,4 @@
-"""Runs that differ in epochs alone: where a longer one starts from, and what a shorter one is read off."""
+"""Runs that differ in epochs alone: where a longer one starts from, and how a shorter one is read off it."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def _shorter_texts(texts: Texts, epochs: int) -> Texts:
 def siblings(spec: RunSpec) -> Iterator[Path]:
     """Other run directories beside this one that hold runs of the same trajectory.
 
-    A run with own code that is not reproducible has none: its checkpoints cannot stand in for another training.
+    None for a run whose own code is not reproducible: its checkpoints cannot stand in for another training.
     """
     pattern = spec.identity.name.rpartition("-")[0] + "-*"
     for folder in sorted(spec.directory.parent.glob(pattern)):
@@ -83,16 +83,10 @@ def siblings(spec: RunSpec) -> Iterator[Path]:
 def restore_newest(
     spec: RunSpec, training: TrainState, total_steps: int, note: Callable[[str], None]
 ) -> dict[str, Any] | None:
-    """Put `training` where the newest usable checkpoint of its trajectory was.
+    """Restore the newest usable checkpoint of the run's trajectory into `training`.
 
-    Looks in the run's own directory and in its siblings', takes the one furthest on that is not past the end, and
-    falls back to the one before it where one is damaged.
-
-    Args:
-        spec: the run.
-        training: fresh; changed in place.
-        total_steps: where the run ends.
-        note: called with a line for the user.
+    Looks in the run's own directory and in its siblings', takes the one furthest on that is not past `total_steps`, and
+    falls back to the one before it where one is damaged. `note` gets lines for the user.
 
     Returns:
         The checkpoint's metadata with "folder" added, or None where training starts from scratch.
@@ -117,8 +111,7 @@ def restore_newest(
 def read_off_longer(session: Session) -> str | None:
     """Take the end of a run from a longer run of its trajectory that kept the generator of its last epoch.
 
-    Returns:
-        The longer run's name, or None where there is none: then `session` is as it was.
+    Returns the longer run's name, or None where there is none: then `session` is unchanged.
     """
     spec, training = session.spec, session.training
     epoch = spec.config.trainer.epochs
@@ -137,7 +130,7 @@ def read_off_longer(session: Session) -> str | None:
 
 
 def _longer_with_generator(spec: RunSpec, epoch: int) -> tuple[RunFolder, list[Row]] | None:
-    """A sibling that kept the generator of `epoch`, with its metrics cut to there; None where there is none."""
+    """A sibling that kept the generator of `epoch`, and its rows up to there."""
     for folder in map(RunFolder, siblings(spec)):
         path = folder.generator_checkpoint(epoch)
         if not path.exists():
@@ -155,8 +148,8 @@ def _longer_with_generator(spec: RunSpec, epoch: int) -> tuple[RunFolder, list[R
 def write_shorter(session: Session, epoch: int) -> None:
     """Write the directory of the run of this trajectory that ends at `epoch`, whose generator is kept.
 
-    Where that run is held or finished already, or its generator was never kept or is damaged, nothing happens: that
-    run is trained by itself.
+    Does nothing where that run is held or finished already, or its generator was never kept or is damaged: it is then
+    trained by itself.
     """
     path = session.spec.folder.generator_checkpoint(epoch)
     short = shorter(session.spec, epoch)
@@ -176,14 +169,7 @@ def write_shorter(session: Session, epoch: int) -> None:
 
 
 def _write(short: RunSpec, longer: RunFolder, rows: Sequence[Row], result: Mapping[str, Any]) -> None:
-    """Write the directory of a shorter run of a trajectory, from the longer run's files.
-
-    Args:
-        short: the shorter run.
-        longer: has the generator of the shorter one's last epoch.
-        rows: metrics.csv cut to the shorter run's epochs.
-        result: its result.json.
-    """
+    """Write the directory of a shorter run from the longer run's files; `rows` and `result` are the shorter run's."""
     folder, epoch = short.folder, short.config.trainer.epochs
     short.directory.mkdir(parents=True, exist_ok=True)
     folder.claim(short.identity.run_id, short.identity.content)
@@ -206,7 +192,7 @@ def _write(short: RunSpec, longer: RunFolder, rows: Sequence[Row], result: Mappi
 
 
 def load_generator(generator: nn.Module, path: Path) -> nn.Module:
-    """Put the weights of a generator checkpoint into `generator`; returns it in eval mode.
+    """Load a generator checkpoint into `generator`; returns it in eval mode.
 
     Raises:
         CorruptCheckpointError: the file is damaged.
