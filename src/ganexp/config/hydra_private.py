@@ -1,9 +1,9 @@
-"""Names that Hydra and OmegaConf may change without notice: an upgrade of either is checked here.
+"""Names that Hydra and OmegaConf may change without notice: check this module after an upgrade of either.
 
-Other modules import what they need of hydra._internal and hydra.core (but for the documented HydraConfig and
-ConfigStore) and of a plugin's private modules from here; `ganexp.sweep.search.optuna_private` has those of Optuna and
-its plugin. Hydra's public `compose` reads a whole command line and offers none of its parts: not the grammar of one
-override, not the loader that knows which keys are groups, not what a plugin needs to run a job.
+Other modules import their names of hydra._internal and hydra.core (but for the documented HydraConfig and ConfigStore)
+and of a plugin's private modules from here; `ganexp.sweep.search.optuna_private` has those of Optuna and its plugin.
+Hydra's public `compose` reads a whole command line and offers none of its parts: not the grammar of one override, not
+the loader that knows which keys are groups, not the functions that a plugin runs a job with.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ __all__ = [
 
 
 def apply_overrides(overrides: list[Override], config: DictConfig) -> None:
-    """Apply overrides of values to a merged configuration, which is the second half of what Hydra does in `compose`."""
+    """Apply overrides of values to a merged configuration: the second half of Hydra's `compose`."""
     ConfigLoaderImpl._apply_overrides_to_config(overrides, config)
 
 
@@ -79,22 +79,22 @@ def _unquoted(value: Any) -> Any:
 
 
 def quoted(text: str) -> str:
-    """A text in quotes, as the grammar of overrides reads it back whatever characters it has."""
+    """A text in quotes, which the grammar of overrides reads back exactly."""
     return QuotedString(text, Quote.single).with_quotes()
 
 
 def error_of(done: JobReturn) -> BaseException | None:
-    """What ended a job, without raising it, as `JobReturn.return_value` does."""
+    """The exception that ended a job, without raising it as `JobReturn.return_value` does."""
     return done._return_value if done.status is JobStatus.FAILED else None
 
 
 def node_at(config: DictConfig, key: Any) -> Any:
-    """The node of a key as it is written: an interpolation is not followed, a missing value raises nothing."""
+    """The node of a key as written: interpolations are not followed, missing values raise nothing."""
     return config._get_node(key)
 
 
 def has_keys(config: DictConfig) -> bool:
-    """Whether a node holds a mapping: not null, "???" or an interpolation, of which `list(config)` raises."""
+    """Whether a node holds a mapping: for null, "???" or an interpolation `list(config)` raises."""
     return not (config._is_none() or config._is_missing() or config._is_interpolation())
 
 
@@ -104,7 +104,7 @@ def detach(config: DictConfig) -> None:
 
 
 def execute_joblib_job(*shared: Any, **job: Any) -> JobReturn:
-    """What a process of the joblib plugin does for one job."""
+    """Run one job in a process of the joblib plugin."""
     from hydra_plugins.hydra_joblib_launcher._core import execute_job
 
     return execute_job(*shared, **job)  # type: ignore[no-any-return]
@@ -129,7 +129,7 @@ def start_ray(init: Any) -> None:
 
 
 def run_ray_job(*job: Any) -> JobReturn:
-    """What a task of the Ray plugin does for one job."""
+    """Run one job in a task of the Ray plugin."""
     from hydra_plugins.hydra_ray_launcher._launcher_util import _run_job
 
     return _run_job(*job)  # type: ignore[no-any-return]

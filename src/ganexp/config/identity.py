@@ -20,27 +20,23 @@ NUMERICS_VERSION = 2
 2: dropout draws its masks in another way.
 """
 
-BF16_VERSION = 2
-"""Raised when only the numbers of runs in bfloat16 change (2: they see each update at once)."""
+BF16_VERSION = 2  # raised when only the numbers of runs in bfloat16 change (2: they see each update at once)
 
-CONDITIONAL_VERSION = 2
-"""Raised when only the numbers of conditional runs change (2: the labels of scored images are stratified)."""
+CONDITIONAL_VERSION = 2  # raised when only those of conditional runs change (2: labels of scored images are stratified)
 
-EMA_VERSION = 2
-"""Raised when only the numbers of runs with `trainer.ema_kimg` change (2: batch statistics are averaged too)."""
+EMA_VERSION = 2  # raised when only those of runs with `trainer.ema_kimg` change (2: batch statistics are averaged too)
 
 TRAINER_KEYS = (
     *("batch_size", "epochs", "d_steps", "real_batch", "fake_batch", "ema_kimg", "ema_rampup"),
     *("precision", "compile", "max_steps", "max_seconds"),
-)
-"""The trainer's keys that change the numbers; the others are about the machine, pictures or what is kept."""
+)  # the trainer's keys that change the numbers; the others are about the machine, pictures or what is kept
 
 
 def canonical(config: RunConfig, dataset_name: str, fingerprint: str, *, defaults: bool = True) -> dict[str, Any]:
     """Everything that is meant to change a run's numbers, as plain JSON-able values.
 
-    Name and `Dataset.fingerprint` are those of the loaded dataset. Hashes are made without what has its default, so
-    that a run stays the same run when a function gets a new parameter.
+    `dataset_name` and `fingerprint` are those of the loaded dataset. Hashes are made without values that equal their
+    default, so that a run stays the same run when a function gets a new parameter.
     """
     optimizers = {
         "generator": (config.optim_generator, config.schedules_generator),

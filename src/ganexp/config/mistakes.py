@@ -1,4 +1,4 @@
-"""What Hydra and OmegaConf say of a mistake, in words that name the key, what was expected and what was got."""
+"""Mistakes that Hydra and OmegaConf report, in messages that name the key, what was expected and what was got."""
 
 from __future__ import annotations
 
@@ -16,14 +16,11 @@ from ganexp.types.nested import dotted
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-LONGEST = 500
-"""Characters of a line that are shown: an error that refers to itself says the same again and again."""
+LONGEST = 500  # characters of a line that are shown: an error that refers to itself repeats itself
 
-PRESETS = ("experiment", "sweep")
-"""Groups whose options choose options of other groups."""
+PRESETS = ("experiment", "sweep")  # groups whose options choose options of other groups
 
-NO_TEXT = r"null|true|false|nan|[+-]?inf|[+-]?[0-9.].*"
-"""Values that Hydra reads as something else than text."""
+NO_TEXT = r"null|true|false|nan|[+-]?inf|[+-]?[0-9.].*"  # values that Hydra does not read as text
 
 
 def composition_message(error: BaseException) -> str:
@@ -58,7 +55,7 @@ def composition_message(error: BaseException) -> str:
 
 
 def _texts(error: BaseException) -> list[str]:
-    """What an error and its causes say, each thing once."""
+    """The messages of an error and its causes, each once."""
     texts: list[str] = []
     cause: BaseException | None = error
     while cause is not None:
@@ -70,7 +67,6 @@ def _texts(error: BaseException) -> list[str]:
 
 
 def _in_file(key: str, line: str, path: Path) -> str:
-    """A mistake in a file of the configuration."""
     if "' not in '" not in line:
         return f"{key}: {expected_got(line)}, in {path}"
     own = "" if "." in key else " A constant of your own goes under notes: (notes.name, used as ${notes.name})."
@@ -88,7 +84,7 @@ def preset_file(option: str) -> Path:
 
 
 def check_presets(texts: Iterable[str]) -> None:
-    """Refuse presets that choose a preset again: Hydra goes in circles then, or drops the second one without a word.
+    """Refuse presets that choose a preset again: Hydra then loops, or silently drops the second one.
 
     Of the overrides `texts`, those of `experiment` and `sweep` are checked, with the files beside them that they use.
 
@@ -120,7 +116,7 @@ def _check_preset(group: str, name: str, used_by: tuple[str, ...]) -> None:
 
 @contextmanager
 def known_launcher() -> Iterator[None]:
-    """Inside, a launcher that is none of Hydra's plugins raises ConfigError."""
+    """Inside, an unknown launcher raises ConfigError."""
     try:
         yield
     except RuntimeError as error:
@@ -151,7 +147,7 @@ def check_hydra(node: DictConfig, where: str = "hydra") -> None:
 
 
 def _with_arguments(text: str) -> str:
-    """The text of an error, with the overrides that were typed where it names none of them."""
+    """The text of an error, with the typed overrides where it names none of them."""
     typed = [argument for argument in sys.argv[1:] if "=" in argument]
     if not typed or any(argument in text or argument.partition("=")[0].lstrip("+~") in text for argument in typed):
         return text
@@ -179,7 +175,7 @@ def _no_option(text: str) -> str | None:
 
 
 def expected_got(line: str) -> str:
-    """OmegaConf's words for a wrong type, with expected and got."""
+    """OmegaConf's message for a wrong type, with expected and got."""
     if line.endswith("is not Optional"):
         return "expected a value, got null"
     if line.endswith("does not support deletion"):

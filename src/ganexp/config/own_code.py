@@ -1,4 +1,4 @@
-"""Code of the user's own in a run: what it is now, and whether it changed since numbers were made with it."""
+"""Code of the user's own in a run: its current source, and whether it changed since numbers were made with it."""
 
 from __future__ import annotations
 
@@ -23,8 +23,7 @@ OF_RUN = (
 OF_STUDY = (
     "expected trials of one code",
     "another hydra.sweep.dir makes a search of its own, changed_code=same_run goes on",
-)
-"""What is expected, and what else can be done."""
+)  # what is expected, and the alternatives
 
 
 def own_code(config: RunConfig) -> CodeRecord | None:
@@ -40,17 +39,14 @@ def own_code(config: RunConfig) -> CodeRecord | None:
 def check(
     run: Path, code: CodeRecord | None, config: RunConfig, *, metrics: bool = True, study: bool = False
 ) -> CodeRecord | None:
-    """Refuse a run directory whose numbers other own code made, or that nobody can make again.
+    """Refuse a run directory whose numbers other own code made, or whose numbers are not reproducible.
 
-    Args:
-        run: run directory; one without a record of own code, or without anything that was trained, passes.
-        code: the own code of the configuration now.
-        config: its keys `changed_code` and `own_code_random` allow either.
-        metrics: compare the metrics' sources too.
-        study: the run is another trial of a search, all of which are made with one code.
+    A directory without a record of own code, or without anything trained, passes; the keys `changed_code` and
+    `own_code_random` of `config` allow either. `code` is the configuration's own code now. `metrics`: compare the
+    metrics' sources too. `study`: the run is another trial of a search, all of which are made with one code.
 
     Returns:
-        `code`, with what is recorded of the run.
+        `code`, merged with the run's record.
 
     Raises:
         ConfigError: naming the files.
@@ -68,7 +64,7 @@ def check(
 
 
 def check_planned(planned: str | None, code: CodeRecord | None, answer: str) -> None:
-    """Refuse to go on with other code than `planned`, which `as_text` gave, unless `changed_code` is "same_run".
+    """Refuse other code than `planned`, a result of `as_text`, unless `answer` is "same_run".
 
     Raises:
         ConfigError: naming the files that changed.
@@ -79,7 +75,7 @@ def check_planned(planned: str | None, code: CodeRecord | None, answer: str) -> 
 
 
 def with_answer(config: RunConfig, changed_code: str) -> RunConfig:
-    """A recorded configuration with the `--changed-code` of the caller, whatever the directory says.
+    """A recorded configuration with the caller's `--changed-code` instead of the recorded value.
 
     Raises:
         ConfigError: it is neither "refuse" nor "same_run".
@@ -89,7 +85,7 @@ def with_answer(config: RunConfig, changed_code: str) -> RunConfig:
 
 
 def accept(run: Path, code: CodeRecord | None) -> None:
-    """Record, for a finished run, which source was said to be the same."""
+    """Record, for a finished run, which source the user said to be the same."""
     before = read_code(run)
     if before is not None and code is not None and len(code.training) > len(before.training):
         write_code(run, code)
@@ -98,7 +94,7 @@ def accept(run: Path, code: CodeRecord | None) -> None:
 def _refuse_changed(before: Sources, code: CodeRecord | None, answer: str, expected: str, otherwise: str) -> None:
     """ConfigError naming the files that changed since `before`, unless the answer is that they are the same.
 
-    Compared are the modules that are in both: where one comes or goes, the one that imports it changes.
+    Compares modules that are in both: where one comes or goes, the one that imports it changes.
     """
     now = code.all_sources if code is not None else {}
     changed = sorted(module for module in before.keys() & now.keys() if before[module] != now[module])

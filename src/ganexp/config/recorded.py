@@ -22,8 +22,7 @@ from ganexp.types.errors import ConfigError, DirectoryError
 
 MOST_INTERPOLATIONS = 1000
 MOST_DEEP = 100
-MOST_COPIED = 1000
-"""Characters of a list or mapping that an interpolation copies."""
+MOST_COPIED = 1000  # characters of a list or mapping that an interpolation copies
 
 ONE = re.compile(r"\$\{([^${}]*)\}")
 DATA_ROOT = re.compile(r"oc\.env:\s*GANEXP_DATA\s*(,[^,:]*)?")
@@ -32,10 +31,10 @@ Key = tuple[str | int, ...]
 
 
 def configuration(text: str, where: Path, trust: Sequence[str]) -> DictConfig:
-    """A recorded configuration: YAML from the file `where`, whose resolvers match patterns in `trust`.
+    """A recorded configuration: YAML from the file `where`.
 
     Raises:
-        DirectoryError: it is no configuration, or would grow out of all proportion.
+        DirectoryError: it is no configuration, or its expansion would be too large.
         ConfigError: it calls a resolver that is not trusted.
     """
     with _reading(text, where, "a readable configuration"):
@@ -47,12 +46,12 @@ def configuration(text: str, where: Path, trust: Sequence[str]) -> DictConfig:
 
 
 def literal(text: str) -> str:
-    """What OmegaConf reads as `text`, although that may look like an interpolation."""
+    """`text`, escaped so that OmegaConf reads no interpolation in it."""
     return re.sub(r"(\\*)\$\{", r"\1\1\\${", text)
 
 
 def working_directory(text: str, where: Path) -> str:
-    """`hydra.runtime.cwd` of a recorded hydra.yaml: the folder that the run was started in; "." where it says nothing.
+    """`hydra.runtime.cwd` of a recorded hydra.yaml, the folder that the run was started in; "." where it is missing.
 
     Raises:
         DirectoryError: it cannot be read.
@@ -76,7 +75,7 @@ def overrides(text: str, where: Path) -> list[str]:
 
 
 def check_text(key: str, text: str, trust: Sequence[str]) -> list[str]:
-    """The keys that a text copies values from; refuses one that calls a resolver which is not trusted.
+    """The keys that a text copies values from; refuses a resolver that is not trusted.
 
     Raises:
         ConfigError: naming `key` and the resolver.
@@ -98,7 +97,7 @@ def check_text(key: str, text: str, trust: Sequence[str]) -> list[str]:
 
 @contextmanager
 def _reading(text: str, where: Path, what: str) -> Iterator[None]:
-    """Inside, whatever makes the text of a file unreadable becomes a DirectoryError."""
+    """Inside, errors of an unreadable text become DirectoryError."""
     try:
         _refuse_bombs(text, where)
         yield
@@ -107,7 +106,7 @@ def _reading(text: str, where: Path, what: str) -> Iterator[None]:
 
 
 def _refuse_bombs(text: str, where: Path) -> None:
-    """Refuse YAML of a few lines that stands for gigabytes (aliases), or that parsers overflow their stack on."""
+    """Refuse short YAML that expands to gigabytes (aliases), or that overflows the stack of parsers."""
     brackets = itertools.accumulate((c in "[{") - (c in "]}") for c in text if c in "[]{}")
     if max(brackets, default=0) > MOST_DEEP:
         raise DirectoryError(f"{where}: expected brackets at most {MOST_DEEP} deep")
@@ -119,7 +118,7 @@ def _refuse_bombs(text: str, where: Path) -> None:
 
 
 def _check_interpolations(raw: Any, where: Path, trust: Sequence[str]) -> None:
-    """Refuse interpolations of interpolations that would multiply: ten lines of them stand for gigabytes."""
+    """Refuse interpolations of interpolations that multiply: ten lines of them stand for gigabytes."""
     texts = [(key, text) for key, text in _texts(raw, ()) if "${" in text]
     if len(texts) > MOST_INTERPOLATIONS:
         raise DirectoryError(f"{where}: expected at most {MOST_INTERPOLATIONS} interpolations, got {len(texts)}")
@@ -159,7 +158,6 @@ def _absolute(key: Key, source: str) -> Key:
 
 
 def _at(raw: Any, key: Key) -> Any:
-    """The value at `key`, or None."""
     for part in key:
         if isinstance(raw, Mapping):
             raw = raw.get(part)

@@ -1,7 +1,7 @@
 """Runs that are on disk already, for sampling, scoring and resuming.
 
-The configuration of a run directory may come from a stranger: only what the caller trusts is called, whatever the
-configuration itself says of trust.
+The configuration of a run directory may come from a stranger: only functions that the caller trusts are called,
+whatever the configuration itself says of trust.
 """
 
 from __future__ import annotations
@@ -23,14 +23,12 @@ from ganexp.files.hydra_folder import Texts
 from ganexp.files.run_folder import RunFolder, run_folders
 from ganexp.types.errors import ConfigError, DirectoryError
 
+# They write in the run directory alone; others send data to an address in their configuration.
 LOCAL_LOGGERS = ("ganexp.logger.csv", "ganexp.logger.tensorboard")
-"""They write in the run directory alone; others send what they are told to where their configuration says."""
 
 
 def open_config(run: Path, trust: Sequence[str]) -> tuple[RunConfig, Texts]:
     """The typed configuration of a run directory, and its `.hydra` texts.
-
-    Beyond ganexp's own, `_target_` and resolvers are trusted that match patterns in `trust`.
 
     Raises:
         DirectoryError: this is no run directory, it holds links, or its configuration cannot be read.
@@ -49,7 +47,7 @@ def open_config(run: Path, trust: Sequence[str]) -> tuple[RunConfig, Texts]:
 
 
 def open_run(run: Path, trust: Sequence[str]) -> RunSpec:
-    """A run directory as a spec, its dataset loaded. A data root that the run alone names is read, and not written.
+    """A run directory as a spec, its dataset loaded. A data root that the run alone names is read, never written to.
 
     Raises:
         DirectoryError, ConfigError: as `open_config`; the data may raise DataError.
@@ -60,7 +58,7 @@ def open_run(run: Path, trust: Sequence[str]) -> RunSpec:
 
 
 def open_to_work(run: Path, trust: Sequence[str]) -> RunSpec:
-    """`open_run` for going on with a run, which logs, and writes the shorter runs of a sweep beside it.
+    """`open_run` for continuing a run, which logs, and writes the shorter runs of a sweep beside it.
 
     Raises:
         DirectoryError, ConfigError, DataError: as `open_run`; or its logger is not trusted.

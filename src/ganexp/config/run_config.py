@@ -15,35 +15,30 @@ from ganexp.config.target import Target, is_own, validate_value, validated
 from ganexp.types.errors import ConfigError, suggested, unknown_key
 from ganexp.types.schedule import Schedule
 
+# Leading parameters that ganexp supplies (model: the image shape).
 RUNTIME_ARGUMENTS = {"dataset": 0, "model": 1, "loss": 0, "penalty": 0, "logger": 0}
-"""How many leading parameters of a group's function ganexp supplies (model: the image shape)."""
 
-OPTIONAL = ("notes", "changed_code", "own_code_random")
-"""Keys that configurations of earlier versions do not have."""
+OPTIONAL = ("notes", "changed_code", "own_code_random")  # keys that configurations of earlier versions lack
 
 
 @dataclass(frozen=True)
 class RunConfig:
-    """Everything that one run is made from.
+    """The typed configuration of one run.
 
-    Attributes:
-        dataset, model, loss, penalty, logger: the functions of those groups with their parameters.
-        optim_generator, optim_discriminator: the optimizer function with each net's parameters.
-        schedules_generator, schedules_discriminator: parameter of the optimizer -> schedule of its factor.
-        scores: column -> metric function.
-        trainer, metrics, sweep, trust, seed, changed_code, own_code_random: as in the schema.
+    A `Target` is the function of its group with its parameters. Trainer, metrics, sweep and the keys after them are as
+    in the schema.
     """
 
     dataset: Target
     model: Target
     loss: Target
     penalty: Target
-    optim_generator: Target
+    optim_generator: Target  # with this net's parameters
     optim_discriminator: Target
-    schedules_generator: Mapping[str, Schedule]
+    schedules_generator: Mapping[str, Schedule]  # parameter of the optimizer -> factor
     schedules_discriminator: Mapping[str, Schedule]
     logger: Target
-    scores: Mapping[str, Target]
+    scores: Mapping[str, Target]  # column -> metric function
     trainer: TrainerConfig
     metrics: MetricsConfig
     sweep: SweepConfig
@@ -54,13 +49,13 @@ class RunConfig:
 
     @property
     def parts(self) -> tuple[Target, ...]:
-        """What takes part in training."""
+        """The functions that take part in training."""
         optimizers = (self.optim_generator, self.optim_discriminator)
         return (self.dataset, self.model, self.loss, self.penalty, *optimizers)
 
     @property
     def own_targets(self) -> tuple[str, ...]:
-        """Paths of what takes part in training and is neither ganexp's nor torch's."""
+        """Paths of functions in training that are neither ganexp's nor torch's."""
         return tuple(target.path for target in self.parts if is_own(target.path))
 
     @property
@@ -88,7 +83,7 @@ class RunConfig:
 def load(cfg: DictConfig, trust: Sequence[str] | None = None) -> RunConfig:
     """Check a configuration that Hydra composed, with or without its `hydra` node, and convert it.
 
-    Patterns in `trust` replace the configuration's own, for configurations from elsewhere.
+    `trust` replaces the configuration's own, for configurations from elsewhere.
 
     Raises:
         ConfigError: naming the key, what was expected and what was got.
@@ -97,7 +92,7 @@ def load(cfg: DictConfig, trust: Sequence[str] | None = None) -> RunConfig:
 
 
 def from_plain(plain: Mapping[str, Any], trust: Sequence[str] | None = None) -> RunConfig:
-    """`load` for values that `plain_values` gave."""
+    """`load` for the result of `plain_values`."""
     keys = list(Config.__dataclass_fields__)
     for key in plain:
         if key not in keys:
@@ -161,7 +156,7 @@ def plain_values(cfg: DictConfig) -> dict[str, Any]:
 
 
 def _in_one_line(error: OmegaConfBaseException, cfg: DictConfig) -> str:
-    """What could not be resolved, and why."""
+    """The unresolved key, and the reason."""
     from ganexp.config.mistakes import expected_got, shortened
 
     key = error.full_key or next((str(key) for key in cfg if not _resolves(cfg, str(key))), "the configuration")
@@ -180,7 +175,7 @@ def _resolves(cfg: DictConfig, key: str) -> bool:
 def _optimizer(node: Mapping[str, Any], net: str, trust: tuple[str, ...]) -> tuple[Target, dict[str, Schedule]]:
     """The optimizer of one net, and the schedules of its parameters.
 
-    The group's parameters, with those under `optim.<net>` laid over them; `schedule` is ganexp's own key.
+    Parameters under `optim.<net>` replace the group's; `schedule` is ganexp's own key.
     """
     own = node.get(net) or {}
     if not isinstance(own, Mapping):
@@ -211,7 +206,7 @@ def _check_scheduled(schedules: Sequence[str], optimizer: Target) -> None:
 
 
 def _cross_check(config: RunConfig) -> None:
-    """Values that are each right but do not go together."""
+    """Refuse values that are valid alone but not together."""
     objective = config.metrics.objective
     if objective is not None and objective not in config.scores:
         names = ", ".join(config.scores) or "none (metrics=none measures nothing)"
@@ -222,7 +217,7 @@ def _cross_check(config: RunConfig) -> None:
 
 
 def conf_dir() -> Path:
-    """The folder of the configuration tree: in the wheel beside the code, in a checkout at its top."""
+    """The folder of the configuration tree: beside the code in the wheel, at the top of a checkout."""
     packaged = Path(__file__).parents[1] / "conf"
     return packaged if packaged.is_dir() else Path(__file__).parents[3] / "conf"
 

@@ -1,4 +1,4 @@
-"""One run as it is about to be worked on: its typed configuration, data and identity."""
+"""One run to work on: its typed configuration, data and identity."""
 
 from __future__ import annotations
 
@@ -23,69 +23,48 @@ if TYPE_CHECKING:
     from ganexp.types import Dataset
 
 
-QUICK_SECONDS = 0.3
-"""An own dataset that loads faster than this is loaded twice and compared."""
+QUICK_SECONDS = 0.3  # an own dataset that loads faster than this is loaded twice and compared
 
-_DATASETS: dict[str, Dataset] = {}
-"""Datasets that this process has loaded, by target and parameters."""
+_DATASETS: dict[str, Dataset] = {}  # loaded by this process, by target and parameters
 
 
 @dataclass(frozen=True)
 class Identity:
-    """A run's identity.
-
-    Attributes:
-        dataset_name: name of the loaded dataset.
-        content: everything that changes the numbers.
-        run_id, trajectory_id: hashes of `content` without values that equal their defaults; the second
-            also without `trainer.epochs`.
-        name: name of the run's directory: <dataset>-<model>-<loss>-<first 8 digits of run_id>.
-    """
+    """A run's identity."""
 
     dataset_name: str
-    content: Mapping[str, Any]
-    run_id: str
-    trajectory_id: str
-    name: str
+    content: Mapping[str, Any]  # everything that changes the numbers
+    run_id: str  # hash of `content` without values that equal their defaults
+    trajectory_id: str  # the same, also without `trainer.epochs`
+    name: str  # of the run's directory: <dataset>-<model>-<loss>-<first 8 digits of run_id>
 
 
 @dataclass(frozen=True)
 class RunSpec:
-    """One run to work on.
-
-    Attributes:
-        config: typed and validated.
-        dataset: its images.
-        identity: its run id and what that is made of.
-        directory: its run directory.
-        texts: what `.hydra/` is to hold.
-        in_sweep: whether it is one of many (no progress bar, no waiting for another holder).
-        should_prune: (scored epoch, its objective on reference half A) -> whether the run is to be pruned.
-        code: own code in it, and what a rehearsal shows; None: there is none.
-    """
+    """One run to work on."""
 
     config: RunConfig
     dataset: Dataset
     identity: Identity
     directory: Path
-    texts: Texts
-    in_sweep: bool
-    should_prune: Callable[[int, float], bool] | None = None
-    code: CodeRecord | None = None
+    texts: Texts  # content of `.hydra/`
+    in_sweep: bool  # one of many: no progress bar, no waiting for another holder
+    should_prune: Callable[[int, float], bool] | None = None  # of (scored epoch, objective on reference half A)
+    code: CodeRecord | None = None  # own code, and the result of its rehearsal; None: no own code
 
     @property
     def folder(self) -> RunFolder:
-        """Its run directory, as an object."""
+        """The object of its run directory."""
         return RunFolder(self.directory)
 
     def new_status(self, state: State, epoch: int = 0, error: Mapping[str, str] | None = None) -> Status:
-        """Its status.json when `state` begins."""
+        """The content of status.json when `state` begins."""
         identity, epochs = self.identity, self.config.trainer.epochs
         return Status(state, epoch, epochs, identity.run_id, identity.trajectory_id, error=error, note=self.caveat)
 
     @property
     def caveat(self) -> str:
-        """What a reader of its numbers must know of its own code; "" where that is nothing."""
+        """Caveat of its own code for readers of its numbers, or ""."""
         return self.code.note if self.code is not None else ""
 
 
@@ -98,7 +77,7 @@ def load_dataset(target: Target) -> Dataset:
 
 
 def _own_dataset(target: Target) -> Dataset:
-    """A user's own dataset, loaded under one seed so that every run has the same images; DataError where it has not."""
+    """A user's own dataset, loaded under one seed; DataError where two loads differ."""
     import torch
 
     from ganexp.types.rng import derive, reseed

@@ -17,33 +17,25 @@ from ganexp.types.bounds import validator
 from ganexp.types.errors import ConfigError, suggested, unknown_key
 from ganexp.types.nested import json_values
 
-TRUSTED = {"optim": ("ganexp.optim.*", "torch.optim.*")}
-"""What a group may call without being told to trust it; any other group g: `ganexp.<g>.*`."""
+TRUSTED = {"optim": ("ganexp.optim.*", "torch.optim.*")}  # always trusted; in any other group g: `ganexp.<g>.*`
 
 
-SUPPLIED = {"model": ("num_classes",)}
-"""Keywords that ganexp supplies itself where a group's function takes them; no keys of the configuration."""
+SUPPLIED = {"model": ("num_classes",)}  # keywords that ganexp supplies where a function takes them; no keys
 
 
+# Valid nodes of ganexp's own functions and of torch's; those of a user's own may change.
 _VALIDATED: dict[tuple[str, str, tuple[str, ...], int], Target] = {}
-"""Valid nodes of ganexp's own functions and of torch's; those of a user's own may change."""
 
 MOST_VALIDATED = 10_000
 
 
 @dataclass(frozen=True)
 class Target:
-    """A function and the parameters that the configuration gives it.
+    """A function and the parameters that the configuration gives it."""
 
-    Attributes:
-        path: dotted path, e.g. "ganexp.loss.minimax".
-        params: keyword -> validated value; every parameter of the function is there.
-        defaults: keyword -> the function's own default, of the parameters that have one.
-    """
-
-    path: str
-    params: Mapping[str, Any] = field(default_factory=dict)
-    defaults: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    path: str  # dotted, e.g. "ganexp.loss.minimax"
+    params: Mapping[str, Any] = field(default_factory=dict)  # validated; every parameter of the function
+    defaults: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)  # the function's own
 
     @property
     def name(self) -> str:
@@ -51,7 +43,7 @@ class Target:
         return self.path.rpartition(".")[2]
 
     def as_json(self, defaults: bool) -> dict[str, Any]:
-        """`_target_` and parameters as JSON knows them, with or without those that have their default."""
+        """`_target_` and JSON-able parameters, with or without those that have their default."""
         return dict(self._all_as_json if defaults else self._chosen_as_json)
 
     @functools.cached_property
@@ -73,11 +65,8 @@ class Target:
 def validated(group: str, node: Mapping[str, Any], trust: Sequence[str], runtime: int = 0) -> Target:
     """Check one `_target_` node: that it may be called, and each parameter against the function's annotation.
 
-    Args:
-        group: the node's key in the configuration, e.g. "loss" or "metrics.scores.cfd".
-        node: `_target_` and parameters, resolved plain values.
-        trust: patterns beyond ganexp's own that the user trusts.
-        runtime: how many leading parameters ganexp supplies itself.
+    `group` is the node's key in the configuration, e.g. "loss" or "metrics.scores.cfd"; the node holds resolved plain
+    values; `runtime` counts the leading parameters that ganexp supplies.
 
     Raises:
         ConfigError: the target is missing, untrusted or unknown, or a parameter is unknown, missing or out of range.
@@ -126,7 +115,7 @@ def is_trusted(path: str, patterns: Sequence[str]) -> bool:
 
 
 def _check_option(group: str, package: str, path: str) -> None:
-    """Refuse whatever else a package of ganexp holds: helpers write files, and take what options never get."""
+    """Refuse other functions in a package of ganexp: helpers write files, and take arguments that options never get."""
     name = path.removeprefix(f"{package}.")
     options = [option.__name__ for option in importlib.import_module(package).OPTIONS]
     if name not in options:
@@ -150,7 +139,7 @@ def validate_value(key: str, annotation: Any, value: Any) -> Any:
 
 
 def _numbers_only(annotation: Any) -> bool:
-    """Whether an annotation admits numbers and no truth values: int, Annotated[float, ...] | None, ..."""
+    """Whether an annotation admits numbers but no bool: int, Annotated[float, ...] | None, ..."""
     if annotation in (int, float):
         return True
     parts = [part for part in get_args(annotation) if part is not type(None)]
@@ -171,7 +160,7 @@ def explain(prefix: str, problem: Mapping[str, Any], annotation: Any) -> str:
 
 
 def _names(annotation: Any, steps: Sequence[Any]) -> list[str]:
-    """What the mapping at `steps[:-1]` in a value of `annotation` takes; nothing where that cannot be told."""
+    """The keys that the mapping at `steps[:-1]` in a value of `annotation` takes; empty where that is unknown."""
     if not (parts := get_args(annotation)):
         return list(getattr(annotation, "__annotations__", ())) if len(steps) == 1 else []
     inside = isinstance(origin := get_origin(annotation), type) and issubclass(origin, Mapping | Sequence)

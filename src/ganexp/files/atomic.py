@@ -12,20 +12,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+# Names that `replacing` gives, around the name of the final file.
 _TEMPORARY = re.compile(r"\.(?P<stem>.+)\.[0-9a-f]{8}\.tmp(?P<suffix>(\.[^.]+)?)")
-"""Names that `replacing` gives: between them, the name of the file that they become."""
 
 
 @contextmanager
 def replacing(path: Path | str) -> Iterator[Path]:
     """Give a temporary path in the same folder; on success it replaces `path` atomically, on error it is removed.
 
-    Args:
-        path: the file to write; its folder must exist.
-
     Yields:
-        The path of an empty file, with the same suffix as `path`. Whatever is put in its place, the file gets the mode
-        that the umask gives.
+        The path of an empty file, with the same suffix as `path`. The final file gets the mode that the umask gives,
+        even if the writer replaces the empty file.
     """
     path = Path(path)
     temporary = path.with_name(f".{path.stem}.{secrets.token_hex(4)}.tmp{path.suffix}")
@@ -64,11 +61,9 @@ def copy(source: Path | str, target: Path | str) -> None:
 
 
 def left_over(folder: Path, own: Callable[[Path], object]) -> list[Path]:
-    """The temporary files in a folder that were to become files of ganexp's: of killed writers, if nobody writes now.
+    """Temporary files of killed writers in a folder, if nobody writes now; links are not followed.
 
-    Args:
-        folder: where to look; links are not followed.
-        own: path of a file in that folder -> whether ganexp writes it.
+    `own` says whether ganexp writes a path: only files that would have become such files are returned.
     """
     if not folder.is_dir() or folder.is_symlink():
         return []

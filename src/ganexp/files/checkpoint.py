@@ -1,4 +1,4 @@
-"""Checkpoints: safetensors files with a digest, so that a damaged one is noticed, and no pickle anywhere."""
+"""Checkpoints: safetensors files with a digest, so that a damaged one is noticed; no pickle."""
 
 from __future__ import annotations
 
@@ -21,8 +21,7 @@ from ganexp.files.foreign import folder_below, open_file
 from ganexp.types import Optimizer
 
 FORMAT = 1
-JSON = b"json:"
-"""What bytes begin with that are the JSON of an extra state."""
+JSON = b"json:"  # prefix of bytes that are the JSON of an extra state
 HEADER = frozenset({"format", "meta", "digest", "layout"})
 
 
@@ -31,12 +30,7 @@ class CorruptCheckpointError(Exception):
 
 
 def save(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
-    """Write tensors and metadata to `path` atomically; its folder is made, but not the one that this is in.
-
-    Args:
-        path: file to write.
-        tensors: name -> tensor, on any device.
-        meta: JSON-able metadata.
+    """Write tensors and JSON-able metadata to `path` atomically; makes its folder, but not the parent of that.
 
     Raises:
         OSError: the disk is full, or cannot be written for another reason.
@@ -52,7 +46,7 @@ def save(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> 
 
 
 def _in_order(file: bytes) -> bytes:
-    """The file with its metadata in order, which safetensors writes in a random one: equal content is equal bytes."""
+    """The file with sorted metadata, whose order safetensors leaves random: equal content gives equal bytes."""
     size = int.from_bytes(file[:8], "little")
     header = json.loads(file[8 : 8 + size])
     header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
@@ -63,7 +57,7 @@ def _in_order(file: bytes) -> bytes:
 
 
 def _apart(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Tensors as safetensors writes them: on the CPU, in C order, and tied ones each for itself."""
+    """Tensors as safetensors writes them: on the CPU, in C order, tied ones copied."""
     kept: dict[str, Tensor] = {}
     places: set[int] = set()
     for name, tensor in tensors.items():
@@ -75,16 +69,16 @@ def _apart(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def module_state(module: nn.Module) -> dict[str, Tensor]:
-    """A network's state dict; what `get_extra_state` gives, where it is no tensor, as JSON in bytes.
+    """A network's state dict; the result of `get_extra_state`, where it is no tensor, as JSON in bytes.
 
     Raises:
-        ValueError, TypeError: naming what JSON does not give back as it was.
+        ValueError, TypeError: naming a value that JSON does not restore exactly.
     """
     return {name: _encoded(name, value) for name, value in module.state_dict().items()}
 
 
 def load_module(module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
-    """Put what `module_state` gave back into a network."""
+    """Load the result of `module_state` into a network."""
     module.load_state_dict({name: _decoded(name, tensor) for name, tensor in tensors.items()})
 
 
@@ -108,10 +102,10 @@ def _decoded(name: str, tensor: Tensor) -> Any:
 
 
 def roundtrip(tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """What `save` and `load` would make of a checkpoint, without a file.
+    """The result of `save` and then `load`, without a file.
 
     Raises:
-        ValueError: naming what cannot be stored, or does not come back as it was.
+        ValueError: naming a value that cannot be stored, or is not restored exactly.
     """
     loaded: dict[str, Tensor] = {}
     for name, tensor in tensors.items():
@@ -131,15 +125,12 @@ def roundtrip(tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> tuple[d
 
 
 def equal(one: Tensor, other: Tensor) -> bool:
-    """Whether two tensors are the same type, shape and bits."""
+    """Whether type, shape and bits are equal."""
     return one.dtype == other.dtype and one.shape == other.shape and torch.equal(_bytes(one), _bytes(other))
 
 
 def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Read what `save` wrote.
-
-    Returns:
-        The tensors (on the CPU) and the metadata.
+    """Read the tensors (to the CPU) and metadata that `save` wrote.
 
     Raises:
         CorruptCheckpointError: the file is damaged, truncated or of another format.
@@ -156,7 +147,7 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 
 def _check_size(path: Path) -> None:
-    """OSError where a file cannot be a checkpoint that this machine can work with: a link, or half its memory."""
+    """OSError for a link, or a file larger than half of this machine's memory."""
     most = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
     open_file(path, most).close()
     if path.parent.is_symlink():
@@ -182,7 +173,7 @@ def prefixed(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def without_prefix(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors whose names begin with `prefix.`, with that taken off."""
+    """The tensors whose names begin with `prefix.`, without it."""
     start = len(prefix) + 1
     return {name[start:]: tensor for name, tensor in tensors.items() if name.startswith(f"{prefix}.")}
 
@@ -204,7 +195,7 @@ def pack_optimizer(prefix: str, optimizer: Optimizer) -> tuple[dict[str, Tensor]
 def unpack_optimizer(
     prefix: str, optimizer: Optimizer, tensors: Mapping[str, Tensor], scalars: Mapping[str, Any]
 ) -> None:
-    """Put what `pack_optimizer` returned back into an optimizer of the same parameters."""
+    """Load the result of `pack_optimizer` into an optimizer of the same parameters."""
     state: dict[int, dict[str, Any]] = {}
     rest = {name[len(prefix) + 1 :]: value for name, value in scalars.items() if name.startswith(f"{prefix}.")}
     found: dict[str, Any] = {**without_prefix(prefix, tensors), **rest}

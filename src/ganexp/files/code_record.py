@@ -1,4 +1,4 @@
-"""`.hydra/own_code.json` of a run directory: the source that own code in the run had, and what a rehearsal showed."""
+"""`.hydra/own_code.json` of a run directory: the source of own code in the run, and the result of its rehearsal."""
 
 from __future__ import annotations
 
@@ -14,26 +14,19 @@ from ganexp.files.foreign import SMALL, read_json
 FILE = "own_code.json"
 NOT_REPRODUCIBLE = "own code: not reproducible"
 
-Sources = Mapping[str, str]
-"""Module -> digest of its source file."""
+Sources = Mapping[str, str]  # module -> digest of its source file
 
 
 @dataclass(frozen=True)
 class CodeRecord:
-    """What a run directory records of its own code.
+    """What a run directory records of its own code."""
 
-    Attributes:
-        training: sources of data set, model, loss, penalty and optimizer; the last one counts, earlier ones were said
-            to be the same (`changed_code=same_run`).
-        metrics: sources of the metrics.
-        problems: why a run again would not have the same bits; empty: it would.
-        shared: what its training has in common with those of other seeds.
-    """
-
+    # Sources of data set, model, loss, penalty and optimizer. The last one counts; earlier ones are the same by the
+    # user's word (`changed_code=same_run`).
     training: tuple[Sources, ...]
     metrics: Sources
-    problems: tuple[str, ...] = ()
-    shared: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()  # why the run is not bit-reproducible; empty: it is
+    shared: tuple[str, ...] = ()  # parts of its training that are equal for other seeds
 
     @property
     def all_sources(self) -> Sources:
@@ -42,17 +35,17 @@ class CodeRecord:
 
     @property
     def label(self) -> str:
-        """What tells it from other code: 8 digits of the digest that counts."""
+        """8 digits of the digest that counts."""
         return digest(self.all_sources)[:8]
 
     @property
     def setting(self) -> str:
-        """`label`, marked where its numbers cannot be had again."""
+        """`label`, marked where the run is not reproducible."""
         return f"{self.label} (not reproducible)" if self.problems else self.label
 
     @property
     def note(self) -> str:
-        """What a reader of its numbers must know, in one line; "" where that is nothing."""
+        """Caveat for readers of its numbers, in one line, or ""."""
         same = ", ".join(digest({**earlier, **self.metrics})[:8] for earlier in self.training[:-1])
         words = [NOT_REPRODUCIBLE] if self.problems else []
         words += [f"own code: {self.label} was said to be the same as {same}"] if same else []
@@ -71,7 +64,7 @@ def as_text(code: CodeRecord) -> str:
 
 
 def read_code(run: Path) -> CodeRecord | None:
-    """The record of a run directory; None where there is none (as in those of earlier versions), or a damaged one."""
+    """The record of a run directory; None where it is damaged or missing (as in those of earlier versions)."""
     try:
         raw = read_json(run / ".hydra" / FILE, SMALL)
         *training, metrics = (
@@ -90,7 +83,7 @@ def write_code(run: Path, code: CodeRecord) -> None:
 
 
 def joined(before: CodeRecord, code: CodeRecord) -> CodeRecord:
-    """`code`, for a run that is recorded as `before`: other sources stay as earlier ones, and problems stay."""
+    """`code`, for a run that is recorded as `before`: keeps other sources as earlier ones, and the problems."""
     earlier = tuple(sources for sources in before.training if dict(sources) != dict(code.training[-1]))
     problems = tuple(dict.fromkeys((*before.problems, *code.problems)))
     shared = tuple(dict.fromkeys((*before.shared, *code.shared)))

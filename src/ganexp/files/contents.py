@@ -1,4 +1,4 @@
-"""What must be in the files of a run for others to rely on it: they may be damaged, or a stranger's."""
+"""Types of the contents of a run's files on which others rely: the files may be damaged, or a stranger's."""
 
 from __future__ import annotations
 
@@ -10,11 +10,9 @@ from typing_extensions import TypedDict
 
 from ganexp.types.bounds import validator
 
-Number = Annotated[float, Lt(1e300), Gt(-1e300)]
-"""Sums of these are finite."""
+Number = Annotated[float, Lt(1e300), Gt(-1e300)]  # sums of these are finite
 
-Column = Annotated[str, StringConstraints(pattern=r"^\w[\w .:/@+-]{0,199}$")]
-"""Name of a column: no spreadsheet takes it for a formula."""
+Column = Annotated[str, StringConstraints(pattern=r"^\w[\w .:/@+-]{0,199}$")]  # no spreadsheet takes it for a formula
 
 Numbers = Annotated[dict[Column, Number | None], MaxLen(1000)]
 Rows = list[Annotated[dict[Column, float | None], MaxLen(1000)]]
@@ -22,7 +20,7 @@ Count = Annotated[int, Ge(0), Lt(2**53)]
 
 
 class Measured(TypedDict, total=False):
-    """How metrics were made: `provenance.metrics` of a result.json."""
+    """`provenance.metrics` of a result.json: how metrics were made."""
 
     num_samples: Count
     protocol: dict[str, str]
@@ -48,7 +46,7 @@ class Objective(TypedDict, total=False):
 
 
 class Result(TypedDict, total=False):
-    """result.json; it holds more, which nothing relies on."""
+    """result.json; other keys are not relied on."""
 
     epoch: Count
     final: Required[Numbers]
@@ -120,5 +118,5 @@ class Looks(TypedDict):
 
 
 def check(kind: type[Any], value: Any) -> None:
-    """ValueError where `value` is not of that kind, saying in what."""
+    """ValueError, naming the place, where `value` is not of that kind."""
     validator(kind).validate_python(value, strict=True)

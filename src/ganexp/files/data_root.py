@@ -1,4 +1,4 @@
-"""Which folder is the data root, and which data roots may be written."""
+"""Which folder is the data root, and which data roots may be written to."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from pathlib import Path
 
 from ganexp.types.errors import DataError
 
-WRITABLE = "GANEXP_WRITABLE"
-"""Variable that names the data roots that may be written, a line each; unset: all."""
+WRITABLE = "GANEXP_WRITABLE"  # environment variable: the data roots that may be written to, one a line; unset: all
 
 
 def expanded(key: str, path: Path) -> Path:
@@ -30,13 +29,13 @@ def absolute_root(root: Path) -> Path:
 
 
 def own_root() -> Path:
-    """The data root that the user's environment names: GANEXP_DATA, or `data` in the working directory."""
+    """The data root of the environment: GANEXP_DATA, or `data` in the working directory."""
     return absolute_root(Path(os.environ.get("GANEXP_DATA", "data")))
 
 
 @contextmanager
 def only_own_root(*named: Path) -> Iterator[None]:
-    """Inside, no data roots are written but `own_root` and those `named`; for what somebody else may have recorded."""
+    """Inside, only `own_root` and the roots `named` are written to; for configurations recorded by somebody else."""
     before = os.environ.get(WRITABLE)
     os.environ[WRITABLE] = "\n".join(str(root) for root in (own_root(), *map(absolute_root, named)))
     try:

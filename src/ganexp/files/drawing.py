@@ -1,4 +1,4 @@
-"""Drawing that no setting of the user reaches, and that costs a picture, never a run or a report, where it fails."""
+"""Drawing, unaffected by the user's matplotlib settings; a failure costs a picture, never a run or a report."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def default_style() -> Iterator[None]:
 
 
 def import_matplotlib() -> None:
-    """Import matplotlib, also where MPLBACKEND names a backend that is missing, or the settings file is damaged."""
+    """Import matplotlib, even if MPLBACKEND names a missing backend, or the settings file is damaged."""
     if "matplotlib" in sys.modules:
         return
     backend = os.environ.pop("MPLBACKEND", None)

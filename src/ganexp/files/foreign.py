@@ -16,14 +16,10 @@ SMALL, MEDIUM, LARGE = 1_000_000, 16_000_000, 64_000_000
 
 
 def open_file(path: Path, most: int) -> BinaryIO:
-    """Open a plain file for reading.
-
-    Args:
-        path: the file; folders on the way to it are the caller's to judge (`refuse_links`).
-        most: its largest size, in bytes.
+    """Open a plain file for reading; the caller checks the folders above it (`refuse_links`).
 
     Raises:
-        OSError: it is not there, a link, no plain file (a pipe would never end), or larger than `most`.
+        OSError: it is missing, a link, no plain file (a pipe would never end), or larger than `most` bytes.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     try:
@@ -79,10 +75,10 @@ def read_json(path: Path, most: int) -> Any:
 
 
 def refuse_links(*paths: Path) -> None:
-    """Refuse paths that are links: what lies behind one belongs to somebody else.
+    """Refuse paths that are links: their targets belong to somebody else.
 
     Raises:
-        DirectoryError: naming the first one and where it leads.
+        DirectoryError: naming the first one and its target.
     """
     for path in paths:
         if path.is_symlink():
@@ -92,12 +88,10 @@ def refuse_links(*paths: Path) -> None:
 def folder_below(base: Path, *names: str) -> Path:
     """A folder below a directory that somebody else may have recorded, made where it is missing.
 
-    Args:
-        base: the directory; it may be a link itself where the user names it.
-        names: relative paths, joined.
+    `names` are relative paths, joined. `base` itself may be a link.
 
     Raises:
-        DirectoryError: a link stands at any level below `base`: what lies behind it belongs to somebody else.
+        DirectoryError: a level below `base` is a link: its target belongs to somebody else.
     """
     path = base
     for name in Path(*names).parts:

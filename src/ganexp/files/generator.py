@@ -1,4 +1,4 @@
-"""The weights of a run's generator, of the epoch that `--checkpoint` names."""
+"""The weights of a run's generator at the epoch that `--checkpoint` names."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def parse_checkpoint(text: str | None) -> int | None:
 def generator_weights(run: Path, epoch: int | None) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Weights and metadata of the sampling generator of a run, at `epoch` or the newest there is.
 
-    Where the file of that epoch's generator is damaged, the full checkpoint of the same epoch stands in for it, and
-    never another epoch.
+    Where the file of that epoch's generator is damaged, the full checkpoint of the same epoch replaces it, never
+    another epoch.
 
     Raises:
         DirectoryError: there is none, naming the epochs that there are, and what is damaged.
@@ -56,7 +56,7 @@ def generator_weights(run: Path, epoch: int | None) -> tuple[dict[str, Tensor], 
 
 
 def load_weights(generator: nn.Module, weights: dict[str, Tensor], run: Path) -> None:
-    """Put the weights of a checkpoint of `run` into a generator.
+    """Load the weights of a checkpoint of `run` into a generator.
 
     Raises:
         DirectoryError: they are of another network.

@@ -1,4 +1,4 @@
-"""`.hydra/` of a run directory: the configuration that the run was started with, and what its identity is made from."""
+"""`.hydra/` of a run directory: the configuration that the run was started with, and the content of its identity."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ganexp.files.foreign import SMALL, folder_below, read_json
 
 @dataclass(frozen=True)
 class Texts:
-    """What `.hydra/` holds, as YAML."""
+    """The files of `.hydra/`, as YAML."""
 
     config: str
     overrides: str
@@ -21,7 +21,7 @@ class Texts:
 
 
 def read_identity(directory: Path) -> dict[str, Any] | None:
-    """What the run's numbers depend on, as recorded, or None."""
+    """Everything that the run's numbers depend on, as recorded, or None."""
     try:
         value = read_json(directory / ".hydra" / "identity.json", SMALL)
     except (OSError, ValueError):
@@ -30,7 +30,7 @@ def read_identity(directory: Path) -> dict[str, Any] | None:
 
 
 def write(directory: Path, texts: Texts, identity: Mapping[str, Any]) -> None:
-    """Write the configuration as composed, and what the run's identity is made from."""
+    """Write the configuration as composed, and the content of the run's identity."""
     folder = folder_below(directory, ".hydra")
     write_json(folder / "identity.json", identity)  # first: it says that the others are ganexp's own
     for name in ("config", "overrides", "hydra"):

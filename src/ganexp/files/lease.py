@@ -22,14 +22,11 @@ from ganexp.types.endings import State
 from ganexp.types.errors import LeaseLost
 from ganexp.types.terminal import plain
 
-BEAT_SECONDS = 5.0
-"""A holder writes its heartbeat this often."""
+BEAT_SECONDS = 5.0  # between two heartbeats of a holder
 
-STALE_SECONDS = 60.0
-"""On another host, a holder whose heartbeat is older than this, or as far in the future, is taken for gone."""
+STALE_SECONDS = 60.0  # a holder on another host is gone where its heartbeat is this far in the past or future
 
-LOCK_SECONDS = 0.2
-"""Readers that only probe a lock have it for milliseconds: one that stays taken for so long belongs to a holder."""
+LOCK_SECONDS = 0.2  # readers that probe a lock have it for milliseconds: one taken for so long belongs to a holder
 
 LOCK, STATUS = ".lock", "status.json"
 
@@ -41,13 +38,10 @@ class HeldError(Exception):
 class Lease:
     """The right to work on a run directory, kept by a file lock and a heartbeat.
 
-    A context manager: entering takes the lock and writes nothing, leaving gives it back. From `begin` on, a thread
-    refreshes the heartbeat; where it finds another holder's token it stops writing, and `lost` becomes true. On a
-    filesystem without locks the heartbeat alone counts: two processes that start within the same moment may both
-    work, until the next heartbeat of one of them finds the other's token.
-
-    Args:
-        directory: the run's directory; must exist.
+    A context manager; the directory must exist. Entering takes the lock and writes nothing, leaving releases it. From
+    `begin` on, a thread refreshes the heartbeat; where it finds another holder's token it stops writing, and `lost`
+    becomes true. On a filesystem without locks the heartbeat alone counts: two processes that start within the same
+    moment may both work, until the next heartbeat of one of them finds the other's token.
 
     Attributes:
         locked: whether this process has the file lock: nobody else writes there, whatever the heartbeat says.
@@ -106,7 +100,7 @@ class Lease:
             self._write(replace(self._status, **changes))
 
     def check(self) -> None:
-        """Make sure, before writing anything in the run directory, that this process still holds it.
+        """Check, before writing anything in the run directory, that this process still holds it.
 
         Raises:
             LeaseLost: another process has taken the run over.
@@ -135,9 +129,9 @@ class Lease:
 
 
 def heartbeat_age(directory: Path) -> float:
-    """Seconds since status.json was written, by the clock of the filesystem that it lies on; infinite without one.
+    """Seconds since status.json was written, by the clock of its filesystem; infinite without one.
 
-    The clocks of hosts may differ by minutes. Both times that are compared are those of files.
+    Both times are those of files, since the clocks of hosts may differ by minutes.
     """
     try:
         written = (directory / STATUS).stat().st_mtime
@@ -147,7 +141,7 @@ def heartbeat_age(directory: Path) -> float:
 
 
 def is_fresh(directory: Path) -> bool:
-    """Whether the heartbeat is one of a living holder; one in the future says only that a clock was wrong."""
+    """Whether the heartbeat is a living holder's; one in the future only means that a clock was wrong."""
     return abs(heartbeat_age(directory)) <= STALE_SECONDS
 
 
@@ -165,7 +159,7 @@ def holder_gone(directory: Path, status: Status) -> bool:
 
 
 def _filesystem_now(folder: Path) -> float:
-    """The time that a file gets which is written now; where none can be written, this host's."""
+    """The time of a file written now; where none can be written, this host's."""
     try:
         with tempfile.TemporaryFile(dir=folder) as probe:
             probe.write(b"now")

@@ -1,4 +1,4 @@
-"""Locks on files: the kernel's, which go when their holder dies. Where a filesystem has none, work goes on without."""
+"""Locks on files: the kernel's, released when their holder dies. Where a filesystem has none, work goes on without."""
 
 from __future__ import annotations
 
@@ -13,24 +13,20 @@ from filelock import FileLock, Timeout
 from ganexp.files.atomic import left_over
 
 log = logging.getLogger("ganexp")
-NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
-"""What a filesystem says that knows no locks."""
+NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)  # errors of a filesystem without locks
 
 
 def file_lock(path: Path) -> FileLock:
     """A lock on the file `path`, not yet taken.
 
-    What filelock puts in place of a missing flock, a marker file, is declined: that of a holder which died on another
-    host stays for ever, and looking for one opens the directory for writing.
+    filelock's substitute for a missing flock, a marker file, is not used: that of a holder which died on another host
+    stays for ever, and looking for one opens the directory for writing.
     """
     return FileLock(path, is_singleton=False, thread_local=False, fallback_to_soft=False)
 
 
 def take(lock: FileLock, seconds: float = -1) -> bool:
-    """Take a lock, waiting for it for so many seconds at most; -1 waits as long as it takes.
-
-    Returns:
-        Whether it is held now; False on a filesystem that knows no locks.
+    """Take a lock, waiting for at most `seconds`; -1: without limit. Returns False on a filesystem without locks.
 
     Raises:
         Timeout: somebody else holds it.
@@ -49,15 +45,10 @@ def take(lock: FileLock, seconds: float = -1) -> bool:
 
 @contextmanager
 def held(path: Path, *, seconds: float = -1, waiting: str = "") -> Iterator[bool]:
-    """Hold the lock on `path` inside.
+    """Hold the lock on `path` inside, after at most `seconds` of waiting; -1: without limit.
 
-    Args:
-        path: the lock's file; its folder must exist.
-        seconds: how long to wait for it at most; -1 as long as it takes.
-        waiting: logged where another process holds it.
-
-    Yields:
-        Whether it is held: on a filesystem that knows no locks others may be at the same work.
+    `waiting` is logged where another process holds it. Yields False on a filesystem without locks: others may be at the
+    same work.
 
     Raises:
         Timeout: another process holds it for longer than that.
@@ -80,7 +71,7 @@ def held(path: Path, *, seconds: float = -1, waiting: str = "") -> Iterator[bool
 def alone(path: Path, names: Collection[str], waiting: str) -> Iterator[None]:
     """Hold the lock on `path` inside, while files of these names are made in its folder.
 
-    The temporary files that killed makers of them left are removed first.
+    Temporary files that their killed makers left are removed first.
     """
     with held(path, waiting=waiting) as locked:
         for leftover in left_over(path.parent, lambda file: file.name in names) if locked else ():

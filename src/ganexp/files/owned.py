@@ -19,29 +19,28 @@ from ganexp.files.foreign import LARGE, read_bytes, read_json, refuse_links
 from ganexp.files.locks import held
 from ganexp.types.errors import DirectoryError
 
+# Name below a folder -> sizes (bytes) and SHA-256 of ganexp's own versions of the file.
 Prints = dict[str, list[tuple[int, str]]]
-"""Name below a folder -> sizes (bytes) and SHA-256 that the file may have and be ganexp's own."""
 
 log = logging.getLogger("ganexp")
 MANIFEST, LOCK, PLAN_LOCK = ".ganexp-files.json", ".ganexp-files.lock", ".plan.lock"
 MULTIRUN = "multirun.yaml"
 
+# Files of a sweep directory that are read back, and rewritten by name.
 STATE = ("plan.json", "trials.json", "looks.json", MANIFEST)
-"""Files of a sweep directory that are read back, and rewritten by name."""
 
 FIRST = re.compile(
     r"multirun\.yaml|summary\.csv|report\.(html|md)|figures/("
     r"r[0-9]+-(intervals|heatmaps|importance|marginals|parallel|curves|budget|losses|equilibrium)\.svg"
     r"|r[0-9]+-(pictures-[0-9]+|neighbours|interpolation)\.png|search[0-9]+-(history|pruned|pareto)\.svg)"
-)
-"""Names that 0.1.0 wrote into sweep directories besides."""
+)  # other names that 0.1.0 wrote into sweep directories
 
 FORCE, MOVE = "--force replaces it", "move it away, or choose another directory"
 
 
 @contextmanager
 def alone(folder: Path) -> Iterator[bool]:
-    """Hold the lock of what is written into `folder`; yields whether it is held, as `ganexp.files.locks.held`."""
+    """Hold the lock of files written into `folder`; yields as `ganexp.files.locks.held`."""
     with held(folder / LOCK, waiting=f"{folder}: waiting for another process that writes there") as locked:
         yield locked
 
@@ -60,9 +59,9 @@ def write(
         folder: made where it does not exist.
         files: name below `folder` -> content.
         force: replace files of the user's.
-        beside: suffix such as "-2" -> the same files under names that end so, which are written where files of the
-            user's are in the way and stay; None: those are refused.
-        stale: names of a kind of which those that an earlier call wrote, and this one does not, are removed.
+        beside: suffix such as "-2" -> the same files under names with that suffix, written where files of the user's
+            are in the way; those stay. None: those are refused.
+        stale: files of this pattern that an earlier call wrote, and this one does not, are removed.
 
     Returns:
         The suffix that was needed, or "".
@@ -88,7 +87,7 @@ def write(
 
 
 def _replace(folder: Path, files: Mapping[str, bytes], gone: Iterable[str], before: Prints, locked: bool) -> None:
-    """Record files and write them; remove those of `gone` that are as an earlier call wrote them."""
+    """Record files and write them; remove those of `gone` that are unchanged since an earlier call wrote them."""
     own = {name: [_print(content), *_own(folder, name, before)] for name, content in files.items()}
     _record(folder, {**{n: p for n, p in before.items() if os.path.lexists(folder / n)}, **own})
     for name, content in files.items():
@@ -103,7 +102,7 @@ def _replace(folder: Path, files: Mapping[str, bytes], gone: Iterable[str], befo
 
 
 def check(folder: Path, files: Mapping[str, bytes | None], *, force: bool = False, way: str = FORCE) -> None:
-    """Refuse, before any work, what `write` would refuse; None stands for a content that is still to be made.
+    """Refuse, before any work, what `write` would refuse; None stands for content yet to be made.
 
     Raises:
         DirectoryError: naming files of the user's that are in the way.
@@ -113,12 +112,9 @@ def check(folder: Path, files: Mapping[str, bytes | None], *, force: bool = Fals
 
 
 def claim(folder: Path, names: Sequence[str], multirun: str) -> None:
-    """Begin work in a sweep directory: what is in it before the first sweep is the user's, and stays so.
+    """Begin work in a sweep directory, made where it is missing: files from before the first sweep stay the user's.
 
-    Args:
-        folder: made where it does not exist.
-        names: files that this work rewrites by name.
-        multirun: the text that multirun.yaml is to have.
+    `names` are the files that this work rewrites by name, `multirun` is the text for multirun.yaml.
 
     Raises:
         DirectoryError: a user's own file is in the place of one of those, or of multirun.yaml.
@@ -133,7 +129,7 @@ def claim(folder: Path, names: Sequence[str], multirun: str) -> None:
 
 
 def write_beside(folder: Path, name: str, text: str) -> None:
-    """Write one file; where one of the user's has its name, beside that under another one, and say so."""
+    """Write one file; where one of the user's has its name, under another name beside it, with a log line."""
     path, content = Path(name), text.encode()
     write(folder, {name: content}, beside=lambda suffix: {f"{path.stem}{suffix}{path.suffix}": content})
 
@@ -151,7 +147,7 @@ def left_over_files(folder: Path) -> list[Path]:
 
 
 def drop_left_over(folder: Path) -> dict[Path, int]:
-    """Remove the temporary files that nobody is writing now; returns them with their sizes in bytes."""
+    """Remove the temporary files that nobody is writing now; returns their sizes in bytes."""
     if not left_over_files(folder):
         return {}
     with ExitStack() as stack:
@@ -163,7 +159,7 @@ def drop_left_over(folder: Path) -> dict[Path, int]:
 
 
 def _recorded(folder: Path) -> Prints:
-    """What the manifest says; it may be a stranger's, and says nothing where it is damaged."""
+    """The manifest's content; it may be a stranger's, and is empty where it is damaged."""
     try:
         files = read_json(folder / MANIFEST, LARGE)["files"]
         prints = {name: [(entry["size"], entry["sha256"]) for entry in files[name]] for name in files}
@@ -189,7 +185,7 @@ def _record(folder: Path, files: Prints) -> None:
 
 
 def _in_the_way(folder: Path, files: Mapping[str, bytes | None], recorded: Prints) -> list[str]:
-    """The names that somebody else's file has, or a link or file in the place of a folder."""
+    """The names of somebody else's files, or with a link or file in the place of a folder."""
 
     def free(name: str, content: bytes | None) -> bool:
         if any(path.is_symlink() or (path.exists() and not path.is_dir()) for path in _parents(folder, name)):
@@ -201,7 +197,7 @@ def _in_the_way(folder: Path, files: Mapping[str, bytes | None], recorded: Print
 
 
 def _own(folder: Path, name: str, recorded: Prints) -> Sequence[tuple[int, str]]:
-    """The print of a file as it is now, where that is one of ganexp's own; else nothing."""
+    """The print of a file as it is now, where it is one of ganexp's own; else nothing."""
     linked = any(path.is_symlink() for path in _parents(folder, name))
     return [] if linked else [each for each in _current(folder / name) if each in recorded.get(name, ())]
 
@@ -219,7 +215,6 @@ def _print(content: bytes) -> tuple[int, str]:
 
 
 def _parents(folder: Path, name: str) -> list[Path]:
-    """The folders between `folder` and a file below it."""
     return [folder / parent for parent in Path(name).parents if parent.name]
 
 

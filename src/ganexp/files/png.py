@@ -16,11 +16,9 @@ from ganexp.types.errors import Diverged
 if TYPE_CHECKING:
     from torch import Tensor
 
-READABLE_PIXELS = 64
-"""Small images are scaled up as long as their longer side stays within this."""
+READABLE_PIXELS = 64  # small images are scaled up while their longer side stays within this
 
-BACKGROUND = 255
-"""Grey value between the images of a grid: white, because generated digits have black borders."""
+BACKGROUND = 255  # grey value between the images of a grid: white, because generated digits have black borders
 
 
 def to_float(images: Tensor) -> Tensor:
@@ -36,13 +34,8 @@ def to_training_float(images: Tensor) -> Tensor:
 def to_uint8(images: Tensor) -> NDArray[np.uint8]:
     """Quantise images to 8 bits: `clamp(round((x + 1) * 127.5), 0, 255)`, halves rounded to even.
 
-    It is the inverse of `x = v / 127.5 - 1`, so that every 8-bit value v survives the way there and back.
-
-    Args:
-        images: floating (N, C, H, W) in [-1, 1], on any device; values outside are clamped.
-
-    Returns:
-        uint8 (N, C, H, W) in [0, 255].
+    Inverts `x = v / 127.5 - 1`, so that every 8-bit value v is restored exactly. Takes floating (N, C, H, W), on any
+    device; values outside [-1, 1] are clamped. Returns uint8 (N, C, H, W).
 
     Raises:
         ValueError: not four dimensions, or not floating.
@@ -89,24 +82,13 @@ def grid(images: NDArray[np.uint8], columns: int, scale: int = 1, padding: int =
 
 
 def save_png(path: Path | str, array: NDArray[np.uint8]) -> None:
-    """Write a picture as PNG, atomically; the same array gives the same bytes.
-
-    Args:
-        path: the file; its folder must exist.
-        array: uint8 (H, W), (H, W, 1) or (H, W, 3).
-    """
+    """Write a uint8 picture, (H, W), (H, W, 1) or (H, W, 3), as PNG, atomically; equal arrays give equal bytes."""
     picture = Image.fromarray(array[:, :, 0] if array.ndim == 3 and array.shape[2] == 1 else array)
     with replacing(path) as temporary:
         picture.save(temporary, format="PNG", compress_level=3)
 
 
 def save_grid(path: Path | str, images: NDArray[np.uint8], columns: int = 8) -> None:
-    """Write images as one grid, small ones scaled up so that a person can read them (28x28 and 32x32: twice).
-
-    Args:
-        path: the PNG file; its folder must exist.
-        images: uint8 (N, C, H, W), C 1 or 3.
-        columns: images per row.
-    """
+    """Write images, uint8 (N, C, H, W), C 1 or 3, as one grid; small ones are scaled up (28x28 and 32x32: twice)."""
     scale = max(1, READABLE_PIXELS // max(images.shape[2:]))
     save_png(path, grid(images, columns, scale))

@@ -1,4 +1,4 @@
-"""Where numbers come from: versions, revision, machine."""
+"""Conditions in which numbers are made: versions, revision, machine."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def git_revision() -> str | None:
 
 
 def machine(device: str, threads: int) -> dict[str, Any]:
-    """What bit-exactness is promised for: machine type, device, thread count, torch version."""
+    """Conditions of bit-exactness: machine type, device, thread count, torch version."""
     import torch
 
     return {

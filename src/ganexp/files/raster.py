@@ -1,7 +1,7 @@
-"""Opening pictures: raster formats alone that Pillow decodes itself, so that no picture starts a program.
+"""Opening pictures: only raster formats that Pillow decodes itself, so that no picture starts a program.
 
-Pillow goes by a file's content: where it may open all that it knows of, it runs Ghostscript on PostScript, and other
-programs on metafiles.
+Pillow goes by a file's content: with all its formats allowed, it runs Ghostscript on PostScript, and other programs on
+metafiles.
 """
 
 from __future__ import annotations
@@ -18,9 +18,7 @@ FORMATS = ("AVIF", "BMP", "DIB", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF"
 def open_raster(file: Path | BinaryIO, formats: tuple[str, ...] = FORMATS) -> Image:
     """A picture, not decoded yet; a context manager that closes it.
 
-    Args:
-        file: the picture.
-        formats: names of Pillow's formats that its content may have, whatever its name says.
+    `formats` names the formats of Pillow's that its content may have, whatever its file name.
 
     Raises:
         OSError: it cannot be read, or is of no such format.

@@ -1,4 +1,4 @@
-"""metrics.csv and result.json: writing them, and reading them back."""
+"""metrics.csv and result.json: writing and reading them."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ from ganexp.files.atomic import write_text
 from ganexp.files.contents import Result, Rows, check
 from ganexp.files.foreign import MEDIUM, read_json, read_text
 
-Row = dict[str, float | int | None]
-"""One row of metrics.csv: column -> value, None where it is empty."""
+Row = dict[str, float | int | None]  # of metrics.csv: column -> value, None where it is empty
 
 COLUMNS = (
     "epoch",
@@ -28,20 +27,13 @@ COLUMNS = (
     "d_heldout",
     "d_generated",
     "d_near_half",
-)
-"""The columns before the metrics; the last five are empty for losses whose D has no probability."""
+)  # the columns before the metrics; the last five are empty for losses whose D has no probability
 PROBABILITY_COLUMNS = COLUMNS[6:]
 WHOLE = ("epoch", "step", "images_seen")
 
 
 def write_metrics(path: Path, rows: Sequence[Row], scores: Sequence[str]) -> None:
-    """Write metrics.csv atomically.
-
-    Args:
-        path: the file.
-        rows: one per epoch.
-        scores: metric columns that follow the fixed ones; any that only rows know of come last.
-    """
+    """Write metrics.csv atomically; the columns `scores` follow the fixed ones, any that only rows have come last."""
     names = list(dict.fromkeys([*COLUMNS, *scores, *(name for row in rows for name in row)]))
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -56,7 +48,7 @@ def read_metrics(path: Path) -> list[Row]:
 
     Raises:
         OSError: it cannot be read, or is a link, or larger than any run writes.
-        ValueError: it is not whole, or holds something else than numbers.
+        ValueError: it is incomplete, or holds something else than numbers.
     """
     text = read_text(path, MEDIUM)
     try:
@@ -93,7 +85,7 @@ def read_result(path: Path) -> dict[str, Any] | None:
 
 
 def half_a(values: Mapping[str, Any], metric: str, default: Any = None) -> Any:
-    """A metric's value on reference half A, which settings are chosen by; where it has no halves, its only value."""
+    """A metric's value on reference half A, by which settings are chosen; its only value where it has no halves."""
     return values.get(f"{metric}_half_a", values.get(metric, default))
 
 

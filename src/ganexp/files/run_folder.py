@@ -28,8 +28,7 @@ OWN = re.compile(
     r"|samples/(real|interpolation|neighbours|epoch_([0-9]{4}|[1-9][0-9]{4,}))\.png"
     r"|checkpoints/(state_([0-9]{8}|[1-9][0-9]{8,})|generator_([0-9]{4}|[1-9][0-9]{4,}))\.safetensors"
     r"|evaluations/epoch_([0-9]{4}|[1-9][0-9]{4,})\.json"
-)
-"""What a run writes into its directory by name; everything else there is the user's."""
+)  # by name, what a run writes into its directory; everything else there is the user's
 
 
 @dataclass(frozen=True)
@@ -49,12 +48,12 @@ class RunFolder:
 
     @property
     def metrics_csv(self) -> Path:
-        """metrics.csv, a row for each epoch."""
+        """A row for each epoch."""
         return self.path / "metrics.csv"
 
     @property
     def result_json(self) -> Path:
-        """result.json, which a finished run has."""
+        """Written at the end."""
         return self.path / "result.json"
 
     def state_checkpoint(self, step: int) -> Path:
@@ -88,7 +87,7 @@ class RunFolder:
     def current(self) -> Status | None:
         """The status with STALE for a RUNNING whose holder is gone, and INTERRUPTED for a COMPLETED without result.
 
-        A result.json that is gone or damaged is made again by the same command, from the run's checkpoints.
+        The same command makes a lost or damaged result.json again, from the run's checkpoints.
         """
         written = self.status()
         if written is None:
@@ -118,7 +117,7 @@ class RunFolder:
         return self.result() if (status := self.status()) is not None and status.state is State.COMPLETED else None
 
     def identity(self) -> dict[str, Any] | None:
-        """What the run's numbers depend on, as recorded, or None."""
+        """Everything that the run's numbers depend on, as recorded, or None."""
         return hydra_folder.read_identity(self.path)
 
     def lease(self) -> Lease:
@@ -126,10 +125,9 @@ class RunFolder:
         return Lease(self.path)
 
     def refuse_links(self, *, itself: bool = False) -> None:
-        """Refuse to work in a directory that holds links: what is written, read or removed there lies elsewhere.
+        """Refuse a directory that holds links: files written, read or removed there lie elsewhere.
 
-        Args:
-            itself: also where it is a link itself, as a directory that the user names may be.
+        `itself`: also where it is a link itself, as a directory that the user names may be.
 
         Raises:
             DirectoryError: naming the link.
@@ -162,7 +160,7 @@ class RunFolder:
         raise DirectoryError("\n  ".join([message, *hydra_folder.difference(recorded or {}, requested)]))
 
     def write_record(self, texts: Texts, identity: Mapping[str, Any], code: CodeRecord | None = None) -> None:
-        """Write `.hydra/`: the configuration as composed, what the run's identity is made from, and own code if any."""
+        """Write `.hydra/`: the composed configuration, the content of the run's identity, and own code if any."""
         hydra_folder.write(self.path, texts, identity)
         if code is not None:
             write_code(self.path, code)
@@ -178,7 +176,7 @@ class RunFolder:
     def write_ending(
         self, status: Status, texts: Texts | None = None, identity: Mapping[str, Any] | None = None
     ) -> None:
-        """Write the state, and the record, of a run that nobody could work on; the epochs that it has done stay.
+        """Write state and record of a run that nobody could work on; its finished epochs stay.
 
         Nothing is written over a finished run, over one that another process holds, or behind a link.
         """
@@ -194,7 +192,7 @@ class RunFolder:
                 self.write_record(texts, identity)
 
     def prune_states(self, count: int, step: int) -> None:
-        """Remove all full checkpoints but the newest `count` up to `step`: later ones are from before a restart."""
+        """Keep only the newest `count` full checkpoints up to `step`: later ones are from before a restart."""
         paths = self.state_checkpoints()
         newest = [path for path in paths if number_in(path) <= step][:count]
         for path in paths:
@@ -229,7 +227,7 @@ class RunFolder:
 
 
 def run_folders(directory: Path) -> list[RunFolder]:
-    """The run directories in a folder, sorted by name; links are left out."""
+    """The run directories in a folder, sorted by name, without links."""
     paths = sorted(path.parent for path in directory.glob(f"*/{STATUS}"))
     return [RunFolder(path) for path in paths if not path.is_symlink()]
 

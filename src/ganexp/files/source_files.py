@@ -1,4 +1,4 @@
-"""The source files that own code is made of: those of its targets, and of all modules that these import."""
+"""The source files of own code: those of its targets, and of all modules that these import."""
 
 from __future__ import annotations
 
@@ -11,23 +11,22 @@ from collections.abc import Iterable, Iterator
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 
-OURS = ("ganexp", "torch")
-"""Packages whose versions are recorded, and whose source is not."""
+OURS = ("ganexp", "torch")  # packages whose versions are recorded instead of their source
 
 INSTALLED = tuple(sysconfig.get_path(kind) for kind in ("stdlib", "platstdlib", "purelib", "platlib"))
 
-Stamp = tuple[str, int, int]
-"""A file, its time of change, and its size."""
+Stamp = tuple[str, int, int]  # a file, its modification time (ns), and its size (bytes)
 
+# Modules of targets -> the stamps of all files when they were read, and module -> digest.
 _READ: dict[frozenset[str], tuple[dict[str, Stamp], dict[str, str]]] = {}
-"""Modules of targets -> the stamps of all files when they were read, and module -> digest."""
 
 
 def sources(targets: Iterable[str]) -> dict[str, str]:
     """Module -> digest of its file: of the targets' modules, and of all modules that these import, at once or later.
 
-    Followed are modules of the same packages, and those that are not installed (beside the target's own, say). A file
-    that is no Python source (a compiled module) counts with its bytes; a module without a file is "none".
+    Imports are followed into modules of the same packages, and into those that are not installed (beside the target's
+    own, for example). A file that is no Python source (a compiled module) counts with its bytes; a module without a
+    file is "none".
     """
     start = frozenset(module for target in targets for module in _modules_of(target))
     if start in _READ and all(_stamp(module) == stamp for module, stamp in _READ[start][0].items()):
@@ -61,7 +60,7 @@ def file_of(module: str) -> str:
 
 
 def _modules_of(target: str) -> Iterator[str]:
-    """The module that a target is named in, and the one that it is defined in."""
+    """The module that a target's path names, and the one that defines it."""
     module, _, name = target.rpartition(".")
     yield module
     defined = getattr(getattr(sys.modules.get(module), name, None), "__module__", None)
@@ -83,7 +82,7 @@ def _is_followed(name: str, tops: set[str]) -> bool:
 
 
 def _spec(name: str) -> ModuleSpec | None:
-    """Where a module comes from, without importing it or the packages above it."""
+    """The spec of a module, without importing it or the packages above it."""
     spec: ModuleSpec | None = getattr(sys.modules.get(name), "__spec__", None)
     if spec is not None:
         return spec
@@ -120,7 +119,7 @@ def _stamp(module: str) -> Stamp:
 
 
 def _imported(source: bytes, package: str) -> Iterator[str]:
-    """Modules that a source imports anywhere in it; some of the names may be functions and no modules."""
+    """Modules that a source imports anywhere in it; some of the names may be functions."""
     try:
         nodes = list(ast.walk(ast.parse(source)))
     except (SyntaxError, ValueError, RecursionError):

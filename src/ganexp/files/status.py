@@ -1,4 +1,4 @@
-"""status.json: the state of a run, who holds it, and how far it is."""
+"""status.json: state, holder and progress of a run."""
 
 from __future__ import annotations
 
@@ -12,39 +12,25 @@ from ganexp.files.atomic import write_json
 from ganexp.files.foreign import SMALL, read_json
 from ganexp.types.endings import State
 
-MOST_EPOCHS = 2**53
-"""Larger numbers are none that ganexp wrote."""
+MOST_EPOCHS = 2**53  # ganexp writes no larger number
 
-MOST_WORDS = 20_000
-"""Characters of an error that are written down."""
+MOST_WORDS = 20_000  # characters of an error that are written
 
 
 @dataclass(frozen=True)
 class Status:
-    """The content of status.json.
-
-    Attributes:
-        state: what the run is doing.
-        epoch: epochs done.
-        epochs: epochs requested.
-        run_id, trajectory_id: the run's identity.
-        heartbeat: UTC, ISO 8601.
-        error: {"type", "message"} of what ended the run badly, or None.
-        holder: {"host", "pid", "token"} of the process that writes.
-        progress: free numbers for displays, e.g. images_per_second, seconds_left.
-        note: what a reader of its numbers must know; "" where that is nothing.
-    """
+    """The content of status.json."""
 
     state: State
-    epoch: int
-    epochs: int
+    epoch: int  # epochs done
+    epochs: int  # epochs requested
     run_id: str
     trajectory_id: str
-    heartbeat: str = ""
-    error: Mapping[str, str] | None = None
-    holder: Mapping[str, Any] | None = None
-    progress: Mapping[str, float] = field(default_factory=dict)
-    note: str = ""
+    heartbeat: str = ""  # UTC, ISO 8601
+    error: Mapping[str, str] | None = None  # {"type", "message"} of the failure
+    holder: Mapping[str, Any] | None = None  # {"host", "pid", "token"} of the process that writes
+    progress: Mapping[str, float] = field(default_factory=dict)  # for displays, e.g. images_per_second, seconds_left
+    note: str = ""  # caveat for readers of its numbers, or ""
 
 
 def now() -> str:
@@ -61,7 +47,7 @@ def read(path: Path) -> Status | None:
 
 
 def write(path: Path, status: Status) -> None:
-    """Replace a status.json atomically; of a very long error its beginning is written."""
+    """Replace a status.json atomically; a very long error is cut."""
     content = asdict(status)
     if not status.note:
         del content["note"]
@@ -71,7 +57,7 @@ def write(path: Path, status: Status) -> None:
 
 
 def _parse(raw: Mapping[str, Any]) -> Status:
-    """The status that a status.json holds; ValueError, TypeError or KeyError where that is none."""
+    """The status in a status.json; ValueError, TypeError or KeyError where it is malformed."""
     _check(raw, str, "state", "run_id", "trajectory_id")
     _check(raw, int, "epoch", "epochs")
     if not (0 <= raw["epoch"] < MOST_EPOCHS and 0 <= raw["epochs"] < MOST_EPOCHS):
@@ -98,5 +84,5 @@ def _is_number(value: object) -> bool:
 
 
 def _writable(text: str) -> str:
-    """`text` without halves of surrogate pairs, as file names of another encoding have them."""
+    """`text` without lone surrogates, as file names of another encoding have them."""
     return text.encode("utf-8", "replace").decode()

@@ -9,7 +9,8 @@
 
 Arguments that many functions share: `spec` is the run, `config` its typed configuration, `dataset` its loaded data,
 `state` or `training` its networks and optimizers (changed in place), `batches` its real images, `game` its rules,
-`rows` the rows of metrics.csv, one per epoch. `run` and `run_dir` are run directories; `trust` holds patterns of
-`_target_` to trust beyond ganexp's own; `changed_code` is "refuse" or "same_run" where own code was edited since the
-run. Labels are int64 (N,); None: the networks take none. Images of networks are float32 (N, C, H, W) in [-1, 1].
+`rows` the rows of metrics.csv, one per epoch; `run` is a `Prepared` run or, as a path and like `run_dir`, a run
+directory. `trust` holds patterns of `_target_` to trust beyond ganexp's own; `changed_code` is "refuse" or "same_run",
+for own code that was edited since the run. Labels are int64 (N,); None: the networks take none. Images of networks are
+float32 (N, C, H, W) in [-1, 1].
 """

@@ -20,9 +20,9 @@ from ganexp.types.schedule import Moment
 class Minibatch:
     """What one training step sees."""
 
-    reals: Sequence[Tensor]  # (B, C, H, W) each; one batch for all discriminator steps, or one for each
+    reals: Sequence[Tensor]  # float32 (B, C, H, W) in [-1, 1]: one for all discriminator steps, or one each
     now: Moment
-    labels: Sequence[Tensor] | None = None  # (B,) for each batch
+    labels: Sequence[Tensor] | None = None  # int64 (B,) for each batch
 
     def labels_of(self, draw: int) -> Tensor | None:
         """Labels of the batch that discriminator step `draw` sees; -1: of the last batch."""
@@ -62,7 +62,7 @@ class Batches:
         self._orders: tuple[int, list[Tensor]] | None = None
 
     def at(self, step: int) -> Minibatch:
-        """What a step (0-based) sees: `draws` batches."""
+        """The `draws` batches of a step (0-based)."""
         epoch, position = divmod(step, self.steps_per_epoch)
         chosen = slice(position * self.batch_size, (position + 1) * self.batch_size)
         picks = [order[chosen] for order in self._permutations(epoch)]
@@ -70,7 +70,7 @@ class Batches:
         return Minibatch([to_training_float(self._take(pick)) for pick in picks], self.moment(step), labels)
 
     def moment(self, step: int) -> Moment:
-        """Where training stands before a step (0-based)."""
+        """The moment before a step (0-based)."""
         return Moment(step, step / self.steps_per_epoch, self.images_seen(step) / 1000)
 
     def label_counts(self, num_classes: int | None) -> list[int] | None:

@@ -39,7 +39,7 @@ def check_together(config: RunConfig) -> None:
 
 
 def _check_built(config: RunConfig, dataset: Dataset) -> bool:
-    """Build the parts of a run and check them; False where own code raises: the run then raises it again."""
+    """Build the parts of a run and check them; False where own code raises: the run then shows the traceback."""
     try:
         gan = _outline(config, dataset)
         penalty: Penalty | None = config.penalty.build()

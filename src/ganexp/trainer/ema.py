@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-# buffers of torch's normalisation layers that images in eval mode depend on
+# Buffers of torch's normalisation layers that images in eval mode depend on.
 RUNNING_STATISTICS = ("running_mean", "running_var")
 
 

@@ -23,9 +23,9 @@ BLUE, VERMILLION, GREEN, PURPLE, GREY = "#0072B2", "#D55E00", "#009E73", "#AA449
 def losses_figure(path: Path | str, rows: Sequence[Mapping[str, float | None]], warmup_epochs: int) -> None:
     """Draw losses.png: both losses and, where D gives a probability, D on real, held-out and generated images.
 
-    Without any value of `d_heldout` or `d_generated` the log 4 line and the right-hand panel are left out. The warm-up
-    line is drawn once training has passed `warmup_epochs`, the epochs in which the generator used its warm-up loss (0:
-    none). The folder of `path` must exist.
+    D columns of `rows` may be missing or None; without any value of `d_heldout` or `d_generated` the log 4 line, which
+    holds for losses with a probability, and the right-hand panel are left out. The warm-up line is drawn once training
+    has passed `warmup_epochs`, the epochs in which the generator used its warm-up loss (0: none).
 
     Raises:
         ValueError: no rows.

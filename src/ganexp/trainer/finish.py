@@ -30,7 +30,8 @@ log = logging.getLogger("ganexp")
 def finish(session: Session, read_off: str | None = None) -> dict[str, Any]:
     """Write everything that a finished run leaves; returns the content of result.json.
 
-    `read_off` names the longer run that this one was read off; None: it was trained.
+    The last epoch must be in the session's history. `read_off` names the longer run that this one was read off; None:
+    it was trained.
     """
     spec, rows = session.spec, session.training.history
     epoch = int(rows[-1]["epoch"] or 0)

@@ -1,4 +1,4 @@
-"""Values that Python objects hold beside weights: counters and generators in attributes, globals, closures, defaults."""
+"""Values in Python objects beside weights: counters and generators in attributes, globals, closures and defaults."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DEEPEST = 8
 PLAIN = (bool, int, float, complex, str, bytes, type(None), range, itertools.count, np.generic)
 GENERATORS = (torch.Generator, np.random.Generator, np.random.RandomState, random.Random)
 
-# attributes of a module that torch keeps: weights, buffers, hooks
+# Attributes of a module that torch keeps: weights, buffers, hooks.
 OF_TORCH = frozenset(vars(nn.Module())) - {"training"}
 
 EMPTY = types.CellType()  # content of a closure's cell whose variable has no value yet
@@ -75,7 +75,7 @@ def state_of(generator: Any) -> str:
 
 
 def _text(value: Any) -> str | None:
-    """A value as text; None: look into it."""
+    """A value as text; None for containers and objects, which `_inside` opens."""
     if isinstance(value, PLAIN):
         return repr(value)
     if isinstance(value, Tensor):

@@ -21,10 +21,10 @@ CHECK_EVERY = 50  # steps between two checks that the losses are finite
 
 
 class Hooks(Protocol):
-    """What the loop calls."""
+    """Calls of the loop."""
 
     def interrupted(self) -> bool:
-        """Whether to stop before the next step; raises what ends the training at once."""
+        """Whether to stop before the next step; an exception ends the training at once."""
 
     def stepped(self, step: int) -> None:
         """After each generator step; `step` of them are done."""

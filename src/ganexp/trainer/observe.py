@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-# probabilities in this range count as near the equilibrium's 0.5 (Goodfellow 2014, Proposition 1)
+# Probabilities in this range count as near the equilibrium's 0.5 (Goodfellow 2014, Proposition 1).
 NEAR_HALF = (0.4, 0.6)
 
 
@@ -18,8 +18,8 @@ def observe(
 ) -> dict[str, float]:
     """Mean D on both sets, and the share of all these images that D puts near 0.5.
 
-    `heldout` and `generated` are float32 (N, C, H, W) and (M, C, H, W) in [-1, 1]; `labels` are those of both. The
-    discriminator's mode is put back.
+    `heldout`, which D never trained on, and `generated` are float32 (N, C, H, W) and (M, C, H, W) in [-1, 1]; `labels`
+    are those of both. The discriminator's mode is restored.
 
     Returns:
         d_heldout, d_generated, d_near_half, each in [0, 1].

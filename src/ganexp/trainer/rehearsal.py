@@ -1,6 +1,6 @@
 """Before any work, where own code takes part: do equal steps from equal states give equal results, also after loading?
 
-Nothing of the run itself is touched: networks are built for the rehearsal alone, global generators are put back.
+Nothing of the run itself is touched: networks are built for the rehearsal alone, global generators are restored.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ HELPS = (
 
 MOST_NAMED = 4  # places named in one sentence
 
-FEW = 16  # a buffer of at least so many numbers can be a generator's state; a smaller one is a counter
+FEW = 16  # a buffer of at least so many numbers can be a generator's state; a smaller one counts as a counter
 
 Texts = Mapping[str, str]  # place -> its content; equal texts for equal values
 
@@ -75,7 +75,7 @@ class _Training:
         return {name: tensor for name, tensor in tensors.items() if not name.startswith("optimizer_")}
 
     def weights(self) -> set[str]:
-        """Names of the weights that are not constant, as biases are at the start."""
+        """Names of the weights whose elements are not all equal, as those of biases are at the start."""
         nets = {"generator": self.state.generator, "discriminator": self.state.discriminator}
         weights = {f"{net}.{name}": p for net, module in nets.items() for name, p in module.named_parameters()}
         return {name for name, p in weights.items() if p.numel() > 1 and bool((p != p.reshape(-1)[0]).any())}
@@ -99,7 +99,7 @@ class _Training:
 
 
 def rehearsed(spec: RunSpec, code: CodeRecord) -> tuple[CodeRecord, float | None]:
-    """`code` with what a rehearsal shows, and the seconds of a step.
+    """`code` with the result of a rehearsal, and the seconds of a step.
 
     Where own code raises, the record stays as it is and the time is None: the run raises the same error with its
     traceback.
@@ -145,7 +145,7 @@ def rehearse(spec: RunSpec) -> tuple[list[str], list[str], float]:
 
 
 def _problems(spec: RunSpec, first: _Training, start: Texts, end: _Snapshot, saved: Any) -> list[str]:
-    """What differs when the same two steps are made again: in one go, and from the state saved between them."""
+    """Differences when the same two steps are repeated: in one go, and from the state saved between them."""
     modules = {name: sys.modules[name] for name in sources(spec.config.own_targets) if name in sys.modules}
     globals_before = held(modules)
     again = _Training(spec)
@@ -177,7 +177,7 @@ def _problems(spec: RunSpec, first: _Training, start: Texts, end: _Snapshot, sav
 
 
 def _shared(spec: RunSpec, start: Texts, drawn: Texts, end: _Snapshot) -> list[str]:
-    """What a training from another seed has in common with this one.
+    """Properties that a training from another seed shares with this one.
 
     This one is known by its tensors at the start, the states of the global generators that it had `drawn` from in the
     first step, and its snapshot at the end of the second.
@@ -221,7 +221,7 @@ def _some(names: Iterable[str]) -> str:
 
 @contextmanager
 def _untouched(where: torch.device) -> Iterator[None]:
-    """Global generators are put back afterwards; on a GPU, algorithms are deterministic inside."""
+    """Global generators are restored afterwards; on a GPU, algorithms are deterministic inside."""
     python, legacy = random.getstate(), np.random.get_state()
     strict, cudnn = torch.are_deterministic_algorithms_enabled(), torch.backends.cudnn.deterministic
     devices = [where] if where.type == "cuda" else []

@@ -54,7 +54,7 @@ def result(
 
 
 def direction_of(evaluator: Evaluator | None, metric: str | None) -> str:
-    """ "minimise" or "maximise", for a metric."""
+    """Direction of a metric, "minimise" or "maximise"; "minimise" where it is not measured."""
     measured = evaluator.metrics if evaluator is not None else {}
     return str(measured[metric].direction) if metric in measured else "minimise"
 

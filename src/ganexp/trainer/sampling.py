@@ -53,7 +53,7 @@ def draw_labels(counts: Sequence[int], count: int, seed: int) -> Tensor:
 def decode(generator: nn.Module, z: Tensor, device: torch.device, labels: Tensor | None = None) -> Tensor:
     """Images float32 (N, C, H, W) in [-1, 1], on the CPU, of latent vectors z (N, latent_dim).
 
-    Runs in eval mode, in blocks padded to `BLOCK`; the module's mode is put back. A conditional generator takes labels.
+    Runs in eval mode, in blocks padded to `BLOCK`; the module's mode is restored. A conditional generator takes labels.
     """
     was_training = generator.training
     generator.eval()
@@ -104,7 +104,7 @@ def sampler(
 def interpolations(sample: GeneratorSampler, rows: int, labels: Tensor | None = None) -> Tensor:
     """Images along great circles between pairs of latent vectors (White 2016), `STEPS` to a row, ends included.
 
-    `labels`, int64 (rows,), replace those that `sample` draws.
+    `rows` counts the pairs; `labels`, int64 (rows,), replace those that `sample` draws.
 
     Returns:
         float32 (rows * STEPS, C, H, W) in [-1, 1], row after row.
@@ -123,8 +123,8 @@ def slerp(a: Tensor, b: Tensor, t: float | Tensor) -> Tensor:
     With w the angle between a and b: `sin((1 - t) w) / sin(w) a + sin(t w) / sin(w) b`. Where a and b are parallel,
     opposite, or one of them is zero, there is no such circle, and the path is the straight line.
 
-    a and b are floating (..., D) and may differ in length; t in [0, 1] must broadcast against (..., 1), e.g. (T, 1) for
-    T points between two (D,). Returns (..., D): a at t = 0, b at t = 1.
+    a and b are floating (..., D) and their norms may differ; t in [0, 1] must broadcast against (..., 1), e.g. (T, 1)
+    for T points between two (D,). Returns (..., D): a at t = 0, b at t = 1.
     """
     unit_a = a / a.norm(dim=-1, keepdim=True).clamp_min(1e-30)
     unit_b = b / b.norm(dim=-1, keepdim=True).clamp_min(1e-30)

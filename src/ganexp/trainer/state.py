@@ -18,7 +18,7 @@ from ganexp.types.schedule import Moment, Schedule
 SUMS = ("d_loss", "g_loss", "d_real", "d_fake", "weight")  # running sums over the images of the epoch in progress
 
 
-VALUES = ("step", "train_seconds", "history")  # attributes in a checkpoint's metadata
+VALUES = ("step", "train_seconds", "history")  # attributes that go to a checkpoint's metadata
 
 
 class TrainState:

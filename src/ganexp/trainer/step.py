@@ -28,7 +28,7 @@ class Game:
     bf16: bool  # matrix products in bfloat16
     ema_rampup: float | None = None  # bound of the half-life as a share of the images seen
     reuse_fakes: bool = False  # the generator's step sees the last discriminator step's images, not new ones
-    # code that is not ganexp's takes part, so each step seeds Python's and numpy's generators too
+    # Code that is not ganexp's takes part, so each step seeds Python's and numpy's generators too.
     own_code: bool = False
 
 
@@ -112,7 +112,7 @@ def _logits(discriminator: nn.Module, critic: Critic, real: Tensor, fake: Tensor
 
 
 def _penalty(game: Game, critic: Critic, real: Tensor, fake: Tensor, k: int, now: Moment) -> Tensor | float:
-    """The penalty's term in discriminator step k (from 0), in float32 in any precision."""
+    """The penalty's term in discriminator step k (from 0), always in float32."""
     weight = game.penalty.weight(now.step * game.d_steps + k, now) if game.penalty is not None else 0.0
     if game.penalty is None or game.penalty.term is None or not weight:
         return 0.0

@@ -37,7 +37,7 @@ def check_storable(config: RunConfig, dataset: Dataset) -> None:
     Errors that own code raises when it is called are left to the run.
 
     Raises:
-        ConfigError: something is restored otherwise than it was, so the run could neither be saved nor continued.
+        ConfigError: something is not restored exactly, so the run could neither be saved nor continued.
     """
     default = torch.get_default_dtype()
     with torch.random.fork_rng(devices=[]):

@@ -35,8 +35,7 @@ OF_THE_LONGER: dict[str, Any] = {
     "sweep.run_id": None,
     "sweep.trial": None,
     "sweep.own_code": None,
-}
-"""Keys that are about the longer run alone, and what they are in the shorter run that is read off it."""
+}  # keys about the longer run alone, with their values in a shorter run that is read off it
 
 
 def shorter(spec: RunSpec, epochs: int) -> RunSpec:
@@ -67,7 +66,7 @@ def _shorter_texts(texts: Texts, epochs: int) -> Texts:
 def siblings(spec: RunSpec) -> Iterator[Path]:
     """Other run directories beside this one that hold runs of the same trajectory.
 
-    None for a run whose own code is not reproducible: its checkpoints cannot stand in for another training.
+    There are none for a run whose own code is not reproducible: its checkpoints cannot stand in for another training.
     """
     pattern = spec.identity.name.rpartition("-")[0] + "-*"
     for folder in sorted(spec.directory.parent.glob(pattern)):
