@@ -26,10 +26,8 @@ def non_saturating() -> AdversarialLoss:
 def minimax(*, warmup_epochs: Annotated[int, Ge(0)] = 0) -> AdversarialLoss:
     """The generator minimises log(1 - D(G(z))) (Goodfellow et al. 2014, equation 1), a saturating loss.
 
-    The gradient of the generator's loss at logit l is -sigma(l): it vanishes where the discriminator wins.
-
-    Args:
-        warmup_epochs: epochs at the start in which the generator maximises log D(G(z)) instead.
+    The gradient of the generator's loss at logit l is -sigma(l): it vanishes where the discriminator wins. In the first
+    `warmup_epochs` the generator maximises log D(G(z)) instead.
     """
     return AdversarialLoss(
         discriminator=_binary_cross_entropy,
@@ -98,5 +96,4 @@ def _minimise_log_one_minus_d(real: Tensor | None, fake: Tensor) -> Tensor:
     return -softplus(fake).mean()
 
 
-OPTIONS = (hinge, lsgan, minimax, non_saturating, relativistic, wgan)
-"""What `_target_` may name in conf/loss."""
+OPTIONS = (hinge, lsgan, minimax, non_saturating, relativistic, wgan)  # what `_target_` may name in conf/loss

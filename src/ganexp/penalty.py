@@ -84,5 +84,4 @@ def squared_gradient(critic: Critic, images: Tensor) -> Tensor:
     return gradient.flatten(1).square().sum(dim=1)
 
 
-OPTIONS = (clip, none, r1, r1_r2, r2, wgan_gp)
-"""What `_target_` may name in conf/penalty."""
+OPTIONS = (clip, none, r1, r1_r2, r2, wgan_gp)  # what `_target_` may name in conf/penalty

@@ -19,7 +19,6 @@ from ganexp.dataset.folder import image_folder
 from ganexp.dataset.named import cifar10, digits, fashion_mnist, mnist
 from ganexp.dataset.own import arrays
 
-OPTIONS = (arrays, cifar10, digits, fashion_mnist, image_folder, mnist)
-"""What `_target_` may name in conf/dataset."""
+OPTIONS = (arrays, cifar10, digits, fashion_mnist, image_folder, mnist)  # what `_target_` may name in conf/dataset
 
 __all__ = ["OPTIONS", "arrays", "cifar10", "digits", "fashion_mnist", "image_folder", "mnist"]

@@ -33,7 +33,7 @@ def array_digest(array: NDArray[Any]) -> str:
 
 
 def file_digest(path: Path, array: NDArray[Any], cache_dir: Path) -> str:
-    """`array_digest` of the array that is mapped from `path`, computed once for each (path, size, time, inode).
+    """`array_digest` of the array that is mapped from `path`, once for each (path, size, time, inode).
 
     The digests are kept in `digests.json` in `cache_dir`, a folder that can be written.
     """

@@ -13,30 +13,23 @@ from typing import Any
 
 from ganexp.dataset.place import log
 
-TIMEOUT_SECONDS = 30.0
-"""How long a server may keep silent."""
+TIMEOUT_SECONDS = 30.0  # longest silence of the server
 
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 class FetchError(Exception):
-    """torchvision could not get or read the files; says why."""
+    """torchvision could not download or read the files; the message says why."""
 
 
 def download(name: str, folder: str, archives: Sequence[str], roots: Sequence[Path], home: Path) -> None:
-    """Have `torchvision.datasets.<name>` download into `home/<folder>`.
+    """Have `torchvision.datasets.<name>` download into `home/<folder>`, where torchvision keeps its files.
 
-    The download goes to a scratch folder first and is moved when it is complete and its checksums are right.
-
-    Args:
-        name: class in torchvision.datasets.
-        folder: folder below its root, where torchvision keeps the files.
-        archives: paths below a root; those that are in one of `roots` are not downloaded.
-        roots: see `archives`.
-        home: the root to download to; it can be written.
+    The download goes to a scratch folder first and is moved when it is complete and its checksums are right. Of
+    `archives`, paths below a root, those in one of `roots` are not downloaded.
 
     Raises:
-        FetchError: no network, a wrong checksum, or whatever else torchvision met.
+        FetchError: no network, a wrong checksum, or any other failure in torchvision.
         OSError: the disk is full or cannot be written.
     """
     log.info("downloading %s to %s", name, home / folder)
@@ -57,7 +50,7 @@ def download(name: str, folder: str, archives: Sequence[str], roots: Sequence[Pa
 
 
 def torchvision_dataset(name: str, root: Path, *, train: bool = True, download: bool = False) -> Any:
-    """`torchvision.datasets.<name>(root, train, download=download)`; whatever it raises becomes FetchError."""
+    """`torchvision.datasets.<name>(root, train, download=download)`; any error becomes FetchError."""
     try:
         with warnings.catch_warnings(), _socket_timeout(TIMEOUT_SECONDS):
             warnings.simplefilter("ignore")  # pickles of numpy 1 warn under numpy 2

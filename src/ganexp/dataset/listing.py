@@ -15,19 +15,12 @@ EXTENSIONS = (".bmp", ".gif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", "
 
 @dataclass(frozen=True)
 class Listing:
-    """What a folder holds.
-
-    Attributes:
-        top: the folder.
-        pictures: relative path ("/"-separated), size in bytes and time of change in nanoseconds of each, by path.
-        classes: names of the subfolders that hold pictures, sorted; none if all pictures lie in the folder itself.
-        skipped: number of files that are no pictures by their extension, or hidden.
-    """
+    """The pictures of a folder."""
 
     top: Path
-    pictures: tuple[tuple[str, int, int], ...]
-    classes: tuple[str, ...]
-    skipped: int
+    pictures: tuple[tuple[str, int, int], ...]  # path ("/"-separated), bytes and time of change (ns), by path
+    classes: tuple[str, ...]  # names of subfolders with pictures, sorted; () without subfolders
+    skipped: int  # files that are hidden, or no pictures by their extension
 
 
 def list_pictures(key: str, top: Path) -> Listing:
@@ -70,7 +63,7 @@ def _size_and_time(entry: os.DirEntry[str]) -> tuple[int, int]:
 
 
 def _files(top: Path) -> Iterator[tuple[str, os.DirEntry[str]]]:
-    """Path relative to `top` and entry of every file; hidden folders are left out, one met twice is refused."""
+    """Path relative to `top` and entry of every file, without hidden folders; one met twice is refused."""
     seen: set[tuple[int, int]] = set()
     pending = [""]
     while pending:

@@ -29,23 +29,16 @@ Fraction = Annotated[float, Gt(0), Lt(1)]
 
 @dataclass(frozen=True)
 class Reference:
-    """Where the held-out images come from.
+    """Where the held-out images come from: the test split, else a share of the training images, else an error."""
 
-    Attributes:
-        test_images: the test split serves if it has at least this many images; None: it never does.
-        fraction: otherwise this share of the training images is taken out of them; None: refused otherwise.
-        test_origin: the test split in words.
-        fraction_origin: the share in words.
-    """
-
-    test_images: int | None = 1
-    fraction: float | None = None
-    test_origin: str = "test split"
-    fraction_origin: str = ""
+    test_images: int | None = 1  # the test split needs at least so many; None: it never serves
+    fraction: float | None = None  # share of the training images
+    test_origin: str = "test split"  # in words
+    fraction_origin: str = ""  # in words
 
     @classmethod
     def separate_or_share(cls, separate: str | None, fraction: float, *, stratified: bool) -> Reference:
-        """Separate images of a user's own, in words, where there are any; else a share of the data."""
+        """The user's separate images, in words, where there are any; else a share of the data."""
         share = f"fixed {'stratified ' if stratified else ''}share of {fraction:g} of the data"
         return cls(None if separate is None else 1, fraction, separate or "", share)
 
@@ -53,11 +46,7 @@ class Reference:
 def load(
     source: Source, reference: Reference, *, root: Path, image_size: int | None, num_images: int | None
 ) -> Dataset:
-    """Prepare `source` if it is not prepared yet, then map its images.
-
-    Parameters and errors are those of all datasets, see the package; `num_images` counts the training images after the
-    reference is taken out.
-    """
+    """Prepare `source` if needed, then map its images; `num_images` counts training images without the reference."""
     root = absolute_root(root)
     home = ensure_prepared(source, root)
     (train, held), origin = choose_reference(source, reference, home)
@@ -87,7 +76,7 @@ def load(
 
 
 def choose_reference(source: Source, reference: Reference, home: Path) -> tuple[tuple[Part, Part], str]:
-    """The training part, the held-out part, and the origin of the latter in words."""
+    """The training part, the held-out part, and the latter's origin in words."""
     folder = folder_of(home, source.folder)
     train = open_split(source, home, "train", source.num_classes)
     if train is None:

@@ -20,7 +20,7 @@ NAMES = ("cifar10", "digits", "fashion_mnist", "mnist")
 def digits(
     *, root: Path, image_size: ImageSize = 28, num_images: NumImages | None = None, name: Name = "digits"
 ) -> Dataset:
-    """The 1,797 handwritten digits (8 x 8, grey) that scikit-learn brings along: half to train on, half held out.
+    """The 1,797 handwritten digits (8 x 8, grey) bundled with scikit-learn: half to train on, half held out.
 
     Source: UCI "Optical Recognition of Handwritten Digits", test part. No network is needed.
     """
@@ -60,7 +60,7 @@ def cifar10(
 
 
 def _source(dataset: str, name: str, decode: Callable[[Path], Any], channels: int = 1) -> Source:
-    """The source of a named dataset; DataError where `name` is that of another, whose files would hold other images."""
+    """The source of a named dataset; DataError where `name` is another one's, whose files hold other images."""
     if name in NAMES and name != dataset:
         raise DataError(
             f"dataset.name: expected {dataset!r} or a name of your own, got that of another dataset: {name!r}"

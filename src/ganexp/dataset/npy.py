@@ -13,11 +13,9 @@ from ganexp.dataset.place import open_regular
 from ganexp.files.atomic import replacing
 from ganexp.types.errors import DataError
 
-BLOCK_BYTES = 16 * 2**20
-"""Images are read, resized and written in blocks of about this many bytes."""
+BLOCK_BYTES = 16 * 2**20  # images are read, resized and written in blocks of about this size
 
-MAX_CLASSES = 65_536
-"""Labels beyond this are taken for something else than class numbers, where the number of classes is not known."""
+MAX_CLASSES = 65_536  # where the number of classes is unknown, higher labels are an error
 
 
 def open_images(path: Path) -> NDArray[np.uint8]:
@@ -32,9 +30,9 @@ def open_images(path: Path) -> NDArray[np.uint8]:
 
 
 def open_labels(path: Path, count: int, classes: int | None, *, any_integer: bool = False) -> NDArray[Any]:
-    """Map the labels in `path`: (count,), values in 0 .. classes - 1, read-only.
+    """Map the labels in `path`: (count,), in 0 .. classes - 1 (None: unknown), read-only.
 
-    The number of classes may be None: not known. With `any_integer`, every integer type passes, not int64 alone.
+    With `any_integer`, every integer type passes, not int64 alone. DataError as `open_images`.
     """
     shape, dtype = _checked_header(path)
     wanted = "integer" if any_integer else "int64"

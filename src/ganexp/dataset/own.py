@@ -31,15 +31,8 @@ def arrays(
     """Images from `.npy` files: uint8 (N, C, H, W), C 1 or 3, values 0 .. 255.
 
     The prepared copy goes to `prepared/<name>-<hash of the files' listing>`; the dataset's name has a hash of its
-    content added.
-
-    Its own parameters:
-        images: the images to train on.
-        labels: their labels, integers in 0 .. K - 1; None: unlabelled.
-        reference_images: images to hold out; None: a share of `images`.
-        reference_labels: their labels.
-        reference_fraction: share of `images` that is held out where there are no `reference_images`.
-        image_size: None: the images' own.
+    content added. Labels are integers in 0 .. K - 1. Without `reference_images`, the share `reference_fraction` of
+    `images` is held out. `image_size` None keeps the images' own.
     """
     if reference_labels is not None and reference_images is None:
         raise DataError("dataset.reference_labels: expected reference_images beside it, got none")

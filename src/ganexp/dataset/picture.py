@@ -21,21 +21,17 @@ from ganexp.types.errors import DataError
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-RESIZE_VERSION = 1
-"""Part of the names of resized files and of the fingerprint: raised when the pixels that come out change."""
+RESIZE_VERSION = 1  # in names of resized files and the fingerprint; raised when the resulting pixels change
 
 T = TypeVar("T")
-Size = tuple[int, int]
-"""(height, width), in pixels."""
+Size = tuple[int, int]  # (height, width), in pixels
 
+# Pillow's modes of at most 8 bits a channel; others become bytes only with a choice of scale.
 MODES = frozenset({"1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBX", "RGBa", "CMYK", "YCbCr", "LAB", "HSV"})
-"""Pillow's modes of at most 8 bits a channel; others cannot be turned into bytes without a choice of scale."""
 
-MAX_PIXELS = 64 * 2**20
-"""A picture with more pixels is taken for a decompression bomb."""
+MAX_PIXELS = 64 * 2**20  # a picture with more is taken for a decompression bomb
 
-SIDEWAYS = (5, 6, 7, 8)
-"""Values of the EXIF orientation that exchange height and width."""
+SIDEWAYS = (5, 6, 7, 8)  # EXIF orientations that exchange height and width
 
 
 def sizes_of(files: Sequence[Path]) -> set[Size]:
@@ -46,11 +42,8 @@ def sizes_of(files: Sequence[Path]) -> set[Size]:
 def decoded(files: Sequence[Path], channels: int, size: Size, *, resize: bool) -> Iterator[NDArray[np.uint8]]:
     """The pictures as uint8 blocks (b, channels, *size), in order; DataError names one that cannot be decoded.
 
-    Args:
-        files: pictures.
-        channels: 1 (grey: ITU-R 601-2 luma) or 3 (RGB); an alpha channel is dropped.
-        size: the size that they have, or are resized to.
-        resize: whether to resize (bicubic, antialiased, stretched to `size`).
+    One channel is grey (ITU-R 601-2 luma), three are RGB; an alpha channel is dropped. With `resize`, pictures are
+    stretched to `size` (bicubic, antialiased); without it, all have that size.
     """
     decode = partial(_pixels, channels=channels, size=size, resize=resize)
     for block in _in_threads(decode, files, min(1024, block_length((channels, *size)))):
@@ -69,7 +62,7 @@ def _in_threads(work: Callable[[Path], T], files: Sequence[Path], step: int) -> 
 
 @contextmanager
 def _opened(file: Path) -> Iterator[Image]:
-    """The picture in `file`, not decoded yet; whatever goes wrong inside becomes a DataError that names it."""
+    """The picture in `file`, not decoded yet; any error inside becomes a DataError that names it."""
     try:
         with open_raster(file) as picture:
             width, height = picture.size
@@ -91,7 +84,7 @@ def _size(file: Path) -> Size:
 
 
 def _orientation(picture: Image) -> int:
-    """The EXIF orientation, 1 .. 8; PNG's is not looked at, as it would mean decoding the whole picture."""
+    """The EXIF orientation, 1 .. 8; not PNG's, which requires decoding the whole picture."""
     return 1 if picture.format == "PNG" else int(picture.getexif().get(0x0112, 1))
 
 

@@ -21,23 +21,20 @@ LOCK = ".dataset.lock"
 
 
 def open_regular(path: Path) -> BinaryIO:
-    """Open a file to read its bytes; OSError for what is none: opening a pipe would wait until somebody writes."""
+    """Open a regular file to read its bytes, else OSError: opening a pipe waits for a writer."""
     if path.exists() and not (path.is_file() or path.is_dir()):
         raise OSError(errno.EINVAL, "something that is no regular file")
     return path.open("rb")
 
 
 def cache_root(root: Path) -> Path | None:
-    """The folder that stands in for an unwritable `root`: the user's cache, keyed by the root's absolute path.
-
-    None where no home directory is known.
-    """
+    """The user's cache, keyed by the root's absolute path, for an unwritable `root`; None without a home directory."""
     folder = _cache()
     return None if folder is None else folder / hashlib.sha256(os.fsencode(root)).hexdigest()[:16]
 
 
 def homes(root: Path) -> Iterator[Path | None]:
-    """Where the files of `root` may be written, best first; the user's cache is not looked for before it is needed."""
+    """Where the files of `root` may be written, best first; the user's cache is looked up only when needed."""
     yield root
     yield cache_root(root)
 
@@ -48,12 +45,9 @@ def folder_of(home: Path, name: str) -> Path:
 
 
 def in_first_writable(places: Iterable[Path | None], name: str, work: Callable[[Path], T]) -> T:
-    """Do `work(home)` in the first of `places` where it can be done, saying so when that is not the first one.
+    """Do `work(home)` in the first of `places` where it can be done, with a warning if that is not the first.
 
-    An OSError (read-only, no permission, disk full) moves on to the next.
-
-    Raises:
-        DataError: none of them can be written.
+    An OSError (read-only, no permission, disk full) moves on to the next; DataError where none can be written.
     """
     refusals: list[str] = []
     for home in places:

@@ -1,4 +1,4 @@
-"""Prepared files: a source decoded once into npy files, which are all that is read from then on."""
+"""Prepared files: a source decoded once into npy files; later loads read only those."""
 
 from __future__ import annotations
 
@@ -17,17 +17,11 @@ from ganexp.types.errors import DataError
 
 @dataclass(frozen=True)
 class Split:
-    """Decoded images, not written yet.
+    """Decoded images, not written yet."""
 
-    Attributes:
-        shape: (N, C, H, W).
-        blocks: uint8 (b, C, H, W) blocks that follow each other.
-        labels: int64 (N,), or None.
-    """
-
-    shape: tuple[int, ...]
-    blocks: Iterable[NDArray[np.uint8]]
-    labels: NDArray[np.int64] | None
+    shape: tuple[int, ...]  # (N, C, H, W)
+    blocks: Iterable[NDArray[np.uint8]]  # uint8 (b, C, H, W), in order
+    labels: NDArray[np.int64] | None  # int64 (N,)
 
     @classmethod
     def of(cls, images: NDArray[np.uint8], labels: NDArray[np.int64] | None) -> Split:
@@ -37,43 +31,26 @@ class Split:
 
 @dataclass(frozen=True)
 class Source:
-    """How a dataset comes to be.
+    """How a dataset is made."""
 
-    Attributes:
-        name: what the user calls it.
-        folder: name of the folder of its prepared files.
-        decode: called with a root that can be written (for downloads); gives "train" and perhaps "test".
-        labelled: labels must be there.
-        num_classes: number of classes, where it is known beforehand.
-        channels: number of channels, where it is known beforehand.
-        named_by_content: the first 8 digits of the content's digest become part of the dataset's name.
-    """
-
-    name: str
-    folder: str
-    decode: Callable[[Path], Mapping[str, Split]]
-    labelled: bool = False
-    num_classes: int | None = None
-    channels: int | None = None
-    named_by_content: bool = False
+    name: str  # the user's name for it
+    folder: str  # name of the folder of its prepared files
+    decode: Callable[[Path], Mapping[str, Split]]  # writable root (for downloads) -> "train", perhaps "test"
+    labelled: bool = False  # labels must be there
+    num_classes: int | None = None  # where it is known beforehand
+    channels: int | None = None  # where it is known beforehand
+    named_by_content: bool = False  # the dataset's name gets the first 8 digits of the content's digest
 
 
 @dataclass(frozen=True)
 class Part:
-    """The prepared images of one split, mapped; or some of them.
-
-    Attributes:
-        images_path, labels_path: the files; labels may have none.
-        images: uint8 (N, C, H, W), original size.
-        labels: int64 (N,), or None.
-        indices: which of the images the part consists of; None: all.
-    """
+    """The prepared images of one split, mapped; or some of them."""
 
     images_path: Path
-    images: NDArray[np.uint8]
-    labels_path: Path
-    labels: NDArray[np.int64] | None
-    indices: NDArray[np.int64] | None = None
+    images: NDArray[np.uint8]  # uint8 (N, C, H, W), original size
+    labels_path: Path  # need not exist
+    labels: NDArray[np.int64] | None  # int64 (N,)
+    indices: NDArray[np.int64] | None = None  # of the images in this part; None: all
 
     def __len__(self) -> int:
         return len(self.images) if self.indices is None else len(self.indices)
@@ -83,7 +60,7 @@ class Part:
         return self.labels if self.labels is None or self.indices is None else self.labels[self.indices]
 
     def digest(self, cache_dir: Path) -> str:
-        """Digest of the images and labels of this part, the same wherever the files lie."""
+        """Digest of the images and labels of this part, independent of where the files lie."""
         labels = None if self.labels is None else file_digest(self.labels_path, self.labels, cache_dir)
         indices = None if self.indices is None else array_digest(self.indices)
         images = file_digest(self.images_path, self.images, cache_dir)
@@ -91,7 +68,7 @@ class Part:
 
 
 def ensure_prepared(source: Source, root: Path) -> Path:
-    """The home (`root`, or what stands in for it) below which the prepared files are; they are made if need be."""
+    """Prepare the source if needed; returns the root above the files: `root`, or its stand-in."""
     for home in homes(root):
         if home is not None and _marker(home, source).exists():
             if home != root:

@@ -1,4 +1,4 @@
-"""The sources of the named datasets, decoded: what happens once, before there are prepared files."""
+"""Decoding of the named datasets' sources, done once, before there are prepared files."""
 
 from __future__ import annotations
 
@@ -38,10 +38,7 @@ def decode_digits(home: Path) -> Mapping[str, Split]:
 
 
 def decode_idx(torchvision_name: str, root: Path, home: Path) -> Mapping[str, Split]:
-    """MNIST or FashionMNIST, as torchvision calls them, from the IDX files under the data root.
-
-    They may also be under `home`, a root that can be written, to which they are downloaded if there are none.
-    """
+    """MNIST or FashionMNIST from IDX files under `root` or `home`, downloaded to `home` if there are none."""
     root, folder = absolute_root(root), f"{torchvision_name}/raw"
     names = [name for pair in IDX_FILES.values() for name in pair]
     complete = [base / folder for base in (root, home) if all((base / folder / name).exists() for name in names)]
@@ -75,7 +72,7 @@ def decode_cifar10(root: Path, home: Path) -> Mapping[str, Split]:
 def _nowhere(
     root: Path, folder: str, files: Sequence[str], torchvision_name: str, shape: str, error: FetchError
 ) -> DataError:
-    """The error for no files and no network: which files go where."""
+    """The error without files and network: it says which files go where."""
     prepared = {"MNIST": "mnist", "FashionMNIST": "fashion_mnist", "CIFAR10": "cifar10"}[torchvision_name]
     return DataError(
         f"dataset.root: no {torchvision_name} under {root}, and it could not be downloaded: {error}.\n"
@@ -105,10 +102,8 @@ def _cifar10_splits(base: Path) -> Mapping[str, Split]:
 def read_idx(path: Path, dimensions: int) -> NDArray[np.uint8]:
     """Map an IDX file of unsigned bytes, the format of MNIST (yann.lecun.com/exdb/mnist, "FILE FORMATS"), read-only.
 
-    Layout: two zero bytes, the type (8: unsigned byte), the number of dimensions, one big-endian 32-bit length for
-    each dimension, then the bytes.
-
-    There are 3 dimensions for images (N, H, W), and 1 for labels (N,).
+    Layout: two zero bytes, the type (8: unsigned byte), the number of `dimensions` (3 for images (N, H, W), 1 for
+    labels (N,)), one big-endian 32-bit length for each dimension, then the bytes.
 
     Raises:
         DataError: unreadable, another magic number, a dimension of 0, or a length that differs from the header's.

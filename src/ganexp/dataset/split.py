@@ -5,15 +5,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-SPLIT_SEED = 20140610
-"""The seed of every fixed permutation (the date of the first GAN paper)."""
+SPLIT_SEED = 20140610  # of every fixed permutation (the date of the first GAN paper)
 
 
 def permutation(count: int) -> NDArray[np.int64]:
-    """A fixed permutation of 0 .. count - 1.
+    """A fixed permutation of 0 .. count - 1, from the sorted raw 64-bit stream of PCG64.
 
-    Made by sorting the raw 64-bit stream of PCG64, which numpy guarantees to stay the same in all versions and on all
-    machines; `Generator.permutation` carries no such guarantee (NEP 19).
+    numpy guarantees that stream in all versions and on all machines, but not `Generator.permutation` (NEP 19).
     """
     keys = np.random.PCG64(SPLIT_SEED).random_raw(count)
     return np.argsort(keys, kind="stable").astype(np.int64)
@@ -25,13 +23,11 @@ def grouped(order: NDArray[np.int64], labels: NDArray[np.int64] | None) -> NDArr
 
 
 def held_out(count: int, fraction: float, labels: NDArray[np.int64] | None) -> NDArray[np.bool_]:
-    """Which of `count` images are held out: a fixed sample, stratified by label where there are labels.
+    """Mask (count,) of the held-out images: a fixed sample, stratified by label where there are labels.
 
     The images are put into the fixed permutation's order, then stably by label; of that sequence every
-    (1 / fraction)-th is taken, so that the total is exact and each class has its share within one image.
-
-    Of at least 2 images, at least one is held out and at least one is left. The result is a mask (count,), True for
-    those held out.
+    (1 / fraction)-th is taken, so that the total is exact and each class has its share within one image. Of at least 2
+    images, at least one is held out and at least one is left.
     """
     order = grouped(permutation(count), labels)
     wanted = min(max(1, round(count * fraction)), count - 1)

@@ -19,6 +19,9 @@ metric: what a metric is, and what it sees. evaluator: prepares metrics before t
 protocol: what makes two values comparable. reference: the halves of the held-out images. extractor, classifiers,
 classifier_network, train_classifier, inception: networks whose features are compared. numerics: digits that do not
 depend on the number of threads. The others hold the metrics that they are named after.
+
+Everywhere, images are uint8 (N, C, H, W), labels int64 (N,), features or points (N, D). `weights` is a file with
+torch-fidelity's Inception-v3 weights; None: where torch-fidelity looks for it or downloads it to.
 """
 
 from ganexp.metrics.cfd_fid import cfd, fid
@@ -33,6 +36,7 @@ from ganexp.metrics.parzen import parzen_ll
 from ganexp.metrics.precision_recall import coverage, density, precision, recall
 from ganexp.metrics.protocol import same_protocol
 
+# What `_target_` may name in conf/metrics/score.
 OPTIONS = (
     cfd,
     coverage,
@@ -48,7 +52,6 @@ OPTIONS = (
     recall,
     recall_by_class,
 )
-"""What `_target_` may name in conf/metrics/score."""
 
 __all__ = [
     "OPTIONS",

@@ -33,11 +33,7 @@ def cfd() -> Metric:
 
 
 def fid(*, weights: Path | None = None) -> Metric:
-    """Fréchet Inception distance (Heusel et al. 2017, equation 6); compare it at equal sample counts only.
-
-    Args:
-        weights: file with torch-fidelity's Inception-v3 weights; None: where torch-fidelity looks for or puts it.
-    """
+    """Fréchet Inception distance (Heusel et al. 2017, equation 6); comparable at equal sample counts only."""
     return _frechet("ganexp.metrics.frechet.fid", Inception(weights), pool_features)
 
 

@@ -20,8 +20,7 @@ from ganexp.types import ImageShape
 log = logging.getLogger("ganexp")
 
 
-ARCHITECTURE = 1
-"""Raised when the layers change: weights of another number are not read."""
+ARCHITECTURE = 1  # raised when the layers change: weights of another number are not read
 
 
 class ClassifierNetwork(nn.Module):
@@ -47,7 +46,7 @@ class ClassifierNetwork(nn.Module):
 
     @property
     def feature_dim(self) -> int:
-        """Length of a feature vector: 96 for grey images, 64 for others."""
+        """96 for grey images, 64 for others."""
         return self.head.in_features
 
     def features(self, images: Tensor) -> Tensor:
@@ -67,25 +66,18 @@ def _convolution(inputs: int, outputs: int, *, kernel: int, stride: int) -> nn.S
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a classifier is trained.
-
-    Attributes:
-        batch_size: images in a step, drawn from seeded permutations.
-        lr: peak learning rate of the one-cycle schedule (Smith & Topin 2017).
-        shift: images move by up to so many pixels each way, edges repeated.
-        seed: of weights, order and shifts.
-    """
+    """How a classifier is trained."""
 
     steps: int = 2000
-    batch_size: int = 128
-    lr: float = 0.01
+    batch_size: int = 128  # images, drawn from seeded permutations
+    lr: float = 0.01  # peak of the one-cycle schedule (Smith & Topin 2017)
     weight_decay: float = 0.01
-    shift: int = 2
-    seed: int = 0
+    shift: int = 2  # images move by up to so many pixels each way, edges repeated
+    seed: int = 0  # of weights, order and shifts
 
 
 def train(images: NDArray[np.uint8], labels: NDArray[np.int64], classes: int, recipe: Recipe) -> ClassifierNetwork:
-    """Train a classifier of images uint8 (N, C, H, W) and labels int64 (N,); it comes in eval mode, on the CPU.
+    """Train a classifier; it is returned in eval mode, on the CPU.
 
     The same arguments on the same machine with as many threads give the same weights.
     """
@@ -110,7 +102,7 @@ def train(images: NDArray[np.uint8], labels: NDArray[np.int64], classes: int, re
 
 @torch.inference_mode()
 def accuracy(network: ClassifierNetwork, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> float:
-    """Share of `images` (uint8 (N, C, H, W), N > 0) that the network puts into the class of `labels` (int64 (N,))."""
+    """Share of `images` (at least one) that the network puts into the class of `labels`."""
     hits = 0
     for start in range(0, len(images), 500):
         logits = network(torch.from_numpy(np.array(images[start : start + 500])))
@@ -119,7 +111,6 @@ def accuracy(network: ClassifierNetwork, images: NDArray[np.uint8], labels: NDAr
 
 
 def _batches(images: NDArray[np.uint8], labels: NDArray[np.int64], recipe: Recipe) -> Iterator[tuple[Tensor, Tensor]]:
-    """`recipe.steps` shuffled and shifted minibatches."""
     generator = torch.Generator().manual_seed(recipe.seed)
     order = torch.empty(0, dtype=torch.int64)
     for _ in range(recipe.steps):

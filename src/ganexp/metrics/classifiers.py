@@ -28,7 +28,7 @@ USE_INSTEAD = "give it labels, or choose metrics=inception, or metrics=none"
 
 
 def classifier(dataset: Dataset, device: torch.device) -> Extractor:
-    """The classifier of `dataset` as an extractor of features; trained and kept in its `cache_dir` if need be.
+    """The classifier of `dataset` as a feature extractor; trained and kept in its `cache_dir` where none is packaged.
 
     DataError where there are neither packaged weights nor labels of two classes to train with.
     """
@@ -53,7 +53,7 @@ def write(network: ClassifierNetwork, card: dict[str, Any], folder: Path, stem: 
 
 
 def read(folder: Path, stem: str) -> tuple[ClassifierNetwork, dict[str, Any]] | None:
-    """What `write` wrote, in eval mode; None where there is nothing, or where the two files do not belong together."""
+    """What `write` wrote, in eval mode; None where there is nothing, or the two files do not belong together."""
     try:
         card = json.loads((folder / f"{stem}.json").read_text())
         data = (folder / f"{stem}.safetensors").read_bytes()
@@ -69,7 +69,7 @@ def read(folder: Path, stem: str) -> tuple[ClassifierNetwork, dict[str, Any]] | 
 
 
 def card_of(network: ClassifierNetwork, dataset: Dataset, recipe: Recipe, origin: str) -> dict[str, Any]:
-    """The card of a classifier: what it is for, how it was trained, how accurate it is on the held-out images."""
+    """The card of a classifier: its purpose, its training, its accuracy on the held-out images."""
     assert dataset.reference_labels is not None and dataset.num_classes is not None
     return {
         "dataset": dataset.name,
@@ -87,14 +87,14 @@ def card_of(network: ClassifierNetwork, dataset: Dataset, recipe: Recipe, origin
 
 
 def _ready(dataset: Dataset, device: torch.device) -> tuple[ClassifierNetwork, str, dict[str, Any]]:
-    """The classifier of `dataset` on `device`, its digest, and what provenance says of it."""
+    """The classifier of `dataset` on `device`, its digest, and its provenance."""
     network, card = _packaged(dataset) or _own(dataset)
     network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return network, card["sha256"], {key: card[key] for key in ("origin", "sha256", "test_accuracy")}
 
 
 def _packaged(dataset: Dataset) -> tuple[ClassifierNetwork, dict[str, Any]] | None:
-    """The packaged classifier, where it is meant for these images and has seen none of the reference."""
+    """The packaged classifier, if it was made for these images and was trained on none of the reference."""
     if not (PACKAGED / f"{dataset.name}.json").exists():
         return None
     packaged = read(PACKAGED, dataset.name)

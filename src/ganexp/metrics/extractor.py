@@ -27,26 +27,18 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Extractor:
-    """A network that turns images into feature vectors.
-
-    Attributes:
-        digest: hex digest of its weights and preprocessing.
-        network: uint8 (block, C, H, W) on `device` -> float32 (block, dim).
-        block: images per call, always: the last block is padded, because convolutions differ in their last bits
-            between batch shapes.
-        details: JSON-able provenance, e.g. the classifier's accuracy.
-    """
+    """A network that turns images into feature vectors."""
 
     name: str
-    digest: str
-    network: Callable[[Tensor], Tensor]
+    digest: str  # hex, of its weights and preprocessing
+    network: Callable[[Tensor], Tensor]  # uint8 (block, C, H, W) on `device` -> float32 (block, dim)
     dim: int
-    block: int = 250
+    block: int = 250  # images in every call; the last is padded, as batch shapes change the last bits of convolutions
     device: torch.device = CPU
-    details: Mapping[str, Any] = field(default_factory=dict)
+    details: Mapping[str, Any] = field(default_factory=dict)  # JSON-able provenance, e.g. the classifier's accuracy
 
     def features(self, images: NDArray[np.uint8]) -> Tensor:
-        """Images uint8 (N, C, H, W) -> features float32 (N, dim), on the CPU."""
+        """Features float32 (N, dim) of images, on the CPU."""
         features = torch.empty(len(images), self.dim)
 
         def work(start: int) -> None:
@@ -80,7 +72,7 @@ def cached_features(extractor: Extractor, images: NDArray[np.uint8], folder: Pat
 def made_once(path: Path, read: Callable[[], T | None], make: Callable[[], T]) -> T:
     """What `read()` gives, or `make()` where that is None: one process makes it, the others wait.
 
-    The lock beside `path` goes with its holder; temporary files that a killed maker left are removed.
+    The lock beside `path` ends with its holder; temporary files that a killed maker left are removed.
     """
     if (value := read()) is not None:
         return value
@@ -92,7 +84,7 @@ def made_once(path: Path, read: Callable[[], T | None], make: Callable[[], T]) -
 
 
 def _read(path: Path, shape: tuple[int, int]) -> Tensor | None:
-    """The features in `path`; None if there are none, or a damaged file (which is then made again)."""
+    """The features in `path`; None where there are none, or a damaged file."""
     try:
         array = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError):

@@ -27,11 +27,7 @@ BLOCK = 25
 class Inception:
     """Loads torch-fidelity's Inception-v3 (a port of TensorFlow's FID network, with its own resizing to 299 x 299).
 
-    Attributes:
-        weights: file with the weights; None: where torch-fidelity looks for or puts it.
-
-    Raises:
-        DataError: when called: torch-fidelity or its weights are missing, or the file holds something else.
+    A call raises DataError where torch-fidelity or its weights are missing, or the file holds something else.
     """
 
     weights: Path | None = None
@@ -81,7 +77,7 @@ def _downloaded(url: str, path: Path) -> Path:
 
 
 def _network(path: Path, device: torch.device) -> nn.Module:
-    """The network with the weights in `path`, which is first read in torch's safe mode: torch-fidelity's is not."""
+    """The network with the weights in `path`, read first in torch's safe mode, which torch-fidelity does not use."""
     from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
     try:
@@ -107,7 +103,7 @@ def logits(features: Tensor) -> Tensor:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """No warnings of what is intended or refused anyway: features in memory, one split, an unusual pickle protocol."""
+    """Silence warnings of intended or refused things: features in memory, one split, an unusual pickle protocol."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*will save all extracted features in buffer.*")
         warnings.filterwarnings("ignore", message=r"std\(\): degrees of freedom is <= 0.*")

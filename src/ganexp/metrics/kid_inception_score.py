@@ -22,12 +22,9 @@ def kid(
     subset_size: Annotated[int, Ge(2), Le(100_000)] = 1000,
     weights: Path | None = None,
 ) -> Metric:
-    """Kernel Inception distance (Binkowski et al. 2018): unbiased MMD^2 with a cubic kernel, mean over subsets.
+    """Kernel Inception distance (Binkowski et al. 2018): unbiased MMD^2 with a cubic kernel, mean over random subsets.
 
-    Args:
-        subsets: number of random subsets.
-        subset_size: images in a subset; fewer images than that make one subset of all of them.
-        weights: file with torch-fidelity's Inception-v3 weights; None: where torch-fidelity looks for or puts it.
+    Fewer images than `subset_size` make one subset of all of them.
     """
 
     def compute(context: ScoringContext) -> float:
@@ -47,12 +44,7 @@ def kid(
 
 
 def inception_score(*, splits: Annotated[int, Gt(0), Le(10_000)] = 10, weights: Path | None = None) -> Metric:
-    """Inception score (Salimans et al. 2016, section 4): exp(mean KL(p(y|x) || p(y))), mean over splits.
-
-    Args:
-        splits: parts that the images are split into.
-        weights: file with torch-fidelity's Inception-v3 weights; None: where torch-fidelity looks for or puts it.
-    """
+    """Inception score (Salimans et al. 2016, section 4): exp(mean KL(p(y|x) || p(y))), mean over splits."""
 
     def compute(context: ScoringContext) -> float:
         import_matplotlib()  # which torchmetrics imports

@@ -19,10 +19,8 @@ def memorization() -> Metric:
     """How much nearer generated images are to the training data than real images are; 0: no nearer, up to 1.
 
     The share of generated images that are nearer to training images than to unseen real ones, less the same share for
-    unseen real images (those of the half that is reported on).
-
-    Each image looks for its nearest neighbour, in the classifier's features, among a fixed random subset of the
-    training images and as many images of the half of the reference that is not being reported on.
+    unseen real images (those of the half that is reported on). Neighbours are nearest in the classifier's features,
+    among a fixed random subset of the training images and as many images of the other half of the reference.
     """
 
     def compute(context: ScoringContext) -> float:
@@ -56,9 +54,9 @@ def _real_share(context: ScoringContext) -> float:
 def nearest_neighbours(
     evaluator: Evaluator, sample: Sampler, count: int
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """The first `count` samples, and for each the nearest of all training images: both uint8 (count, C, H, W).
+    """The first `count` samples, and for each the nearest of all training images, in the classifier's features.
 
-    The features, which are the classifier's, are computed once for each dataset and classifier.
+    The features are computed once for each dataset and classifier.
     """
     dataset, extractor = evaluator.dataset, evaluator.extractor(classifier)
     samples = to_uint8(sample(count))

@@ -20,8 +20,7 @@ T = TypeVar("T")
 
 Direction = Literal["minimise", "maximise"]
 
-ExtractorSource = Callable[[Dataset, torch.device], Extractor]
-"""(dataset, device) -> the network whose features a metric lives in. Hashable; called once per evaluator."""
+ExtractorSource = Callable[[Dataset, torch.device], Extractor]  # hashable; called once per evaluator
 
 
 class Estimate(NamedTuple):
@@ -38,14 +37,13 @@ class ByClass(NamedTuple):
     values: Mapping[int, float]
 
 
-Value = float | Estimate | ByClass
-"""What a metric gives."""
+Value = float | Estimate | ByClass  # what `Metric.compute` returns
 
 
 class ImageSet:
-    """Images uint8 (N, C, H, W), their labels int64 (N,) if there are any, and what is derived from them, each once.
+    """Images, their labels if there are any, and what is derived from them, each computed once.
 
-    The labels of generated images are those that they were generated for. `features` replaces the extractor's own.
+    Generated images have the labels that they were generated for. `features` replaces the extractor's own.
     """
 
     def __init__(
@@ -75,29 +73,19 @@ class ImageSet:
 
 @dataclass(frozen=True)
 class ScoringContext:
-    """One comparison: images to be judged, and real ones. All four sets hold the same number n of images.
+    """One comparison: images to judge, and real ones. All four sets hold the same number of images."""
 
-    Attributes:
-        generated: the images to judge (for a floor: real ones).
-        reference: the half of the reference that they are judged by.
-        other: the other half of the reference.
-        training: a fixed random subset of the training images.
-        dataset: the dataset.
-        unquantised: count -> generated images float32 (count, C, H, W) in [-1, 1], as the generator gave them.
-        extractor: what the metric declared, loaded.
-    """
-
-    generated: ImageSet
-    reference: ImageSet
-    other: ImageSet
-    training: ImageSet
+    generated: ImageSet  # the images to judge (for a floor: real ones)
+    reference: ImageSet  # the half of the reference that they are compared with
+    other: ImageSet  # the other half of the reference
+    training: ImageSet  # a fixed random subset of the training images
     dataset: Dataset
-    unquantised: Callable[[int], Tensor]
-    extractor: Extractor | None = None
+    unquantised: Callable[[int], Tensor]  # count -> generated images float32 (count, C, H, W) in [-1, 1]
+    extractor: Extractor | None = None  # what the metric declared, loaded
 
     @property
     def space(self) -> str:
-        """Digest of the extractor, under which what is derived from features is remembered; "": pixels."""
+        """Digest of the extractor, which keys what is remembered of its features; "": pixels."""
         return "" if self.extractor is None else self.extractor.digest
 
     def features(self, images: ImageSet) -> Tensor:
@@ -109,7 +97,7 @@ class ScoringContext:
 
 @dataclass(frozen=True)
 class Metric:
-    """One metric, ready to be computed. Metric functions return it; nothing is loaded or computed before it is used.
+    """One metric, ready to compute. Metric functions return it; nothing is loaded or computed before its use.
 
     >>> from ganexp import Metric
     >>> def brightness() -> Metric:
@@ -119,28 +107,20 @@ class Metric:
     >>> brightness().direction
     'minimise'
 
-    Attributes:
-        compute: context -> value, or value with standard error. A DataError that it raises for real images (the floor)
-            refuses the run before training.
-        direction: whether lower or higher is better.
-        extractor: the features it lives in; None: pixels.
-        settings: its parameters (JSON-able); values of different settings are never ranked together.
-        applies: dataset -> None, or why the metric is left out for it.
-        floor: context with real images as `generated` -> the floor; None: as `compute`.
-        may_choose: whether settings may be chosen by it (`metrics.objective`).
-        labelled: whether it asks for labels, and so is left out for models that take none.
-        id: what protocols call it, wherever its code lies; None: module and qualified name of `compute`.
+    A DataError that `compute` raises for real images (the floor) refuses the run before training.
     """
 
     compute: Callable[[ScoringContext], Value]
     direction: Direction
-    extractor: ExtractorSource | None = None
+    extractor: ExtractorSource | None = None  # the features that it compares; None: pixels
+    # its JSON-able parameters; values of different settings are never ranked together
     settings: Mapping[str, Any] = field(default_factory=dict)
+    # None, or why the metric is left out for the dataset
     applies: Callable[[Dataset], str | None] = lambda dataset: None
-    floor: Callable[[ScoringContext], Value] | None = None
-    may_choose: bool = True
-    labelled: bool = False
-    id: str | None = None
+    floor: Callable[[ScoringContext], Value] | None = None  # of real images as `generated`; None: `compute`
+    may_choose: bool = True  # whether it may be `metrics.objective`
+    labelled: bool = False  # needs labels: left out for models that take none
+    id: str | None = None  # its name in protocols, wherever its code lies; None: module and qualified name of `compute`
 
     @property
     def identity(self) -> str:

@@ -16,7 +16,7 @@ T = TypeVar("T")
 def one_thread() -> Iterator[int]:
     """Run torch's linear algebra on one thread: a sum split over threads changes its last digits with their number.
 
-    Yields the number of threads before, to which it goes back.
+    Yields the number of threads before, which is restored.
     """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -29,8 +29,8 @@ def one_thread() -> Iterator[int]:
 def each_block(work: Callable[[int], T], count: int, block: int, workers: int | None = None) -> list[T]:
     """`work(start)` for start = 0, block, 2 block ... below `count`, results in order.
 
-    `workers` blocks run side by side (None: as many as torch has threads), each on one thread: faster than one block on
-    all threads, and the numbers do not depend on how many threads there are.
+    `workers` blocks run in parallel (None: as many as torch has threads), each on one thread: the numbers do not
+    depend on how many threads there are.
     """
     with (
         one_thread() as threads,
@@ -41,7 +41,7 @@ def each_block(work: Callable[[int], T], count: int, block: int, workers: int | 
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Seed torch's global CPU generator inside the block, and leave it as it was found."""
+    """Seed torch's global CPU generator inside the block, and restore its state after it."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         yield

@@ -30,12 +30,8 @@ def parzen_ll(*, samples: Annotated[int, Ge(1), Le(100_000)] = 10_000) -> Metric
     window's sigma is the one of logspace(-1, 0, 10) with the highest mean on the first 1,000 of the last 10,000
     training images (of smaller training sets: the last fifth); then mean and standard error over the whole reference,
     both halves. The paper trained on the first 50,000 images of MNIST, `dataset.num_images=50000`; the 10,000 that
-    sigma is chosen on are then the last of those.
-
-    The floor is the same figure for as many training images, taken from those before the last 10,000.
-
-    Args:
-        samples: number of generated images.
+    sigma is chosen on are then the last of those. The floor is the same figure for as many training images, taken from
+    those before the last 10,000.
     """
 
     def compute(context: ScoringContext) -> Estimate:

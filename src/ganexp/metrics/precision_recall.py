@@ -18,22 +18,16 @@ from ganexp.metrics.metric import ImageSet, Metric, ScoringContext
 from ganexp.metrics.numerics import each_block, one_thread
 from ganexp.types.errors import DataError
 
-BLOCK = 500
-"""Rows of distances at a time; against 10,000 images a block is 40 MB, and there is one for each thread."""
+BLOCK = 500  # rows of distances at a time: 40 MB against 10,000 images, for each thread
 
 Neighbours = Annotated[int, Gt(0), Lt(2**31)]
 
 
 class Balls(NamedTuple):
-    """A set of images as balls around its feature vectors.
+    """A set of images as balls around its feature vectors."""
 
-    Attributes:
-        centres: feature vectors (N, D).
-        squared_radii: () -> (N,), computed once for each set.
-    """
-
-    centres: Tensor
-    squared_radii: Callable[[], Tensor]
+    centres: Tensor  # (N, D)
+    squared_radii: Callable[[], Tensor]  # (N,), computed once for each set
 
 
 def precision(*, k: Neighbours = 3) -> Metric:
@@ -59,8 +53,6 @@ def coverage(*, k: Neighbours = 5) -> Metric:
 
 
 def _metric(name: str, k: int, measure: Callable[[Balls, Balls], float]) -> Metric:
-    """The metric that is `measure` of the real and the generated balls."""
-
     def compute(context: ScoringContext) -> float:
         def balls(images: ImageSet) -> Balls:
             features = context.features(images)

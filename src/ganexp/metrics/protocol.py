@@ -10,8 +10,7 @@ from typing import Any
 from ganexp.metrics.extractor import Extractor
 from ganexp.metrics.metric import Metric
 
-VERSION = 1
-"""Raised when the arithmetic of a metric changes."""
+VERSION = 1  # raised when the arithmetic of a metric changes
 
 QUANTISATION = "uint8: clamp(round((x + 1) * 127.5), 0, 255), halves to even"
 
@@ -37,11 +36,8 @@ def describe(
 ) -> dict[str, Any]:
     """How values are computed, JSON-able, with the digest of each column.
 
-    Args:
-        metrics: column -> metric and its extractor.
-        objective: the column that has a value on half A too.
-        count: generated images, and images of each half.
-        reference: digest of the pixels of both halves.
+    `count` is the number of generated images, and of images in each half; `reference` is the digest of the pixels of
+    both halves. The objective has a value on half A too.
     """
     extractors: dict[str, Any] = {}
     details: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""The real images that samples are judged by: two fixed halves of the reference, and a fixed part of training."""
+"""The real images that samples are compared with: fixed halves of the reference, and a fixed part of training."""
 
 from __future__ import annotations
 
@@ -15,27 +15,17 @@ from ganexp.types.errors import DataError
 
 @dataclass(frozen=True)
 class Halves:
-    """Equally many images of both halves of the reference, and as many training images where there are so many.
+    """Equally many images n of both halves of the reference, and min(n, N) of N training images."""
 
-    Attributes:
-        a, b: uint8 (n, C, H, W): settings are chosen by half A, results are reported on half B.
-        training: uint8 (min(n, N), C, H, W): a random subset of the training images.
-        labels_a, labels_b: int64 (n,), where the data has labels.
-    """
-
-    a: NDArray[np.uint8]
-    b: NDArray[np.uint8]
-    training: NDArray[np.uint8]
+    a: NDArray[np.uint8]  # settings are chosen by half A
+    b: NDArray[np.uint8]  # results are reported on half B
+    training: NDArray[np.uint8]  # a random subset
     labels_a: NDArray[np.int64] | None = None
     labels_b: NDArray[np.int64] | None = None
 
 
 def halve(dataset: Dataset, num_samples: int) -> Halves:
-    """Split the reference in two halves of min(num_samples, half of it) images: the same ones every time.
-
-    Raises:
-        DataError: fewer than 4 reference images, which make halves of fewer than 2.
-    """
+    """Halves of min(num_samples, half the reference) images, always the same; DataError of fewer than 4 images."""
     count = len(dataset.reference)
     n = min(num_samples, count // 2)
     if n < 2:

@@ -2,7 +2,6 @@
 
 from ganexp.model.networks import dcgan, mlp, mlp_2014, resnet
 
-OPTIONS = (dcgan, mlp, mlp_2014, resnet)
-"""What `_target_` may name in conf/model."""
+OPTIONS = (dcgan, mlp, mlp_2014, resnet)  # what `_target_` may name in conf/model
 
 __all__ = ["OPTIONS", "dcgan", "mlp", "mlp_2014", "resnet"]

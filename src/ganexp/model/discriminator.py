@@ -16,10 +16,8 @@ from ganexp.types import ImageShape
 class Discriminator(nn.Module):
     """Features and a linear logit of them; with classes plus <e(label), features> (Miyato and Koyama 2018, eq. 3).
 
-    Args:
-        features: images (B, C, H, W) in [-1, 1] -> (B, width).
-        spectral: spectral normalisation of all linear and convolution layers.
-        batch_independent: whether the features treat images one by one.
+    `features` maps images (B, C, H, W) in [-1, 1] to (B, width); `batch_independent` if it treats images one by one.
+    `spectral` normalises all linear and convolution layers.
     """
 
     def __init__(
@@ -83,8 +81,7 @@ def dcgan_features(
 ) -> tuple[nn.Sequential, int]:
     """4 x 4 convolutions of stride 2, normalised but for the first (Radford et al. 2016); and how many features.
 
-    Where `dense` is not 0, a linear layer of that many units comes last (after Chen et al. 2016, InfoGAN, table 1),
-    not normalised.
+    A linear layer of `dense` units, if not 0, comes last (after Chen et al. 2016, InfoGAN, table 1), not normalised.
     """
     channels = [image_shape[0], *[width * 2**level for level in range(depth)]]
     layers: list[nn.Module] = []

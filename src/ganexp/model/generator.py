@@ -17,11 +17,8 @@ from ganexp.types import ImageShape
 class Generator(nn.Module):
     """z, and with classes the label as one-hot units beside it, through a body (Mirza and Osindero 2014, section 3.2).
 
-    The units have a mean square of 1, as those of z have.
-
-    Args:
-        body: (B, latent_dim + num_classes or 0) -> images (B, C, H, W) in [-1, 1].
-        batch_independent: whether the body treats images one by one.
+    The units have a mean square of 1, as those of z have. `body` maps (B, latent_dim + num_classes or 0) to images
+    (B, C, H, W) in [-1, 1]; `batch_independent` if it treats images one by one.
     """
 
     def __init__(self, body: nn.Module, num_classes: int | None, *, batch_independent: bool = True) -> None:
@@ -51,10 +48,7 @@ def mlp_generator(
 def generator_2014(
     image_shape: ImageShape, inputs: int, widths: Sequence[int], spread: float, bias: float
 ) -> nn.Sequential:
-    """ReLU layers and a sigmoid, mapped from [0, 1] to [-1, 1]; weights uniform on (-spread, spread).
-
-    The sigmoid's inputs start around `bias`.
-    """
+    """ReLU layers and a sigmoid, mapped to [-1, 1]; weights uniform on (-spread, spread), last biases at `bias`."""
     layers: list[nn.Module] = []
     for before, after in pairwise((inputs, *widths)):
         layers += [nn.Linear(before, after), nn.ReLU()]

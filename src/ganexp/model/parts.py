@@ -12,16 +12,15 @@ from torch import Tensor, nn
 from ganexp.types import ImageShape
 from ganexp.types.errors import ConfigError
 
-SMALLEST = 4
-"""Least sides of the coarsest map, where the depth is left to the image size."""
+SMALLEST = 4  # least sides of the coarsest map, where the depth is left to the image size
 
 SIXTEEN_BITS = 2**16
 
-NewLayer = Callable[[], nn.Module]
-"""() -> a layer, such as an activation."""
+NewLayer = Callable[[], nn.Module]  # makes a layer, such as an activation
 
 Activation = Literal["leaky_relu", "relu", "elu", "gelu", "silu", "tanh"]
 
+# Name -> (slope below zero, of leaky_relu alone) -> module.
 ACTIVATIONS: Mapping[Activation, Callable[[float], nn.Module]] = {
     "leaky_relu": nn.LeakyReLU,
     "relu": lambda leak: nn.ReLU(),
@@ -30,7 +29,6 @@ ACTIVATIONS: Mapping[Activation, Callable[[float], nn.Module]] = {
     "silu": lambda leak: nn.SiLU(),
     "tanh": lambda leak: nn.Tanh(),
 }
-"""Name -> (slope below zero, of leaky_relu alone) -> module."""
 
 
 class Maxout(nn.Module):
@@ -48,10 +46,9 @@ class Maxout(nn.Module):
 
 
 class Dropout(nn.Dropout):
-    """Inverted dropout (Srivastava et al. 2014, section 4), sixteen random bits a unit.
+    """Inverted dropout (Srivastava et al. 2014, section 4), sixteen random bits a unit: `p` is rounded to 1 / 65536.
 
-    On a processor drawing torch's mask, a random number for each unit, takes longer than the layer's other work. `p` is
-    rounded to 1 / 65536.
+    On a CPU, drawing torch's mask, a random number for each unit, takes longer than the layer's other work.
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -82,11 +79,7 @@ class Residual(nn.Module):
     """Two 3 x 3 convolutions beside a shortcut, and a change of size and channels (Huang et al. 2024, without bias).
 
     The second convolution starts at zero, so that each block starts as its shortcut (Zhang et al. 2019, Fixup).
-
-    Args:
-        before, after: channels.
-        size: 2: twice as large at the start; 0.5: half as large at the end; 1: the same size.
-        activation: makes the activation.
+    `size` 2 doubles the height and width at the start, 0.5 halves them at the end, 1 keeps them.
     """
 
     def __init__(self, before: int, after: int, size: float, activation: NewLayer) -> None:
@@ -123,7 +116,7 @@ class ClippedTanh(nn.Module):
         return (self.scale * torch.tanh(x)).clamp(-1.0, 1.0)
 
     def extra_repr(self) -> str:
-        """What `print` shows of it."""
+        """What `print` shows."""
         return f"scale={self.scale:g}"
 
 

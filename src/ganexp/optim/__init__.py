@@ -2,7 +2,6 @@
 
 from ganexp.optim.optimizers import adam, adamw, rmsprop, sgd
 
-OPTIONS = (adam, adamw, rmsprop, sgd)
-"""What `_target_` may name in conf/optim, beside torch.optim's own."""
+OPTIONS = (adam, adamw, rmsprop, sgd)  # what `_target_` may name in conf/optim, beside torch.optim's own
 
 __all__ = ["OPTIONS", "adam", "adamw", "rmsprop", "sgd"]

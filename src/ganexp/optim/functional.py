@@ -1,7 +1,7 @@
 """Optimizers over torch's functional updates.
 
-They compute what the classes of torch.optim compute, bit for bit. Those classes import torch._dynamo at their first
-use, which takes longer than importing torch does; in a sweep of short runs that is most of a run.
+They compute what the classes of torch.optim compute, bit for bit, without their import of torch._dynamo at first use,
+which would take most of a short run.
 """
 
 from __future__ import annotations
@@ -12,18 +12,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+# (parameters, gradients, state name -> one tensor per parameter, settings) -> None; changes the first and third.
 Update = Callable[[list[Tensor], list[Tensor], Mapping[str, list[Tensor]], Mapping[str, Any]], None]
-"""(parameters, gradients, state name -> one tensor per parameter, settings) -> None; changes the first and third."""
 
 
 class FunctionalOptimizer:
     """An optimizer whose state is named lists of tensors (`ganexp.types.Optimizer`).
 
-    Args:
-        parameters: what is optimized.
-        names: the state's names; "step" is a counter for each parameter, any other has the parameter's shape.
-        update: one step.
-        settings: what `update` is given each time, such as the learning rate; kept in `param_groups[0]`.
+    Of the state's `names`, "step" is a counter for each parameter; any other has the parameter's shape. `update` makes
+    one step with `settings`, such as the learning rate, which are kept in `param_groups[0]`.
     """
 
     def __init__(
@@ -50,7 +47,7 @@ class FunctionalOptimizer:
         self._update(parameters, gradients, state, self.param_groups[0])
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        """Drop the gradients (or zero them)."""
+        """Drop the gradients, or zero them."""
         for parameter in self.parameters:
             if set_to_none or parameter.grad is None:
                 parameter.grad = None

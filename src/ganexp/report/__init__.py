@@ -4,6 +4,14 @@
 - Judging: `ranking` by `statistics`; `best` names the winner as a command line and preset.
 - Showing: `write` writes `summary` (summary.csv) and `page`, of `chapters`, `facts`, `figures` and `text`; `verify`
   compares a written report with the files. `states` is the table of the runs as they are now.
+
+Arguments that many functions share:
+
+- sweep_dirs, directory: sweep directories; DirectoryError where one holds neither a plan nor runs, or a damaged plan.
+- out, folder: the report's folder; for None the sweep directory, or the folder that several have in common.
+- options: what the user asks of the verdict.
+- force: replace files of the user's. beside: keep them and write under other names. With neither: DirectoryError.
+- name: file name of a figure, without suffix.
 """
 
 from __future__ import annotations
@@ -18,14 +26,14 @@ from ganexp.types.terminal import plain
 def write_report(
     sweep_dirs: Sequence[Path], out: Path | None = None, *, force: bool = False, beside: bool = False
 ) -> Path:
-    """Write summary.csv of each sweep and one report of all of them, as `write.write_sweeps`; returns report.html."""
+    """Write summary.csv of each sweep and one report of all of them; returns the path of report.html."""
     from ganexp.report.write import write_sweeps  # here: it takes long to import
 
     return write_sweeps(sweep_dirs, out, force=force, beside=beside).page
 
 
 def try_report(sweep_dirs: Sequence[Path]) -> Path | None:
-    """`write_report` at the end of a sweep, which it must not spoil: what goes wrong is logged, and None returned."""
+    """`write_report` at the end of a sweep: an error is logged, not raised, and None is returned."""
     try:
         return write_report(sweep_dirs, beside=True)
     except ImportError:

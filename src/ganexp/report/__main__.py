@@ -57,7 +57,6 @@ def main(
 
 
 def _states(study: Study) -> list[str]:
-    """A line for each sweep: its summary, and how many runs are in which state, most first."""
     from ganexp.report.summary import FILE
 
     lines = []

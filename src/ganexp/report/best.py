@@ -27,12 +27,10 @@ FOLDER = "best"  # folder of a sweep directory that presets are written into; us
 
 GROUPS = ("dataset", "model", "loss", "penalty", "optim", "trainer", "metrics", "logger")
 
+# Left out of the winning command: its user decides whom to trust and where to log, as the plan may be a stranger's.
 NOT_REPEATED = ("seed", "sweep", "hydra", "trainer.milestones", "trust", "logger")
-"""What is about the sweep. Whom to trust, and where to send numbers, whoever repeats a setting must say anew: the plan
-may be a stranger's."""
 
-OPTION = re.compile(r"[\w-]+(/[\w-]+)*", re.ASCII)
-"""Names of group options: no path leads out of the configuration's folders."""
+OPTION = re.compile(r"[\w-]+(/[\w-]+)*", re.ASCII)  # group options; cannot lead out of the configuration's folders
 
 
 @dataclass(frozen=True)
@@ -47,7 +45,7 @@ class BestSetting:
 
 
 def winners(sweep_dirs: Sequence[Path], *, force: bool = False) -> list[BestSetting]:
-    """The best setting of each data set and protocol, its preset written into the first sweep directory.
+    """The best setting of each data set and protocol; its preset is written into the first sweep directory.
 
     Raises:
         DirectoryError: no setting can be ranked; or a file of the user's is in the place of a preset, without `force`.
@@ -71,11 +69,7 @@ def winners(sweep_dirs: Sequence[Path], *, force: bool = False) -> list[BestSett
 
 
 def repeatable(run: RunRecord, *, root: bool = True) -> tuple[str, ...]:
-    """The overrides that make a run's setting: without its seed, and what is about the sweep.
-
-    Args:
-        run: a run of the setting.
-        root: with the place of the data; whoever writes there must name it anew.
+    """The overrides that make a run's setting: without its seed, the sweep's own and, unless `root`, the data's place.
 
     Raises:
         DirectoryError, ConfigError: one is no override of one value, or does more than choosing values and options.
@@ -85,11 +79,7 @@ def repeatable(run: RunRecord, *, root: bool = True) -> tuple[str, ...]:
 
 
 def preset(overrides: Sequence[str], comment: str) -> str:
-    """An experiment's YAML that composes to the same as `overrides` on the command line.
-
-    Raises:
-        DirectoryError: an override that deletes, which no preset can say.
-    """
+    """YAML of an experiment equal to `overrides`; DirectoryError for a deleting override, which no preset can hold."""
     import yaml
 
     defaults: list[Any] = []
@@ -115,7 +105,7 @@ def preset(overrides: Sequence[str], comment: str) -> str:
 
 
 def _checked(text: str) -> Override:
-    """An override of a plan, which nobody may have typed on this machine."""
+    """Parse an override of a plan, which may come from a stranger."""
     from hydra.errors import HydraException
 
     from ganexp.config.hydra_private import OverridesParser, unquoted_value
@@ -140,7 +130,6 @@ def _checked(text: str) -> Override:
 
 
 def _is_below(key: str, keys: Sequence[str]) -> bool:
-    """Whether `key` is one of `keys`, or below one."""
     return any(key == each or key.startswith((f"{each}.", f"{each}/")) for each in keys)
 
 
@@ -167,7 +156,6 @@ def _winner(ranking: Ranking, folder: Path, name: str) -> BestSetting:
 
 
 def _parsed(text: str) -> Any:
-    """A value as Hydra's override grammar reads it."""
     from ganexp.config.hydra_private import OverridesParser, unquoted_value
 
     return unquoted_value(OverridesParser.create().parse_override(f"x={text}"))

@@ -24,22 +24,22 @@ from ganexp.report.study import Study
 from ganexp.report.text.sentence import Sentence, readable
 from ganexp.report.text.verdict import verdict
 
+# Columns of the leaderboard, in this order; other metrics follow by name.
 ORDER = (
     *("cfd", "fid", "kid", "inception_score", "precision", "recall", "density", "coverage", "memorization"),
     *("parzen_ll", "d_near_half"),
 )
-"""Metrics in the order of the leaderboard's columns; others follow by name."""
 
 NO_METRIC = (
     *("epoch", "step", "images_seen", "train_seconds", "d_loss", "g_loss"),
     *("d_real", "d_fake", "d_heldout", "d_generated"),
 )
 
+# Drawn at the end of a run that sets `metrics.pictures`.
 EXTRA_PICTURES = {
     "neighbours": "samples of the best setting, each left of its nearest training image",
     "interpolation": "interpolations of the best setting between latent vectors, one a row",
 }
-"""Pictures of the best setting that a run draws at its end where `metrics.pictures` asks for them."""
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,8 @@ MEMORIZATION = 0.1  # share of samples nearer to the training data than real ima
 
 DATASETS = ("mnist", "fashion_mnist", "cifar10")
 
+# FID by loss and data set (Lucic et al. 2018, "Are GANs created equal?", table 2): Inception features, 10,000 samples
+# against the 10,000 test images, InfoGAN-size convnets, best of 100 settings.
 PUBLISHED = {
     "minimax": ("9.8 ± 0.9", "29.6 ± 1.6", "72.7 ± 3.6"),
     "non_saturating": ("6.8 ± 0.5", "26.5 ± 1.6", "58.5 ± 1.9"),
@@ -29,11 +31,9 @@ PUBLISHED = {
     "wgan_gp": ("20.3 ± 5.0", "24.5 ± 2.1", "55.8 ± 0.9"),
     "dragan": ("7.6 ± 0.4", "27.7 ± 1.2", "69.8 ± 2.0"),
 }
-"""FID by loss and data set (Lucic et al. 2018, "Are GANs created equal?", table 2): Inception features, 10,000 samples
-against the 10,000 test images, InfoGAN-size convnets, best of 100 settings."""
 
+# Parzen-window log-likelihood on MNIST in nats (Goodfellow et al. 2014, table 1).
 PARZEN = (("adversarial nets", "225 ± 2"), ("Deep GSN", "214 ± 1.1"), ("DBN", "138 ± 2"), ("stacked CAE", "121 ± 1.6"))
-"""Parzen-window log-likelihood on MNIST in nats (Goodfellow et al. 2014, table 1)."""
 
 SAMPLES = 10_000
 
@@ -63,7 +63,7 @@ class Anchor:
 
 
 def overview(study: Study) -> dict[str, Any]:
-    """The facts of section 1, from the runs' own records."""
+    """Requests, machines and cost, from the runs' own records."""
     longest = longest_runs(study.runs)
     trained = sum(run.seconds for run in longest)
     requests = [(sweep.directory.resolve().name, request) for sweep in study.sweeps for request in sweep.requests]

@@ -1,4 +1,4 @@
-"""looks.json: every report that tests settings records in the sweep directory that somebody looked, and at what."""
+"""looks.json: each report that tests settings records in the sweep directory when it looked, and at what."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LONGEST_NAME = 500  # characters of a setting's name in a recorded verdict
 
 
 def read_looks(directories: Iterable[Path]) -> tuple[OneLook, ...]:
-    """The looks recorded in sweep directories, in the order of time, each once; a damaged file counts as none."""
+    """The looks recorded in sweep directories, by time, without repeats; a damaged file counts as empty."""
     looks: dict[str, OneLook] = {}
     for directory in directories:
         try:
@@ -71,10 +71,7 @@ def _look(ranking: Ranking) -> OneLook:
 
 
 def _record(directory: Path, looks: Sequence[OneLook]) -> None:
-    """Add looks to those of a sweep directory, each once.
-
-    A directory that cannot be written to, and a file that is no list of looks, stay as they are, and a warning says so.
-    """
+    """Add looks to those of a sweep directory, each once; a damaged or unwritable file stays, with a warning."""
     try:
         refuse_links(directory / FILE)
         if not _new(looks, _read(directory)):

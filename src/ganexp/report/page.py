@@ -45,7 +45,7 @@ class Report:
     figures: Mapping[str, bytes]
 
     def files(self, suffix: str = "") -> dict[str, bytes]:
-        """Name -> content of its files; `suffix` tells them from others in the same folder."""
+        """Name -> content; `suffix` tells them from other reports in the same folder."""
         folder = f"{FIGURES}{suffix}"
         text = self.markdown.replace(f"]({FIGURES}/", f"]({folder}/")
         pages = {f"report{suffix}.md": text.encode(), f"report{suffix}.html": self.html.encode()}
@@ -79,7 +79,6 @@ def render(study: Study, rankings: Sequence[Ranking], out: Path, options: Verdic
 
 
 def _figures(parts: Sequence[Chapter], searched: Sequence[SearchRecord]) -> dict[str, bytes]:
-    """Every figure by file name."""
     figures = {f"{drawing.name}.svg": drawing.file.encode() for search in searched for drawing in search.drawings}
     for part in parts:
         drawings = [drawing for section in part.drawings.values() for drawing in section]
@@ -91,7 +90,7 @@ def _figures(parts: Sequence[Chapter], searched: Sequence[SearchRecord]) -> dict
 
 
 def _link(folder: Path, out: Path) -> str:
-    """A relative URL of a folder. It begins with a dot: a folder may be named javascript:..."""
+    """A relative URL of a folder; it begins with a dot, as a folder may be named javascript:..."""
     path = Path(os.path.relpath(folder.parent.resolve() / folder.name, out.resolve())).as_posix()
     return "./" + quote(path)
 

@@ -35,7 +35,7 @@ class Standing:
 
     @property
     def name(self) -> str:
-        """The setting for the eye."""
+        """The setting for display."""
         return label(self.setting)
 
     @property
@@ -98,11 +98,7 @@ class Ranking:
 
 
 def rankings(study: Study, options: VerdictOptions = NO_OPTIONS) -> tuple[Ranking, ...]:
-    """Every data set's ranking, one for each way of measuring it.
-
-    Raises:
-        ConfigError: the baseline is no ranked setting, or means several.
-    """
+    """Every data set's ranking, one for each protocol; ConfigError: the baseline is unranked, or several settings."""
     results: list[Ranking] = []
     for dataset in dict.fromkeys(run.dataset for run in study.runs):
         runs = [run for run in study.runs if run.dataset == dataset]
@@ -121,7 +117,7 @@ def rankings(study: Study, options: VerdictOptions = NO_OPTIONS) -> tuple[Rankin
 
 
 def columns(runs: Sequence[RunRecord], name: str | None) -> tuple[list[Setting], list[int], list[float], list[str]]:
-    """What statistics compare of runs that have a final value `name`: settings, seeds, values and trajectories."""
+    """Settings, seeds, values and trajectories of the runs that have a final value `name`."""
     return (
         [run.setting for run in runs],
         [run.seed for run in runs],
@@ -172,7 +168,6 @@ def _filled(
 
 
 def _is_measured(run: RunRecord, ranking: Ranking) -> bool:
-    """Whether a run is finished and measured in the ranking's way."""
     if run.state is not State.COMPLETED or not run.result:
         return False
     if ranking.objective is None:
@@ -182,7 +177,7 @@ def _is_measured(run: RunRecord, ranking: Ranking) -> bool:
 
 
 def _problem(group: Sequence[RunRecord], done: Sequence[RunRecord], objective: str | None) -> str:
-    """Why a setting is not ranked; "" where it is."""
+    """Why a setting is not ranked, or ""."""
     counts = Counter(run.state for run in group)
     for state in (State.DIVERGED, State.PRUNED):
         if counts[state]:
@@ -202,7 +197,7 @@ def _compared(
 ) -> tuple[Ranking, dict[Setting, tuple[RunRecord, ...]]]:
     """The ranking with its comparison, and the settings best first.
 
-    Half A orders the settings and half B is reported. Earlier looks at this data set have spent of the error rate.
+    Half A orders the settings, half B is reported. Earlier looks at this data set have used part of the error rate.
     """
     name, kind = ranking.objective or "", (ranking.dataset, ranking.objective, ranking.protocol)
     runs = [run for group in done.values() for run in group]
@@ -226,5 +221,5 @@ def _compared(
 
 
 def _digest(kind: Sequence[str | None], runs: Iterable[tuple[str, float]]) -> str:
-    """What was looked at: equal for equal runs with equal values."""
+    """Equal for equal runs with equal values."""
     return hashlib.blake2b(repr([*kind, sorted(runs)]).encode(), digest_size=16).hexdigest()

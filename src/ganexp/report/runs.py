@@ -77,7 +77,7 @@ class RunRecord:
 
     @property
     def measured(self) -> Mapping[str, Any]:
-        """How its metrics were made."""
+        """How its metrics were computed."""
         return self.provenance.get("metrics") or {}
 
     @property
@@ -88,7 +88,7 @@ class RunRecord:
 
     @property
     def protocol(self) -> str:
-        """Digest of how the objective was measured: only equal ones may be ranked together."""
+        """Digest of how the objective was measured: only runs with equal ones may be ranked together."""
         name = (self.objective or ("", ""))[0]
         if digest := (self.measured.get("protocol") or {}).get(name):
             return str(digest)
@@ -96,13 +96,13 @@ class RunRecord:
 
     @property
     def seconds(self) -> float:
-        """Training seconds to its own last epoch."""
+        """Training seconds up to its own last epoch."""
         if self.result:
             return float(self.result.get("train_seconds") or 0.0)
         return float(self.rows["train_seconds"].max()) if "train_seconds" in self.rows else 0.0
 
     def value(self, name: str) -> float | None:
-        """A finite number of the end of a finished run, or None."""
+        """A finite final number of a finished run, or None."""
         value = finite(self.final.get(name))
         return None if value is None else float(value)
 
@@ -123,11 +123,7 @@ class Sweep:
 
 
 def read_sweep(directory: Path) -> Sweep:
-    """The runs that plan.json names; without a plan, those whose directories are in the sweep directory.
-
-    Raises:
-        DirectoryError: neither a plan nor a run, or a damaged plan.
-    """
+    """The runs that plan.json names, else those whose directories are here; DirectoryError: neither, or a damaged plan."""
     planned = plan.read(directory)
     if planned is not None:
         runs = tuple(_read(directory, run) for run in planned.runs.values())
@@ -139,7 +135,7 @@ def read_sweep(directory: Path) -> Sweep:
 
 
 def longest_runs(runs: Iterable[RunRecord]) -> list[RunRecord]:
-    """The run of each trajectory that trained longest; shorter ones are read off it."""
+    """The longest run of each trajectory; the shorter ones are read off it."""
     longest: dict[str, RunRecord] = {}
     for run in runs:
         other = longest.setdefault(run.trajectory_id, run)
@@ -149,7 +145,7 @@ def longest_runs(runs: Iterable[RunRecord]) -> list[RunRecord]:
 
 
 def finite(value: Any) -> float | int | None:
-    """`value` where it is a finite number, else None: whatever else a file holds is no measurement."""
+    """`value` where it is a finite number, else None."""
     number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     return value if number else None
 
@@ -183,7 +179,7 @@ def _has_own_code(run: RunRecord) -> bool:
 
 
 def _with_own_code(run: RunRecord) -> RunRecord:
-    """The run with the own code that it was made with in place of the planned; of earlier versions "not recorded"."""
+    """The run with the own code that it ran, not the planned one; "not recorded" for runs of earlier versions."""
     code = None if run.folder.is_symlink() else read_code(run.folder)
     if code is not None:
         return replace(run, values={**run.values, "own_code": code.setting}, note=code.note)
@@ -198,7 +194,6 @@ def _run_folders(directory: Path) -> Iterator[Path]:
 
 
 def _from_identity(folder: Path) -> PlannedRun | None:
-    """A run that no plan names, by its own record."""
     status, identity = RunFolder(folder).status(), RunFolder(folder).identity()
     if status is None or identity is None:
         return None
@@ -210,7 +205,7 @@ def _from_identity(folder: Path) -> PlannedRun | None:
 
 
 def _values(identity: Mapping[str, Any]) -> dict[str, Any]:
-    """Dotted key -> value, and group -> chosen option; KeyError, TypeError or AttributeError of a damaged record."""
+    """Dotted key -> value, and group -> option; KeyError, TypeError or AttributeError of a damaged record."""
     values: dict[str, Any] = {f"trainer.{key}": value for key, value in identity["trainer"].items()}
     values |= {f"model.{key}": value for key, value in identity["model"].items()}
     for group in ("loss", "penalty"):

@@ -67,14 +67,9 @@ def searches(study: Study) -> list[SearchRecord]:
 
 
 def pareto(values: NDArray[np.float64], directions: Sequence[str]) -> NDArray[np.bool_]:
-    """Which rows no other row beats.
+    """(N,): whether no other row is at least as good in all objectives and better in one.
 
-    Args:
-        values: (N, objectives), finite; N may be 0.
-        directions: "minimize" or "maximize" for each objective.
-
-    Returns:
-        (N,): true where no other row is at least as good in all objectives and better in one.
+    `values` is (N, objectives) and finite; N may be 0. `directions` are "minimize" or "maximize".
     """
     if len(values) == 0:
         return np.zeros(0, dtype=bool)
@@ -136,7 +131,6 @@ def _trial(raw: Mapping[str, Any]) -> Trial:
 def _history(
     trials: Sequence[Trial], objectives: Sequence[str], directions: Sequence[str], name: str
 ) -> svg.Drawing | None:
-    """Every trial's value in the order of the search, and the best so far."""
     done = [trial for trial in trials if trial.state == DONE]
     pruned = [trial for trial in trials if trial.state == PRUNED and trial.reports]
     if not done:
@@ -161,7 +155,7 @@ def _history(
 
 
 def _pruned_curves(trials: Sequence[Trial], objectives: Sequence[str], name: str) -> svg.Drawing | None:
-    """What each trial reported, epoch by epoch; pruned ones end early."""
+    """What each trial reported by epoch; pruned ones end early."""
     reported = [trial for trial in trials if trial.reports and trial.state in (DONE, PRUNED)]
     pruned = sum(trial.state == PRUNED for trial in reported)
     if not pruned:
@@ -186,7 +180,6 @@ def _pruned_curves(trials: Sequence[Trial], objectives: Sequence[str], name: str
 def _pareto_front(
     done: Sequence[Trial], front: Sequence[Trial], objectives: Sequence[str], name: str
 ) -> svg.Drawing | None:
-    """The first two objectives of every complete trial, those on the front joined."""
     if not done:
         return None
     sheet = svg.figure(7, 3.8)

@@ -15,21 +15,21 @@ from ganexp.types.errors import ConfigError
 if TYPE_CHECKING:
     from ganexp.report.runs import RunRecord, Sweep
 
+# (key, value as text) for each key that differs between runs; without the data set
 Setting = tuple[tuple[str, str], ...]
-"""A setting within a data set: (key, value as text) for each key that differs between runs."""
 
+# They do not tell settings apart: they change no number, or stand elsewhere (seed, data set).
 NO_SETTING = (
     *("seed", "dataset", "dataset.root", "trainer.device", "trainer.threads", "trainer.keep_checkpoints"),
     *("trainer.milestones", "trainer.samples_every_epochs", "trainer.sample_images", "changed_code", "own_code_random"),
 )
-"""Keys that do not tell settings apart: they change no number, or stand elsewhere (seed, data set)."""
 
 NO_SETTING_GROUPS = ("hydra", "sweep", "trust", "logger", "metrics")  # groups of such keys
 
 
 @dataclass(frozen=True)
 class VerdictOptions:
-    """What a user asks of a verdict besides which setting is best."""
+    """What a user asks of a verdict beyond the best setting."""
 
     # settings are as good where they are worse by less than this fraction; in the objective's unit where not `percent`
     margin: float | None = None
@@ -38,7 +38,7 @@ class VerdictOptions:
 
     @property
     def folder(self) -> Path | None:
-        """The baseline, where it is a directory."""
+        """The baseline where it is a directory, else None."""
         return Path(self.baseline) if self.baseline and Path(self.baseline).is_dir() else None
 
 
@@ -46,11 +46,7 @@ NO_OPTIONS = VerdictOptions()
 
 
 def parse_options(margin: str | None, baseline: str | None) -> VerdictOptions:
-    """The options as typed.
-
-    Raises:
-        ConfigError: the margin is no positive number.
-    """
+    """The options as typed; ConfigError: the margin is no positive number."""
     if margin is None:
         return VerdictOptions(baseline=baseline or "")
     typed = re.fullmatch(r"(\d{0,9}\.?\d{0,9})\s*(%?)", margin.strip())
@@ -60,10 +56,9 @@ def parse_options(margin: str | None, baseline: str | None) -> VerdictOptions:
 
 
 def find_baseline(options: VerdictOptions, settings: Mapping[Setting, tuple[RunRecord, ...]]) -> Setting | None:
-    """The one of `settings`, best first, that the baseline means: of a directory, the first that has its runs.
+    """The one of `settings`, best first, that the baseline means; ConfigError: it means several.
 
-    Raises:
-        ConfigError: it means several.
+    A directory means the first setting that has its runs.
     """
     if options.folder is not None:
         place = options.folder.resolve()
@@ -85,7 +80,6 @@ def _means(text: str, setting: Setting, runs: Sequence[RunRecord]) -> bool:
 
 
 def _normalised(value: str) -> str:
-    """A value as settings show it: 1e-4 is 0.0001."""
     try:
         return text_of(int(value)) if re.fullmatch(r"-?\d+", value) else text_of(float(value))
     except ValueError:
@@ -116,7 +110,7 @@ def _setting_keys(keys: Iterable[str]) -> list[str]:
 
 
 def _hidden_differences(runs: Sequence[RunRecord], keys: Sequence[str]) -> list[str]:
-    """Keys that nobody overrode and that yet tell runs of one setting and seed apart."""
+    """Keys that no request overrode, but that differ between runs of one setting and seed."""
     first: dict[tuple[str, ...], RunRecord] = {}
     differences: dict[str, None] = {}
     for run in runs:
@@ -130,7 +124,7 @@ def _hidden_differences(runs: Sequence[RunRecord], keys: Sequence[str]) -> list[
 
 
 def label(setting: Setting) -> str:
-    """A setting for the eye: the last part of each key is enough."""
+    """A setting for display: the last part of each key and its value."""
     return ", ".join(f"{short_key(key)} {value}" for key, value in setting) or "the only setting"
 
 

@@ -20,11 +20,11 @@ from ganexp.types.endings import State
 from ganexp.types.errors import DirectoryError
 from ganexp.types.terminal import LONG_TABLE, columns, console, duration, last_line, plain, say
 
+# What needs attention comes first.
 ORDER = (
     *(State.RUNNING, State.STALE, State.FAILED, State.DIVERGED, State.INTERRUPTED),
     *(State.PENDING, State.PRUNED, State.COMPLETED),
 )
-"""What needs attention comes first."""
 
 STYLES = {
     State.RUNNING: "cyan",
@@ -40,26 +40,15 @@ HEADINGS = ("run", "setting", "state", "epoch", "heartbeat", "images/s", "left",
 
 @dataclass(frozen=True)
 class RunProgress:
-    """One run as it is now.
+    """One run as it is now."""
 
-    Attributes:
-        name: of its directory.
-        setting: what tells it from the other runs, e.g. "batch_size=16 lr=0.0001"; empty where no plan says so.
-        trajectory_id: runs that share it are one training.
-        epochs: asked for.
-        state: its state.
-        status: what its status.json says, if it is there.
-        age: seconds since its heartbeat; 0 where nobody works on it.
-        done: epochs done.
-    """
-
-    name: str
-    setting: str
-    trajectory_id: str
-    epochs: int
+    name: str  # of its directory
+    setting: str  # what differs between the runs, e.g. "batch_size=16 lr=0.0001"; "" without a plan
+    trajectory_id: str  # runs that share it are one training
+    epochs: int  # requested
     state: State
-    status: Status | None
-    age: float = 0.0
+    status: Status | None  # its status.json, if it is there
+    age: float = 0.0  # seconds since its heartbeat; 0 where no process works on it
 
     @property
     def done(self) -> int:
@@ -73,11 +62,7 @@ class RunProgress:
 
 
 def progress_of(directory: Path) -> list[RunProgress]:
-    """Every run of a sweep directory, or the one of a run directory, as it is now.
-
-    Raises:
-        DirectoryError: there is neither a plan nor a run.
-    """
+    """Every run of a sweep directory, or the one of a run directory; DirectoryError: neither a plan nor a run."""
     if (directory / "status.json").exists():
         return [_progress(directory)]
     known = plan.read(directory)
@@ -93,9 +78,9 @@ def progress_of(directory: Path) -> list[RunProgress]:
 
 
 def seconds_left(runs: Sequence[RunProgress]) -> float | None:
-    """A guess at the time until everything is done, at the pace of what runs now; None where nothing does.
+    """Estimated seconds until all is done, at the present pace; None where nothing runs.
 
-    Each trajectory counts once, to the end of its longest run. Epochs are taken to be equally long.
+    Each trajectory counts once, to the end of its longest run. Epochs are assumed to be equally long.
     """
     pace = [(left, run.epochs - run.done) for run in runs if (left := _left(run)) is not None and run.epochs > run.done]
     if not pace:
@@ -110,13 +95,7 @@ def seconds_left(runs: Sequence[RunProgress]) -> float | None:
 
 
 def render(directory: Path, runs: Sequence[RunProgress], rows: int | None = None) -> Group:
-    """The table of a sweep.
-
-    Args:
-        directory: named at the top.
-        runs: as `progress_of` gives them.
-        rows: most runs to list; None: all.
-    """
+    """The table of a sweep, of at most `rows` runs."""
     ordered = sorted(runs, key=lambda run: ORDER.index(run.state))
     headings, *cells = _used([_cells(run) for run in ordered[:rows]])
     table = Table(*headings)
@@ -128,7 +107,6 @@ def render(directory: Path, runs: Sequence[RunProgress], rows: int | None = None
 
 
 def _used(rows: Sequence[tuple[str, ...]]) -> list[list[str]]:
-    """Headings and rows, without the columns that are empty."""
     used = [number for number in range(len(HEADINGS)) if any(row[number] for row in rows)]
     return [[row[number] for number in used] for row in (HEADINGS, *rows)]
 

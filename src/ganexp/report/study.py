@@ -29,16 +29,12 @@ class Study:
 
     @property
     def searched(self) -> bool:
-        """Whether a search chose its points: more seeds in its space would look for the luckiest one."""
+        """Whether a search chose its points: more seeds in its space would select the luckiest one."""
         return any(sweep.search for sweep in self.sweeps)
 
 
 def read_study(directories: Sequence[Path]) -> Study:
-    """Read sweep directories, and the confirmations in them.
-
-    Raises:
-        DirectoryError: one holds neither a plan nor runs, or a damaged plan.
-    """
+    """Read sweep directories, and the confirmations in them; DirectoryError: see the package."""
     sweeps = [read_sweep(directory) for directory in dict.fromkeys(directories)]
     folders = [sweep.directory / CONFIRM for sweep in sweeps]
     again = [read_sweep(folder) for folder in folders if (folder / plan.FILE).exists() and not folder.is_symlink()]
@@ -55,7 +51,7 @@ def _with_settings(sweep: Sweep, keys: Sequence[str]) -> Sweep:
 
 
 def _once(sweeps: Iterable[Sweep]) -> tuple[RunRecord, ...]:
-    """Each run once: where several sweeps hold it, the one that is further on."""
+    """Each run once: where several sweeps hold it, a completed one, else the first."""
     runs: dict[str, RunRecord] = {}
     for run in (run for sweep in sweeps for run in sweep.runs):
         other = runs.get(run.run_id)

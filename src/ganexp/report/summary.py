@@ -1,4 +1,4 @@
-"""summary.csv: one row for each run that was asked of a sweep."""
+"""summary.csv: one row for each requested run of a sweep."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ CATEGORIES = ("state", "dataset", "model", "loss", "protocol")
 WHOLE = ("batch_size", "epochs", "latent_dim", "d_steps", "seed")
 SCORES = ("cfd", "precision", "recall", "density", "coverage")
 LOSSES = ("d_loss", "g_loss", "d_near_half")
+# The first columns, in this order.
 FIRST = (
     *("run_id", "trajectory_id", "state", "dataset", "model", "loss"),
     *("batch_size", "epochs", "lr", "latent_dim", "d_steps", "seed"),
@@ -31,42 +32,34 @@ FIRST = (
     *LOSSES,
     *("train_seconds", "images_per_second", "run_dir"),
 )
-"""The columns that come first, in this order."""
 
-OWN = ("own_code", "own_code_note")
-"""Only where own code is in a run: a digest of its source, and what a reader of the numbers must know of it."""
+OWN = ("own_code", "own_code_note")  # of runs with own code: digest of its source, and a caveat
 
-LAST = ("protocol", "error")
-"""At the very end: a digest of how the metrics were made (only equal ones may be ranked together), and what went
-wrong."""
+LAST = ("protocol", "error")  # digest of how metrics were made (only equal ones may be ranked together)
 
+# Column -> the configuration's key, where the names differ.
 KEY_OF = {
     "batch_size": "trainer.batch_size",
     "epochs": "trainer.epochs",
     "latent_dim": "model.latent_dim",
     "d_steps": "trainer.d_steps",
 }
-"""Columns named otherwise than the configuration's key."""
 
+# Overridden keys with a column of their own
 HAS_COLUMN = {"dataset", "model", "loss", "lr", "optim.lr", "seed", *KEY_OF.values()}
-"""Overridden keys that have a column of their own."""
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a text begins with that a spreadsheet takes for a formula
 
+# Overridden keys that say nothing about a single run.
 ABOUT_THE_SWEEP = ("hydra", "sweep", "trust", "notes", "changed_code", "own_code_random")
-"""Overridden keys that say nothing about a single run."""
 
 
 def write_summary(
     sweep_dir: Path, table: pd.DataFrame | None = None, *, force: bool = False, beside: bool = False
 ) -> pd.DataFrame:
-    """(Re)write summary.csv of a sweep directory; returns what was written, with its types.
+    """(Re)write summary.csv of a sweep directory (or, with `beside`, summary-2.csv) and return it, typed.
 
-    Args:
-        sweep_dir: holds plan.json, or run directories.
-        table: the summary, where it was made already.
-        force: replace a summary.csv of the user's.
-        beside: leave a summary.csv of the user's as it is, and write summary-2.csv; else it is refused.
+    `table` is the summary where it was made already.
 
     Raises:
         DirectoryError: there is nothing to summarise, the plan is damaged, or summary.csv is the user's.
@@ -80,7 +73,7 @@ def write_summary(
 
 
 def as_csv(table: pd.DataFrame) -> str:
-    """A table as CSV text. Texts that a spreadsheet would run as a formula get an apostrophe before them."""
+    """A table as CSV; texts that a spreadsheet would run as a formula get an apostrophe before them."""
     safe = table.rename(columns=_no_formula)
     for number, kind in enumerate(safe.dtypes):
         if not pd.api.types.is_numeric_dtype(kind):
@@ -102,12 +95,8 @@ def load_summary(directory: Path | str) -> pd.DataFrame:
     >>> sorted(summary.state.unique())
     ['COMPLETED', 'DIVERGED']
 
-    Args:
-        directory: a sweep directory; summary.csv need not be there. Where nothing else is there, it is read.
-
-    Returns:
-        Columns as in summary.csv. Names are categories, whole numbers Int64, measurements float64 (NaN where there is
-        none).
+    Columns are those of summary.csv; the file itself is read only where `directory` has neither a plan nor runs. Names
+    are categories, whole numbers Int64, measurements float64 (NaN where there is none).
 
     Raises:
         DirectoryError: there is nothing to summarise, or the plan is damaged.
@@ -141,7 +130,7 @@ def load_metrics(directory: Path | str) -> pd.DataFrame:
 
 
 def summarise(sweep: Path | Sweep) -> pd.DataFrame:
-    """The rows of summary.csv, of a sweep that was read already or of a sweep directory."""
+    """The rows of summary.csv of a sweep."""
     sweep = sweep if isinstance(sweep, Sweep) else read_sweep(sweep)
     extra = [key for key in sweep.keys if key not in HAS_COLUMN and key.split(".")[0] not in ABOUT_THE_SWEEP]
     rows = [_row(run, extra) for run in sweep.runs]
@@ -152,7 +141,7 @@ def summarise(sweep: Path | Sweep) -> pd.DataFrame:
 
 
 def _read(path: Path) -> pd.DataFrame:
-    """A summary.csv with the types it was written with; names with a dot are keys, other numbers measurements."""
+    """A summary.csv with its types: names with a dot are keys, other numbers measurements."""
     words = dict.fromkeys((*TEXT, *CATEGORIES, *LAST), "string")
     table = pd.read_csv(path, dtype=words, engine="python")  # the engine that reads every digit
     names = list(table.columns)

@@ -42,12 +42,9 @@ class Columns:
 
 
 def read_table(path: Path, columns: Columns, out: Path) -> Study:
-    """The rows of a table as runs; its report is for the folder `out`.
+    """The rows of a CSV file as runs; earlier looks are read from `out`, the report's folder.
 
-    Args:
-        path: CSV in UTF-8 (a byte order mark is allowed) with a header; commas, semicolons or tabs between cells.
-        columns: what they mean.
-        out: where the report goes, and earlier looks are noted.
+    It is UTF-8 (a byte order mark is allowed) with a header; commas, semicolons or tabs separate cells.
 
     Raises:
         DataError: no such table; it says in which line what was expected, and what it got.
@@ -96,7 +93,7 @@ def _check_cells(path: Path, line: int, names: list[str], cells: list[str]) -> N
 
 
 def _decimal(cell: str) -> str:
-    """A cell of a table whose cells end with semicolons, where numbers may have decimal commas."""
+    """A cell of a semicolon-separated table, where numbers may have decimal commas."""
     return cell.replace(",", ".") if re.fullmatch(r"[+-]?\d+,\d+([eE][+-]?\d+)?", cell) else cell
 
 

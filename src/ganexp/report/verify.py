@@ -27,12 +27,9 @@ PICTURES = re.compile(r'<figure id="([^"]+)">(.*?)</figure>|<img (src="data:[^"]
 
 
 def differences(sweep_dirs: Sequence[Path], folder: Path, options: VerdictOptions = NO_OPTIONS) -> list[str]:
-    """One line for each number, text or figure of the report in `folder` that differs; empty where nothing does.
+    """One line for each number, text or figure of the report in `folder` that differs from the runs' files.
 
-    Args:
-        sweep_dirs: the sweeps it is about.
-        folder: where report.html and report.md lie.
-        options: those that the report was written with.
+    `options` must be those that the report was written with.
 
     Raises:
         DirectoryError: there is no report, or nothing to recompute it from.
@@ -42,11 +39,7 @@ def differences(sweep_dirs: Sequence[Path], folder: Path, options: VerdictOption
 
 
 def changes(folder: Path, recompute: Callable[[], Report]) -> list[str]:
-    """What of the report in `folder` differs from the one that is recomputed.
-
-    Raises:
-        DirectoryError: there is no report.
-    """
+    """What of the report in `folder` differs from a recomputed one; DirectoryError where there is none."""
     try:
         html, markdown = read_text(folder / HTML, LARGE), read_text(folder / MARKDOWN, LARGE)
     except (OSError, ValueError) as error:
@@ -95,7 +88,7 @@ def _number(number: tuple[str, str] | None) -> str:
 
 
 def _pictures(page: str) -> dict[str, str]:
-    """Figures by id, compared as they are: the same data and the same matplotlib draw the same."""
+    """Figures by id, compared literally: the same data and the same matplotlib draw the same."""
     pictures = enumerate(PICTURES.findall(page), 1)
     return {name or f"picture {number}": body or image for number, (name, body, image) in pictures}
 

@@ -23,8 +23,8 @@ from ganexp.report.summary import as_csv, summarise, write_summary
 
 log = logging.getLogger("ganexp")
 
+# Names of report files; those of an earlier report are removed where the new one has no such file.
 STALE = re.compile(r"report(-[0-9]+)?\.(html|md)|figures(-[0-9]+)?/[^/.][^/]*\.(svg|png)")
-"""Names that reports have had; those of an earlier report are removed where the new one has no such file."""
 
 
 class Written(NamedTuple):
@@ -43,18 +43,7 @@ def write_sweeps(
     force: bool = False,
     beside: bool = False,
 ) -> Written:
-    """Write the summary of each sweep and one report of all of them; where it tests, record so in each sweep.
-
-    Args:
-        sweep_dirs: sweep directories.
-        out: the report's folder; None: the sweep directory, or the folder that several have in common.
-        options: what the user asks of the verdict.
-        force: replace files of the user's.
-        beside: leave files of the user's as they are, and write under other names; else they are refused.
-
-    Raises:
-        DirectoryError: one holds no runs, or a damaged plan, or a file of the user's is in the way.
-    """
+    """Write all summaries and one report; where it tests, record so in each sweep. DirectoryError: see the package."""
     folder = out or home(sweep_dirs)
     study = read_sweeps(sweep_dirs, options)
     tables = {sweep.directory: summarise(sweep) for sweep in study.sweeps}
@@ -90,9 +79,6 @@ def place(
     """Record that a study was looked at, and write its report, with `more` files, into a folder.
 
     A figure that cannot be written is left out with a warning: the pages and tables stand without it.
-
-    Raises:
-        DirectoryError: a file of the user's is in the way, with neither `force` nor `beside`.
     """
     study = record_looks(study, results)
     report = render(study, results, folder, options)
@@ -110,17 +96,13 @@ def place(
 
 
 def make(sweep_dirs: Sequence[Path], folder: Path, options: VerdictOptions = NO_OPTIONS) -> Report:
-    """The report as it would be written into `folder`, from the files as they are now."""
+    """The report that `write_sweeps` would write into `folder`, from the present files."""
     study = read_sweeps(sweep_dirs, options)
     return render(study, rankings(study, options), folder, options)
 
 
 def read_sweeps(sweep_dirs: Sequence[Path], options: VerdictOptions) -> Study:
-    """The sweeps, and of a baseline that is another sweep directory its best settings.
-
-    Raises:
-        DirectoryError: a directory holds neither a plan nor runs, or a damaged plan.
-    """
+    """The sweeps, and of a baseline that is another sweep directory its best settings; DirectoryError: see the package."""
     folder = options.folder
     if folder is None or folder.resolve() in {directory.resolve() for directory in sweep_dirs}:
         return read_study(sweep_dirs)
@@ -134,7 +116,7 @@ def read_sweeps(sweep_dirs: Sequence[Path], options: VerdictOptions) -> Study:
 
 
 def home(sweep_dirs: Sequence[Path]) -> Path:
-    """Where a report goes: the sweep's own directory, or the folder that several have in common."""
+    """The report's default folder."""
     if len(sweep_dirs) == 1:
         return sweep_dirs[0]
     return Path(os.path.commonpath([directory.resolve().parent for directory in sweep_dirs]))

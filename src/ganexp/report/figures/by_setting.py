@@ -201,7 +201,6 @@ def parallel(ranking: Ranking, name: str) -> svg.Drawing | None:
 
 
 def _setting_lines(axes: Any, standings: Sequence[Standing], levels: dict[str, list[str]], norm: Any) -> None:
-    """A line for each setting, slightly apart where they meet; the best one on top."""
     from matplotlib import colormaps
 
     jitter = np.linspace(-0.025, 0.025, len(standings))
@@ -242,6 +241,5 @@ def _norm(values: Sequence[float]) -> Any:
 
 
 def _log_where_wide(axes: Any, name: Literal["x", "y"], values: Sequence[float]) -> None:
-    """A logarithmic axis where values span threefold or more."""
     if values and min(values) > 0 and max(values) / min(values) >= 3:
         svg.log_scale(axes, name)

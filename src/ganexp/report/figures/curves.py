@@ -16,8 +16,8 @@ from ganexp.report.runs import RunRecord
 from ganexp.report.settings import label
 from ganexp.report.statistics.budget import best_of, expected_cost, incumbents
 
+# Column of metrics.csv -> label of the axis.
 AXES = {"epoch": "epochs", "images_seen": "images seen", "step": "generator steps", "train_seconds": "training seconds"}
-"""Columns of metrics.csv, and how the axis is named."""
 
 HIGHLIGHTED = 6  # trajectories that have a colour of their own
 DRAWN = 300  # trajectories in one figure of learning curves
@@ -66,18 +66,11 @@ def _highlighted(standing: Standing, curve: pd.DataFrame, number: int) -> dict[s
 
 
 def _background(lines: int) -> dict[str, Any]:
-    """How the other lines look; many of them are drawn as a picture."""
     return {"color": svg.GREY, "linewidth": 0.6, "alpha": 0.5, "rasterized": lines > 60}
 
 
 def budget_curve(ranking: Ranking, name: str, order: Sequence[RunRecord] = ()) -> svg.Drawing | None:
-    """Best of n settings against n and against training seconds; of a search, the incumbent's trace.
-
-    Args:
-        ranking: the settings.
-        name: of the figure.
-        order: for a search, its runs in the order it asked for them.
-    """
+    """Best of n settings against n and training seconds; of a search, the best so far of its runs in `order`."""
     standings = list(ranking.ranked)
     if len(standings) < 2 or ranking.objective is None:
         return None
@@ -106,7 +99,6 @@ def budget_curve(ranking: Ranking, name: str, order: Sequence[RunRecord] = ()) -
 
 
 def _costs(standings: Sequence[Standing], *, search: bool) -> Any:
-    """Training seconds of n settings over their seeds."""
     seconds = [sum(run.seconds for run in standing.done) for standing in standings]
     return np.cumsum(seconds) if search else expected_cost(seconds, [_trajectories(each) for each in standings])
 

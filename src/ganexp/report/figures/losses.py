@@ -17,13 +17,13 @@ from ganexp.report.settings import Setting, label
 MULTIPLES = 30  # panels of losses in one figure
 
 LOSSES = {"d_loss": ("discriminator", svg.COLOURS[0], "-"), "g_loss": ("generator", svg.COLOURS[1], "--")}
+# Column of metrics.csv -> name, colour and dashes of its line.
 PROBABILITIES = {
     "d_real": ("real, training", svg.COLOURS[0], "-"),
     "d_heldout": ("real, held out", svg.COLOURS[2], "-."),
     "d_generated": ("generated", svg.COLOURS[1], "--"),
     "d_near_half": ("share within 0.4 to 0.6", svg.COLOURS[3], ":"),
 }
-"""Column of metrics.csv -> name, colour and dashes of its line."""
 
 
 def losses(ranking: Ranking, name: str) -> svg.Drawing | None:
@@ -68,7 +68,7 @@ def equilibrium(ranking: Ranking, name: str) -> svg.Drawing | None:
 
 
 def training_setting(setting: Setting) -> Setting:
-    """The setting without its epochs: the same for all runs of one training."""
+    """The setting without its epochs: equal for all runs of one training."""
     return tuple((key, value) for key, value in setting if key != "trainer.epochs")
 
 
@@ -121,7 +121,7 @@ def _one_legend(sheet: Any, axes: Any) -> None:
 
 
 def _limits(runs: Sequence[RunRecord]) -> tuple[float, float]:
-    """Of the axis of losses: the highest percent is cut off."""
+    """Limits of the loss axis, which cut off the highest percent."""
     values = pd.concat([run.rows[column] for run in runs for column in LOSSES if column in run.rows])
     sizes = values[np.isfinite(values)].abs()
     high = 1.05 * max(1.0, float(sizes.quantile(0.99))) if len(sizes) else 1.0

@@ -15,15 +15,14 @@ if TYPE_CHECKING:
     from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
+# Okabe and Ito's palette, with two more.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6BB1", "#7F7F00")
-"""Okabe and Ito's palette, with two more."""
 
 DASHES = ("-", "--", "-.", ":")  # a second means to tell lines apart
 SCALE = "cividis"  # for heatmaps: even in lightness, and made for colour-blind readers
 
 GREY = "#8a8a8a"
-INK, MUTED, LINE = "#123456", "#789abc", "#c0ffee"
-"""Stand for the page's own colours until the figure is written."""
+INK, MUTED, LINE = "#123456", "#789abc", "#c0ffee"  # placeholders for the page's own colours
 
 IN_PAGE = {
     **{INK: "currentColor", MUTED: "var(--muted)", LINE: "var(--line)"},
@@ -149,7 +148,7 @@ def finish(drawn: Figure, name: str, alt: str, caption: str) -> Drawing:
 
 
 def clean(text: str, width: int = 48) -> str:
-    """Text for a figure: one line, not too long, never read as a formula."""
+    """Text for a figure: one line of at most `width` characters, never read as a formula."""
     line = plain(" ".join(text.split()))
     line = line if len(line) <= width else line[: width - 1] + "…"
     return line.replace("$", r"\$")

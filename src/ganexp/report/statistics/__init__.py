@@ -6,4 +6,7 @@
 - `thresholds`: error rates of repeated looks, quantiles of the studentized range, seeds that the next claim needs.
 - `outliers`: a run far off its setting's others.
 - `importance`: which keys the objective depends on; `budget`: the best of n random settings.
+
+`settings`, `seeds`, `values` (finite) and `units` (trajectories) have one entry for each run; `direction` is "minimise"
+or "maximise".
 """

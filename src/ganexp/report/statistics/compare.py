@@ -38,21 +38,14 @@ def compare(
     baseline: Hashable | None = None,
     blocks: Sequence[Hashable] | None = None,
 ) -> Comparison:
-    """Compare every setting with one of them.
+    """Compare every setting with one of them; those read off the same trajectories are compared within them.
 
-    Args:
-        settings: of each run.
-        seeds: of each run.
-        values: of each run, finite.
-        units: the trajectory of each run; settings that are read off the same trajectories are compared within them.
-        direction: "minimise" or "maximise".
-        chosen: the setting to compare with, as chosen on other data; None for the best by `values`.
-        looks: fewest seeds of a setting at each earlier look at other runs of this sweep, in the order of time.
-        baseline: the setting that `Comparison.against` compares with, or None.
-        blocks: the data set of each run: settings are compared by their mean over data sets. None: all are of one.
+    `chosen` is the setting to compare with, as chosen on other data; None for the best by `values`. `looks` has the
+    fewest seeds of a setting at each earlier look at other runs of this sweep, by time. `Comparison.against` compares
+    with `baseline`. `blocks` has the data set of each run: settings are compared by their mean over data sets.
 
     Raises:
-        ValueError: what is compared is no table of one finite value for each setting and seed.
+        ValueError: the values are no table of one finite value for each setting and seed.
     """
     y = np.asarray(values, dtype=np.float64)
     names, rows = _codes(settings)
@@ -106,7 +99,7 @@ def _comparison(
 def not_worse(comparison: Comparison, margin: float) -> tuple[Hashable, ...]:
     """Settings shown to be not worse than the best one by more than `margin`, best first.
 
-    A margin of 0.05 is 5 %; where logarithms were not compared, it is in units of the values.
+    A margin of 0.05 is 5 %; where the comparison is not of logarithms, it is in units of the values.
     """
     most = 1 + margin if comparison.log else margin
     return tuple(each.setting for each in comparison.estimates if each.behind is not None and each.behind <= most)

@@ -12,11 +12,10 @@ from scipy.special import stdtr, stdtrit
 
 from ganexp.report.statistics.pairs import Floats, Pairs
 
+# The variance that differences are tested with.
 RULE = "each setting's own variance, or the one moderated by those of all settings where that is larger"
-"""What differences are measured by."""
 
-LUCKY, UNLUCKY = 0.03, 0.02
-"""Shares of error of the corrected interval: on the side that choosing flatters, and on the other."""
+LUCKY, UNLUCKY = 0.03, 0.02  # error rates of the corrected interval, on the flattered side and on the other
 
 CAP = 0.7  # chance that the luckiest of equal settings is not lucky by more than the correction is at most
 
@@ -105,21 +104,15 @@ def corrected(fit: Pairs, best: int, name: Hashable, log: bool, direction: str) 
 
 
 def selected(means: Floats, errors: Floats, degrees: Floats, best: NDArray[np.int64]) -> tuple[Floats, Floats, Floats]:
-    """SettingEstimate and interval of the mean of the setting that was chosen for having the least one.
+    """Estimate, low and high end (...) of the mean of a setting chosen for its least mean.
 
     The estimate is median-unbiased given that the setting came out below the next one (Andrews, Kitagawa and McCloskey
     2024, "Inference on winners", section 3, with Student's distribution for the normal one), and is capped, as in their
     hybrid, by what choosing the luckiest of k equal settings flatters. The interval projects: its end on the flattered
     side holds for all k settings at once.
 
-    Args:
-        means: (..., k).
-        errors: (..., k) standard errors.
-        degrees: (..., k) degrees of freedom of those.
-        best: (...) number of the chosen setting, which need not have the least mean where other data chose it.
-
-    Returns:
-        SettingEstimate, low and high end, each (...).
+    Means, their standard `errors` and degrees of freedom are (..., k). `best` (...) is the index of the chosen setting;
+    its mean need not be the least where other data chose it.
     """
     k = means.shape[-1]
     at = best[..., None]

@@ -26,13 +26,9 @@ class Importance:
 
 
 def importance(factors: pd.DataFrame, seeds: Sequence[Any], values: Sequence[float], direction: str) -> Importance:
-    """Which of `factors` the values depend on.
+    """Which of `factors` the values depend on: log(objective), or the objective where logarithms do not exist.
 
-    Args:
-        factors: one row per run, a column of hashable levels for each key that varies.
-        seeds: of each run.
-        values: log(objective) of each run (or the objective, where logarithms do not exist), finite.
-        direction: "minimise" or "maximise".
+    `factors` has one row for each run, and a column of hashable levels for each key that varies.
     """
     factors = factors.loc[:, [name for name in factors if factors[name].nunique() > 1]].reset_index(drop=True)
     if factors.empty:
@@ -46,7 +42,7 @@ def importance(factors: pd.DataFrame, seeds: Sequence[Any], values: Sequence[flo
 
 
 def _is_full_grid(factors: pd.DataFrame, seeds: Sequence[Any]) -> bool:
-    """Every combination of levels with every seed exactly once, and more than one level somewhere."""
+    """Whether each combination of levels has each seed exactly once, and some key has two levels."""
     table = factors.assign(_seed=list(seeds))
     return len(table) == math.prod(map(int, table.nunique())) and not table.duplicated().any()
 
@@ -54,9 +50,8 @@ def _is_full_grid(factors: pd.DataFrame, seeds: Sequence[Any]) -> bool:
 def anova_shares(factors: pd.DataFrame, seeds: Sequence[Any], values: Sequence[float]) -> dict[str, float]:
     """Sums of squares over their total, on a full grid, where they are orthogonal and need no order.
 
-    Returns:
-        Main effects and interactions of two keys as "a x b", largest first; then "other interactions" of the settings,
-        "seed" and "residual", where there are any.
+    Main effects and interactions of two keys ("a x b") come largest first; then "other interactions" of the settings,
+    "seed" and "residual", where there are any.
     """
     y = pd.Series(list(values), dtype=float)
     y = y - y.mean()

@@ -1,4 +1,4 @@
-"""A single run that lies far off the others of its setting, and what it costs."""
+"""A run that lies far off the others of its setting, and what it costs."""
 
 from __future__ import annotations
 
@@ -35,11 +35,10 @@ def outlying(
     *,
     direction: str = "minimise",
 ) -> Outlier | None:
-    """The run that lies farthest off the others of its setting, if so far that it is not the luck of the draw.
+    """The run that lies farthest off the others of its setting, if that is significant; for one data set.
 
     Each run is predicted by the others of its setting, with variances moderated as in comparisons: a deleted
-    Student residual, at 5 % over all runs (Bonferroni). Settings with 4 runs or more are looked at.
-    Arguments are those of `compare`, of one data set.
+    Student residual, at 5 % over all runs (Bonferroni). Only settings with 4 runs or more are tested.
     """
     raw = np.asarray(values, dtype=np.float64)
     log = bool((raw > 0).all())
@@ -68,7 +67,7 @@ def outlying(
 
 
 def _farthest(y: Floats, settings: Sequence[Hashable]) -> tuple[int, float] | None:
-    """Number of the run with the largest deleted residual, if it is too large, and the mean of its setting's others."""
+    """Index of the run with the largest deleted residual, if significant, and the mean of its setting's others."""
     rows = np.unique([list(dict.fromkeys(settings)).index(each) for each in settings], return_inverse=True)[1]
     counts, sums, squares = (np.bincount(rows, w) for w in (np.ones_like(y), y, y**2))
     able = np.flatnonzero(counts[rows] > MIN_SEEDS)
@@ -90,6 +89,6 @@ def _farthest(y: Floats, settings: Sequence[Hashable]) -> tuple[int, float] | No
 
 
 def _least(differences: Sequence[Difference], setting: Hashable) -> float | None:
-    """Between the best setting and this one; the median of all where this one is the best."""
+    """Least ratio between the best setting and this one; the median of all where this one is the best."""
     own = [each.least for each in differences if each.setting == setting] or [each.least for each in differences]
     return float(np.median(own)) if own else None

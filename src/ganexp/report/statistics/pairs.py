@@ -1,4 +1,4 @@
-"""Differences between settings whose variances differ: their errors, and the degrees of freedom of those."""
+"""Differences between settings whose variances differ: their errors and degrees of freedom."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MOST = 1e4  # degrees of freedom that stand for infinitely many
 
 @dataclass(frozen=True)
 class Pairs:
-    """Settings of one data set, and all differences between two of them."""
+    """Settings of one data set, and the differences of all pairs."""
 
     means: Floats  # (k,) of values
     squares: Floats  # (k,) squared standard errors of the means, each by its setting's own variance
@@ -37,10 +37,8 @@ def moderate(variances: Floats, df: Floats, groups: Codes | None = None) -> tupl
     and spread of log variances. His degrees of freedom d + d0 are too many where the settings' own variances differ;
     `d + d0 (1 - 1 / d)` was chosen by simulation (benchmarks/report_statistics.py).
 
-    Args:
-        variances: (..., k) own variances.
-        df: (..., k) their degrees of freedom, at least 1.
-        groups: (k,) settings read off the same trajectories have one number and count as one; None: each for itself.
+    Variances and their degrees of freedom (at least 1) are (..., k). Settings with equal `groups` (k,) are read off the
+    same trajectories and count as one; None: each counts for itself.
     """
     d = np.broadcast_to(df, variances.shape).astype(float)
     v, each = variances, d
@@ -67,9 +65,9 @@ def _inverse_trigamma(x: Floats) -> Floats:
 
 
 def welch(a: Floats, df_a: Floats, b: Floats, df_b: Floats) -> tuple[Floats, Floats]:
-    """Squared error of a difference of two independent means, and its degrees of freedom (Satterthwaite 1946).
+    """Squared error and degrees of freedom of a difference of two independent means (Satterthwaite 1946).
 
-    The means have the squared standard errors `a` and `b`, with `df_a` and `df_b` degrees of freedom.
+    `a` and `b` are their squared standard errors, with `df_a` and `df_b` degrees of freedom.
     """
     total = a + b
     return total, total**2 / np.maximum(a**2 / df_a + b**2 / df_b, 1e-300)
@@ -78,7 +76,7 @@ def welch(a: Floats, df_a: Floats, b: Floats, df_b: Floats) -> tuple[Floats, Flo
 def pairs(y: Floats, rows: Codes, k: int, units: Sequence[Hashable] | None) -> Pairs:
     """All differences between the `k` settings of one data set; those that share trajectories are compared within them.
 
-    `y`, `rows` and `units` have n entries: values, numbers of their settings (each of range(k)), their trajectories.
+    Each of the n values `y` has the index of its setting in `rows` and its trajectory in `units`.
     """
     counts = np.bincount(rows, minlength=k).astype(float)
     means = np.bincount(rows, y, minlength=k) / counts
@@ -99,10 +97,7 @@ def pairs(y: Floats, rows: Codes, k: int, units: Sequence[Hashable] | None) -> P
 
 
 def over_blocks(y: Floats, rows: Codes, block: Codes, units: Sequence[Hashable] | None, k: int, count: int) -> Pairs:
-    """As `pairs`, of the means over `count` data sets, each of which has all settings and variances of its own.
-
-    `block` has the number of each value's data set.
-    """
+    """As `pairs`, of means over `count` data sets with variances of their own; `block` is each value's data set."""
     one = [
         pairs(y[at], rows[at], k, None if units is None else [units[i] for i in np.flatnonzero(at).tolist()])
         for at in (block == each for each in range(count))
@@ -124,7 +119,7 @@ def _mean_error(parts: Sequence[tuple[Floats, Floats]]) -> tuple[Floats, Floats]
 
 
 def _families(rows: Codes, units: Sequence[Hashable] | None, k: int) -> Codes:
-    """A number for each setting, the same one for those that share trajectories."""
+    """An index for each setting, equal for those that share trajectories."""
     groups = np.arange(k)
     if units is not None and len(set(units)) < len(units):
         first: dict[Hashable, int] = {}

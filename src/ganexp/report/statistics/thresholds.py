@@ -16,8 +16,8 @@ Floats = NDArray[np.float64]
 
 STEP = 0.02  # of logarithms, in the tables below
 
+# Degrees of freedom of the table; between them log quantiles are interpolated in 1 / df.
 DEGREES = np.array([1, 1.25, 1.5, 1.75, 2, 2.5, 3, 3.5, 4, 5, 6, 7, 8, 10, 12, 16, 24, 48, 120, 1000.0])
-"""Degrees of freedom of the table; between them log quantiles are interpolated in 1 / df."""
 
 FIRST, LATER = 0.04, 0.01  # family-wise error of the first look, and of all later ones together
 
@@ -25,13 +25,11 @@ CONTINUATIONS = 400  # simulated by `more_seeds`
 
 
 def spending(looks: Sequence[int], seeds: int) -> tuple[float, float]:
-    """Error rate of one more look after earlier ones, and the sum over all.
+    """Error rate of one more look after `looks` (their seeds, by time), and the sum over all.
 
-    The first look spends FIRST, whatever its seeds. A later one spends of what is not yet spent the share that its new
-    seeds are of all its seeds, so that the sum stays below FIRST + LATER however often and whenever one looks
+    The first look spends FIRST, whatever its seeds. A later one spends the unspent rate in proportion to the share of
+    new ones among its seeds, so that the sum stays below FIRST + LATER however often and whenever one looks
     (Bonferroni; a spending function of information as in Lan and DeMets 1983).
-
-    `looks` has the seeds at each earlier look, in the order of time.
     """
     if not looks:
         return FIRST, FIRST
@@ -46,11 +44,9 @@ def spending(looks: Sequence[int], seeds: int) -> tuple[float, float]:
 def more_seeds(comparison: Comparison, limit: int = 50) -> int | None:
     """Seeds of each setting at which the two best would be told apart in half of simulated continuations.
 
-    The seeds to come are drawn from normal distributions with the variance of the difference as it is estimated, around
-    a true difference that is drawn around the estimated one; the test is that of the next look.
-
-    Returns:
-        The present number where they are told apart already; None beyond `limit` seeds, or without claims.
+    The seeds to come are drawn from normal distributions with the estimated variance of the difference, around a true
+    difference that is drawn around the estimated one; the test is that of the next look. The result is the present
+    number where the two are told apart already; None beyond `limit` seeds, or without claims.
     """
     if not comparison.claims:
         return None
@@ -79,12 +75,11 @@ def more_seeds(comparison: Comparison, limit: int = 50) -> int | None:
 
 
 def critical(settings: int, df: Floats, level: float) -> Floats:
-    """How many standard errors of a difference the largest of all pairwise differences exceeds with chance `level`.
+    """Standard errors that the largest of all pairwise differences exceeds with probability `level`.
 
-    That is the upper `level` quantile of the studentized range of `settings` normal means over sqrt(2) (Tukey 1953;
-    with Satterthwaite's degrees of freedom per pair: Games and Howell 1976).
-
-    There are at least 2 settings; degrees of freedom below 1 count as 1; the level is within 1e-6 and 0.5.
+    That is the upper `level` quantile of the studentized range of `settings` >= 2 normal means over sqrt(2) (Tukey
+    1953; with Satterthwaite's degrees of freedom per pair: Games and Howell 1976). Degrees of freedom below 1 count as
+    1; the level is within 1e-6 and 0.5.
     """
     logs = _table(settings, level)
     return np.exp(np.interp(1 / np.maximum(df, 1.0), 1 / DEGREES[::-1], logs[::-1]))
@@ -121,7 +116,7 @@ def _tail(settings: int) -> Floats:
 
 @functools.cache
 def _scales() -> Floats:
-    """Chances of log s on the grid from _LOW to _HIGH, a row for each of DEGREES."""
+    """Probabilities of log s on the grid from _LOW to _HIGH, a row for each of DEGREES."""
     u = np.arange(round((_HIGH - _LOW) / STEP) + 1) * STEP + _LOW
     half = DEGREES[:, None] / 2
     weights = np.exp(math.log(2 * STEP) + half * np.log(half) - gammaln(half) + 2 * half * u - half * np.exp(2 * u))

@@ -75,7 +75,6 @@ def _request(
 
 
 def _endings(study: Study, rankings: Sequence[Ranking]) -> Sentence:
-    """How many runs are not ranked, and what all of them cost."""
     counts = Counter(run.state for run in study.runs)
     ranked = {run.run_id for ranking in rankings for standing in ranking.ranked for run in standing.done}
     longest = longest_runs(study.runs)

@@ -1,4 +1,4 @@
-"""What a verdict says besides its claims: all data sets together, the ground, looks, seeds that do not fit."""
+"""What a verdict says besides its claims: all data sets together, evidence, looks, seeds that do not fit."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def together(rankings: Sequence[Ranking]) -> list[Sentence]:
 
 
 def mixed(ranking: Ranking) -> list[Sentence]:
-    """Settings whose seeds were not all made alike."""
+    """Settings whose seeds were made under different conditions."""
     names = []
     for standing in ranking.ranked:
         conditions = _conditions(standing.done).items()
@@ -79,7 +79,7 @@ def _conditions(runs: Sequence[RunRecord]) -> dict[str, list[str]]:
 
 
 def outlier(ranking: Ranking, comparison: Comparison) -> list[Sentence]:
-    """A single seed far off the others of its setting, and what it costs."""
+    """A seed far off the others of its setting, and what it costs."""
     runs = [run for standing in ranking.ranked for run in standing.done]
     odd = outlying(*columns(runs, ranking.objective), direction=ranking.direction)
     if odd is None:
@@ -95,7 +95,7 @@ def outlier(ranking: Ranking, comparison: Comparison) -> list[Sentence]:
 
 
 def least(comparison: Comparison) -> list[Sentence]:
-    """How far settings must be apart to be told apart."""
+    """The least difference that can be told apart."""
     if comparison.ratio is None:
         return []
     kind = "by a factor of about" if comparison.log else "by about"
@@ -122,7 +122,7 @@ def ground(comparison: Comparison) -> list[Sentence]:
 
 
 def looks(study: Study, ranking: Ranking, comparison: Comparison) -> list[Sentence]:
-    """What this look may spend, and what looking early costs."""
+    """The error rate of this look, and what looking early costs."""
     if comparison.look == 1:
         text = "This is the first look at this data set in this sweep: it may make a false claim in {level} % of "
         text += "studies. Looking early costs: every later look, with more seeds, has only what remains of {whole} % "
@@ -139,7 +139,7 @@ def looks(study: Study, ranking: Ranking, comparison: Comparison) -> list[Senten
 
 
 def halves(ranking: Ranking) -> list[Sentence]:
-    """What choosing on one half of the reference does, and what it does not."""
+    """What choosing on one half of the reference guards against, and what not."""
     if ranking.halves:
         text = "Chosen on half A of the reference images, reported on half B. That removes what the reference's noise "
         text += "and the choice of an epoch flatter; it does not remove the luck of a training seed, which both halves "

@@ -22,7 +22,7 @@ _PART = re.compile(r"\{(\w+)\}")
 
 @dataclass(frozen=True)
 class Code:
-    """Text to be typed."""
+    """Text to type."""
 
     text: str
 
@@ -54,12 +54,12 @@ class Sentence:
 
     @classmethod
     def leading(cls, key: str, text: str, **parts: Part) -> Sentence:
-        """A sentence that is read first."""
+        """A sentence to read first."""
         return cls(key, text, parts, lead=True)
 
     @classmethod
     def remark(cls, key: str, text: str, **parts: Part) -> Sentence:
-        """A sentence that is read last."""
+        """A sentence to read last."""
         return cls(key, text, parts, muted=True)
 
     def below(self, name: str) -> Sentence:
@@ -108,7 +108,7 @@ def _plain(_: str, part: Part) -> str:
 
 
 def number(key: str, value: float | int | None, unit: str = "") -> Markup:
-    """A number of the page: <data> with a key that is unique in it and the exact value; a dash where there is none."""
+    """A number of the page: <data> with a key unique in it and the exact value; a dash for None."""
     return _data(key, value, readable(value) + unit)
 
 
@@ -150,12 +150,12 @@ def names_of(names: Iterable[str]) -> str:
 
 
 def name_of(setting: object) -> str:
-    """A setting for the eye."""
+    """A setting for display."""
     return label(setting) if isinstance(setting, tuple) else str(setting)
 
 
 def command(overrides: Sequence[str], module: str = "ganexp") -> str:
-    """A command line that a shell reads as meant."""
+    """A command line, quoted for a shell."""
     return shlex.join(["python", "-m", module, *overrides])
 
 
@@ -166,14 +166,14 @@ def shortened(text: str, width: int = 80) -> str:
 
 
 def md(text: object) -> str:
-    """Text that Markdown shows as it is, in a table too."""
+    """Text that Markdown shows literally, also in a table."""
     line = " ".join(str(text).split())
     line = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return re.sub(r"([\\`*_{}\[\]|~#!$])", r"\\\1", line)
 
 
 def code(text: str) -> str:
-    """Text as inline code in Markdown, in a table too."""
+    """Text as inline code in Markdown, also in a table."""
     line = " ".join(text.split())
     fence = "`" * (max((len(run) for run in re.findall(r"`+", line)), default=0) + 1)
     pad = " " if "`" in line else ""

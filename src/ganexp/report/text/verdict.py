@@ -1,4 +1,4 @@
-"""The verdict in words: what may be claimed, on what ground, and what to do next."""
+"""The verdict in words: what may be claimed, on what evidence, and what to do next."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def verdict(study: Study, ranking: Ranking, name: str, options: VerdictOptions =
 
 
 def terminal_verdict(study: Study, rankings: Sequence[Ranking], options: VerdictOptions = NO_OPTIONS) -> list[str]:
-    """Lines for a terminal: of each data set what is claimed, the winner's corrected value and what to do next."""
+    """Lines for a terminal: each data set's claim, the winner's corrected value and what to do next."""
     lines = [sentence.plain for sentence in remarks.together(rankings)]
     for ranking in rankings:
         sentences = [s for s in verdict(study, ranking, "", options) if s.lead or s.key in SPOKEN]
@@ -62,7 +62,7 @@ def terminal_verdict(study: Study, rankings: Sequence[Ranking], options: Verdict
 
 
 def luck(ranking: Ranking) -> str:
-    """The winner's corrected value after its plain mean; "" where none can be had."""
+    """The winner's corrected value after its plain mean; "" where there is none."""
     winner = ranking.comparison.winner if ranking.comparison is not None else None
     if winner is None:
         return ""
@@ -155,7 +155,6 @@ def _winner(study: Study, ranking: Ranking, comparison: Comparison) -> list[Sent
 
 
 def _next(study: Study, ranking: Ranking, comparison: Comparison) -> list[Sentence]:
-    """How many more seeds would tell the first two apart."""
     second = comparison.differences[0]
     if comparison.single or second.worse:
         return []
@@ -175,7 +174,7 @@ def _next(study: Study, ranking: Ranking, comparison: Comparison) -> list[Senten
 
 
 def _again(study: Study, ranking: Ranking, seeds: str) -> str:
-    """The command that asked for the best setting, with other seeds; the seeds alone where no plan tells it."""
+    """The command that requested the best setting, with other seeds; the seeds alone where no plan has it."""
     lead = ranking.best.lead.run_id if ranking.best else ""
     requests = [request for sweep in study.sweeps if not sweep.search for request in sweep.requests]
     commands = [request.command for request in requests if lead in request.run_ids]
@@ -185,7 +184,6 @@ def _again(study: Study, ranking: Ranking, seeds: str) -> str:
 
 
 def _margin(ranking: Ranking, comparison: Comparison, options: VerdictOptions) -> list[Sentence]:
-    """The settings that are as good as the best within a margin, and the cheapest of them."""
     if options.margin is None:
         return []
     if options.percent and not comparison.log:
