@@ -123,7 +123,7 @@ class Sweep:
 
 
 def read_sweep(directory: Path) -> Sweep:
-    """The runs that plan.json names, else those whose directories are here; DirectoryError: neither, or a damaged plan."""
+    """Runs that plan.json names, else those whose directories are here; DirectoryError: neither, or damaged plan."""
     planned = plan.read(directory)
     if planned is not None:
         runs = tuple(_read(directory, run) for run in planned.runs.values())

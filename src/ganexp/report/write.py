@@ -102,7 +102,7 @@ def make(sweep_dirs: Sequence[Path], folder: Path, options: VerdictOptions = NO_
 
 
 def read_sweeps(sweep_dirs: Sequence[Path], options: VerdictOptions) -> Study:
-    """The sweeps, and of a baseline that is another sweep directory its best settings; DirectoryError: see the package."""
+    """The sweeps, with the best settings of a baseline that is another sweep; DirectoryError: see the package."""
     folder = options.folder
     if folder is None or folder.resolve() in {directory.resolve() for directory in sweep_dirs}:
         return read_study(sweep_dirs)
