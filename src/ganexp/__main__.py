@@ -27,7 +27,7 @@ def main() -> None:
 
 
 def register() -> None:
-    """Tell Hydra and OmegaConf of the schema, the resolvers and the plugins."""
+    """Register the schema, the resolvers and the plugins with Hydra and OmegaConf."""
     from ganexp.sweep import plugins
     from ganexp.sweep.directory import sweep_dir
 

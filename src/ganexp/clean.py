@@ -19,15 +19,10 @@ from ganexp.types.terminal import plain
 
 @dataclass(frozen=True)
 class Cleaning:
-    """What can go.
+    """What can be removed."""
 
-    Attributes:
-        files: with their sizes in bytes.
-        kept_for: unfinished runs whose trajectories' checkpoints stay.
-    """
-
-    files: dict[Path, int]
-    kept_for: tuple[str, ...]
+    files: dict[Path, int]  # path -> size in bytes
+    kept_for: tuple[str, ...]  # unfinished runs that may start from checkpoints that stay
 
     @property
     def size(self) -> int:
@@ -38,7 +33,7 @@ class Cleaning:
 def plan_cleaning(directory: Path) -> Cleaning:
     """What nothing needs any more in a sweep or run directory.
 
-    Full training states of completed runs go where every run of their trajectory is completed: what is still to be
+    Full training states of completed runs go once every run of their trajectory is completed: a run that is still to be
     trained may start from them. Generators, from which images are drawn and scored, stay.
 
     Raises:

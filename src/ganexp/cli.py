@@ -16,12 +16,11 @@ from ganexp.types.errors import Diverged, Refused
 from ganexp.types.streams import keep_working, speak_utf8
 from ganexp.types.terminal import plain
 
-LONGEST_WORD = 500
-"""Characters of a word in a message that are shown."""
+LONGEST_WORD = 500  # characters of a word in a message that are shown: a value that was typed may be of any length
 
 
 def start(command: Callable[..., None]) -> None:
-    """Run one of the commands, in a process that is its own, with the arguments that were typed."""
+    """Run one of the commands with the arguments of the command line; for a process that does nothing else."""
     import typer
 
     speak_utf8()
@@ -31,7 +30,7 @@ def start(command: Callable[..., None]) -> None:
 
 @contextmanager
 def reporting() -> Iterator[None]:
-    """Inside, what is refused, NaN, and a lack of disk or memory end the process with one message; see `ending`."""
+    """Inside, refusals, NaN, and a lack of disk or memory end the process with one message; see `ending`."""
     try:
         yield
     except (Refused, Diverged, OSError, MemoryError, RuntimeError) as error:
@@ -48,16 +47,13 @@ def stop(message: str, status: int = REFUSED) -> NoReturn:
 
 
 def _shortened(message: str) -> str:
-    """A message whose words are no longer than a person reads: a value that was typed may be of any length."""
     return re.sub(rf"(\S{{{LONGEST_WORD}}})\S+", r"\1...", message)
 
 
 def run_reported(program: Callable[[], None], wants_traceback: bool) -> None:
     """Run Hydra's program; errors of the configuration and refusals end with status 2, others with 1.
 
-    Args:
-        program: calls Hydra, which must be told to let exceptions through (HYDRA_FULL_ERROR=1).
-        wants_traceback: whether the user asked for tracebacks of everything.
+    `program` calls Hydra with HYDRA_FULL_ERROR=1, so that exceptions come through; `wants_traceback` raises them again.
     """
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
@@ -81,7 +77,7 @@ def run_reported(program: Callable[[], None], wants_traceback: bool) -> None:
 
 
 def _refusal(error: BaseException | None) -> Refused | None:
-    """The refusal in a chain of exceptions, if there is one: a resolver's error arrives wrapped."""
+    """The refusal in a chain of exceptions, or None: a resolver's error arrives wrapped."""
     while error is not None:
         if isinstance(error, Refused):
             return error
@@ -90,7 +86,7 @@ def _refusal(error: BaseException | None) -> Refused | None:
 
 
 def _by_hydra_alone(error: BaseException) -> bool:
-    """Whether an error arose before any of ganexp's code was at work: about the command line, or a folder it names."""
+    """Whether an error arose before any of ganexp's code ran: about the command line, or a folder that it names."""
     modules = {str(frame.f_globals.get("__name__")) for frame, _ in traceback.walk_tb(error.__traceback__)}
     return not any(name.startswith("ganexp.") for name in modules - {__name__, "ganexp.__main__"})
 

@@ -60,7 +60,7 @@ def main(
 
 
 def _verify(table: Path, study: Study, folder: Path, options: VerdictOptions) -> int:
-    """Say what of the report differs from the table; returns the exit status."""
+    """Print what in the report differs from the table; return the exit status."""
     from ganexp.report.page import render
     from ganexp.report.ranking import rankings
     from ganexp.report.verify import changes

@@ -30,14 +30,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Retraining:
-    """A setting to train retraining."""
+    """A setting to train again, on seeds that no run of the sweep had."""
 
-    dataset: str  # its data set
-    name: str  # the setting for the eye
-    overrides: tuple[str, ...]  # what makes it, without seed
+    dataset: str  # its name
+    name: str  # the setting in short
+    overrides: tuple[str, ...]  # of the setting, without the seed
     epochs: int  # passes over the data
     seeds: tuple[int, ...]  # unused ones
-    own_code: str = ""  # sources of own code that it was made with, for `sweep.own_code`; "" where there is none
+    own_code: str = ""  # the code that the setting ran with, as `sweep.own_code` takes it; "" where there is none
 
     def arguments(self, directory: Path, more: Sequence[str]) -> list[str]:
         """The command line of its sweep, after `python -m ganexp`."""
@@ -89,7 +89,6 @@ def main(
 
 
 def _claimed_and_confirmed(report: Written) -> Iterator[str]:
-    """What was claimed of each winner, and what its new seeds say."""
     from ganexp.report.chapters import confirmed
 
     for ranking in report.rankings:

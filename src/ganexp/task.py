@@ -42,7 +42,7 @@ def task(cfg: DictConfig) -> float | None:
     """One job: returns `metrics.objective`'s final value (reference half A), or None.
 
     Raises:
-        Refused: what is refused before work; a sweep writes it down as the failure of the job's runs.
+        Refused: before any work; a sweep records it as the failure of the job's runs.
         SystemExit: in a single run, 1 where it failed or diverged, 128 + n where signal n interrupted it.
     """
     keep_working()  # a launcher's process may have begun elsewhere
@@ -82,7 +82,7 @@ def make_spec(cfg: DictConfig, hydra: Any) -> RunSpec:
 
 
 def run_single(spec: RunSpec) -> float | None:
-    """Work on a single run and say how it ended.
+    """Execute a single run and print how it ended.
 
     Raises:
         Refused: before any work.

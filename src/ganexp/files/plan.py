@@ -22,73 +22,44 @@ from ganexp.types.errors import DirectoryError
 
 FORMAT = 1
 FILE = "plan.json"
-WRITES = 10
-"""How often a plan is written that others overwrite."""
-
-MOST_NAME = 255
-"""Bytes of a name, as filesystems have it."""
-
-LOCK_SECONDS = 60.0
-"""How long to wait for another launcher that is writing the plan."""
+WRITES = 10  # how often a plan is written again that other launchers overwrite
+MOST_NAME = 255  # bytes of a file name, a limit of file systems
+LOCK_SECONDS = 60.0  # longest wait for another launcher that is writing the plan
 
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """One run that was asked for.
-
-    Attributes:
-        run_id, trajectory_id: its identity.
-        run_dir: name of its directory in the sweep directory.
-        epochs: passes over the data.
-        overrides: as on a command line of its own.
-        values: dotted key -> resolved value, and group -> chosen option.
-    """
+    """One run that was asked for."""
 
     run_id: str
     trajectory_id: str
-    run_dir: str
-    epochs: int
-    overrides: tuple[str, ...]
-    values: Mapping[str, Any]
+    run_dir: str  # name of its directory in the sweep directory
+    epochs: int  # passes over the data
+    overrides: tuple[str, ...]  # those that a command for this run alone would have
+    values: Mapping[str, Any]  # dotted key -> resolved value, and group -> chosen option
 
 
 @dataclass(frozen=True)
 class Request:
-    """One command that asked for runs.
+    """One command that asked for runs."""
 
-    Attributes:
-        command: its overrides as typed.
-        time, last_time: UTC, ISO 8601, of the first and the last time that it was given.
-        run_ids: the runs it asked for.
-        keys: every key that it overrode.
-        git_revision: of the code, or None.
-    """
-
-    command: tuple[str, ...]
-    time: str
-    last_time: str
-    run_ids: tuple[str, ...]
-    keys: tuple[str, ...]
-    git_revision: str | None = None
+    command: tuple[str, ...]  # its overrides as typed
+    time: str  # when it was first given: UTC, ISO 8601
+    last_time: str  # when it was last given
+    run_ids: tuple[str, ...]  # the runs it asked for
+    keys: tuple[str, ...]  # every key that it overrode
+    git_revision: str | None = None  # of the code, or None
 
 
 @dataclass(frozen=True)
 class Plan:
-    """All requests to one sweep directory.
+    """All requests to one sweep directory."""
 
-    Attributes:
-        numerics_version: of the code that its runs were made with.
-        study: name of the search that fills it, or None for grids.
-        storage: where that search keeps its trials, or None.
-        requests: in order.
-        runs: run_id -> run, in the order they were first asked for.
-    """
-
-    numerics_version: int
-    study: str | None = None
-    storage: str | None = None
+    numerics_version: int  # of the code that its runs were made with
+    study: str | None = None  # name of the search that fills it; None: grids
+    storage: str | None = None  # where that search keeps its trials
     requests: tuple[Request, ...] = ()
-    runs: Mapping[str, PlannedRun] = field(default_factory=dict)
+    runs: Mapping[str, PlannedRun] = field(default_factory=dict)  # run_id -> run, in the order of first requests
 
     @property
     def keys(self) -> list[str]:
@@ -101,7 +72,7 @@ class Plan:
         return {run.run_id: short(text for text in run.overrides if text not in shared) for run in self.runs.values()}
 
     def with_request(self, request: Request, runs: Iterable[PlannedRun]) -> Plan:
-        """The plan with one more request; runs that it has stay as they were first asked for."""
+        """The plan with one more request; runs that are already in it stay as they are."""
         requests = {(old.command, old.run_ids): old for old in self.requests}
         before = requests.get((request.command, request.run_ids), request)
         requests[request.command, request.run_ids] = replace(request, time=before.time)
@@ -110,7 +81,7 @@ class Plan:
 
 
 def short(overrides: Iterable[str]) -> str:
-    """Overrides for the eye: the last part of each key is enough."""
+    """Overrides for display, each key cut to its last part."""
     parts = (text.partition("=") for text in overrides)
     return " ".join(f"{key.rpartition('.')[2]}{sign}{value}" for key, sign, value in parts)
 
@@ -141,10 +112,9 @@ def record(
     study: str | None = None,
     storage: str | None = None,
 ) -> Plan:
-    """Add a request to the plan of a sweep directory, which is made where there is none; returns the whole plan.
+    """Add a request to the plan of a sweep directory, which is created if missing; return the whole plan.
 
-    Several processes may do so at the same time. The same command for the same runs again only changes the time it was
-    last given.
+    Several processes may do so at the same time. Repeating a command for the same runs only changes its `last_time`.
 
     Raises:
         DirectoryError: the directory belongs to another study, storage or numerics version, or cannot be written.
@@ -162,10 +132,10 @@ def record(
 
 
 def check(sweep_dir: Path, empty: Plan) -> Plan:
-    """The plan of a sweep directory, or `empty` where there is none; refuses one that belongs to something else.
+    """The plan of a sweep directory, or `empty` where there is none.
 
     Raises:
-        DirectoryError: naming what differs.
+        DirectoryError: the plan's study, storage or numerics version is not that of `empty`.
     """
     plan = read(sweep_dir) or empty
     for name in ("study", "storage", "numerics_version"):
@@ -179,9 +149,9 @@ def check(sweep_dir: Path, empty: Plan) -> Plan:
 
 
 def _write(sweep_dir: Path, plan: Plan, request: Request, runs: Sequence[PlannedRun]) -> Plan:
-    """Write a plan with one more request; returns it as it stands on disk afterwards.
+    """Write a plan with one more request; return the plan that is then on disk.
 
-    On a filesystem whose locks do not work another launcher may have written in between: then once more.
+    Where file locks do not work, another launcher may overwrite it in between: then it is written once more.
     """
     for attempt in range(WRITES):
         content = _encode(plan.with_request(request, runs))
@@ -195,7 +165,7 @@ def _write(sweep_dir: Path, plan: Plan, request: Request, runs: Sequence[Planned
 
 
 def _encode(plan: Plan) -> dict[str, Any]:
-    """As JSON: what all runs have in common stands once."""
+    """As JSON: values that all runs have in common are written once."""
     values = [run.values for run in plan.runs.values()]
     common = {key: value for key, value in (values[0] if values else {}).items() if _everywhere(key, value, values)}
     runs = []
@@ -222,7 +192,7 @@ def _parse(raw: Mapping[str, Any]) -> Plan:
 
 
 def _check(run: PlannedRun) -> None:
-    """ValueError where a run could not be a directory below the sweep's, or not have trained for its epochs."""
+    """ValueError where a run's directory is not directly below the sweep's, or its epochs or seed are impossible."""
     name = run.run_dir
     if name != Path(name).name or name[:1] in ("", ".") or not name.isprintable() or len(name.encode()) > MOST_NAME:
         raise ValueError(f"run_dir: expected a plain name, got {name!r}")

@@ -18,17 +18,14 @@ PATIENCE = 10
 
 
 class Logger(Protocol):
-    """Receives a run's rows and pictures as they come. Calls come in this order, `step` never going back."""
+    """Receives a run's rows and pictures as they come, called in the order below; `step` never decreases."""
 
     def start(self, run_dir: Path, config: Mapping[str, Any], run_id: str, steps_done: int = 0) -> None:
         """Begin, or go on after a resume or a restart.
 
-        Args:
-            run_dir: the run's directory; it exists.
-            config: the resolved configuration, plain containers only.
-            run_id: the run's identity; the same for every attempt at it.
-            steps_done: generator steps whose rows and pictures a former attempt logged (0: none). What that attempt
-                logged of later steps is replaced, or kept where the tool cannot replace: never doubled.
+        `run_dir` exists, `config` is resolved and has plain containers only, `run_id` is the same for every attempt at
+        the run. `steps_done` generator steps were logged by a former attempt (0: none); what it logged of later steps
+        is replaced, or kept where the tool cannot replace: never doubled.
         """
 
     def log(self, row: Mapping[str, float | None], step: int) -> None:
@@ -54,10 +51,10 @@ def csv() -> Logger:
 
 
 class Guarded:
-    """A logger whose failures are warned of once and change nothing else; steps that were logged before are dropped.
+    """A logger whose failures are warned of once and change nothing else; steps already logged are skipped.
 
     A failed call is lost for the tracking tool (metrics.csv has every row); a failed start is tried again with later
-    rows. A dead network must not slow training down, so the next try waits `PATIENCE` times as long as the failed one
+    rows. So that a dead network does not slow training, the next try waits `PATIENCE` times as long as the failed one
     took.
     """
 
@@ -88,7 +85,7 @@ class Guarded:
             self._attempt(lambda: self._logger.picture(name, path, step))
 
     def finish(self, state: str) -> None:
-        """See `Logger.finish`; it is tried whatever failed before."""
+        """See `Logger.finish`; it is tried after any earlier failure."""
         if self._started:
             self._attempt(lambda: self._logger.finish(state))
         self._started, self._begin = False, None
@@ -119,7 +116,7 @@ class Guarded:
 
 
 def require(module: str, extra: str) -> ModuleType:
-    """Import a tracking package, which the extra `extra` of ganexp installs; ConfigError if it is missing."""
+    """Import a tracking package, which `pip install ganexp[extra]` installs; ConfigError where it is missing."""
     try:
         return importlib.import_module(module)
     except ImportError as error:

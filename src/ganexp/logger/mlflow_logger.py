@@ -17,7 +17,7 @@ PARAMS_PER_CALL = 100  # MLflow's own limits
 PARAM_LENGTH = 6000
 
 STATUS = {"COMPLETED": "FINISHED", "PRUNED": "KILLED", "INTERRUPTED": "KILLED"}
-"""ganexp's states in MLflow's words; every other one is FAILED."""
+"""ganexp's states in MLflow's terms; every other one is FAILED."""
 
 
 class _MLflow:
@@ -70,9 +70,8 @@ class _MLflow:
 def mlflow(*, tracking_uri: str | None = None, experiment: str = "ganexp") -> Logger:
     """Track with MLflow; a run is found again by its tag `ganexp.run_id`.
 
-    Args:
-        tracking_uri: server, database or folder; None for $MLFLOW_TRACKING_URI, or else MLflow's default.
-        experiment: name of the MLflow experiment, created if missing.
+    `tracking_uri` is a server, database or folder; None for $MLFLOW_TRACKING_URI, or else MLflow's default. The
+    `experiment` is created if missing.
     """
     # MLflow's own patience with a dead server (7 tries of 120 s with growing pauses) would stop training for minutes.
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")

@@ -49,8 +49,7 @@ class _TensorBoard:
 def tensorboard(*, folder: str = "tensorboard") -> Logger:
     """Write scalars named like the columns of metrics.csv, over the generator step, and the pictures.
 
-    Args:
-        folder: where the event files go; ConfigError if that is not inside the run directory.
+    The event files go to `folder`; ConfigError where that is not inside the run directory.
     """
     if Path(folder).is_absolute() or ".." in Path(folder).parts:
         raise ConfigError(f"logger.folder: expected a folder inside the run directory, got {folder!r}")

@@ -12,8 +12,7 @@ from ganexp.files.raster import open_raster
 from ganexp.logger.base import Guarded, Logger, require
 from ganexp.types.errors import ConfigError
 
-FINISH_SECONDS = 300.0
-"""Seconds that the end of a run waits for uploads; what is left stays on disk for `wandb sync`."""
+FINISH_SECONDS = 300.0  # longest wait for uploads at the end of a run; the rest stays on disk for `wandb sync`
 
 
 class _WandB:
@@ -66,15 +65,11 @@ def wandb(
     tags: list[str] | None = None,
     mode: Literal["online", "offline"] = "online",
 ) -> Logger:
-    """Track with Weights & Biases, the run id there being ganexp's.
+    """Track with Weights & Biases, under ganexp's run id.
 
-    Args:
-        project: the project at Weights & Biases.
-        entity: the user or team; None for the account's default.
-        group: groups runs, e.g. those of one sweep.
-        tags: labels of the run.
-        mode: "offline" writes to the run directory, for `wandb sync` later (of a resumed run: the newest folder, which
-            has all rows). ConfigError for "online" without credentials.
+    `entity` is the user or team (None: the account's default); `group` joins runs, e.g. those of one sweep. `mode`
+    "offline" writes to the run directory, for `wandb sync` later (of a resumed run: the newest folder, which has all
+    rows); "online" without credentials is a ConfigError.
     """
     module = require("wandb", "wandb")
     if mode == "online" and not module.login(prompt=False, verify=False):

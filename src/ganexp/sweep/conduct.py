@@ -33,62 +33,47 @@ from ganexp.types.errors import DirectoryError, Refused
 
 log = logging.getLogger("ganexp")
 
-ATTEMPTS = 3
-"""How often one command launches a run, at most, while the run ends neither COMPLETED nor FAILED."""
-
-WAIT_SECONDS = 1.0
-"""Between two looks at runs that other processes hold."""
+ATTEMPTS = 3  # most launches of a run by one command, while it ends neither COMPLETED nor FAILED
+WAIT_SECONDS = 1.0  # between two looks at runs that other processes hold
 
 BADLY_ENDED = (State.FAILED, State.DIVERGED)
 
 
 @dataclass
 class Conductor:
-    """Makes the runs of one sweep directory.
-
-    Attributes:
-        directory: the sweep directory.
-        points: distinct runs that were asked for.
-        launcher: set up by Hydra.
-        batch_size: jobs to give to the launcher at once, or None for all.
-        retry: also make runs again that failed or diverged before.
-        results: what the launcher returned, batch by batch, without the configurations.
-        jobs_launched, jobs_returned: jobs given to the launcher so far, or about to be, and jobs that have come back.
-        on_end: called with each job as it ends, and the states of its runs.
-        on_wait: called with the runs of other processes that are waited for.
-    """
+    """Makes the runs of one sweep directory."""
 
     directory: Path
-    points: Sequence[Point]
+    points: Sequence[Point]  # without duplicates
     launcher: Any
-    batch_size: int | None
-    retry: bool = field(kw_only=True)
-    results: list[Sequence[JobReturn]] = field(default_factory=list)
-    jobs_launched: int = 0
+    batch_size: int | None  # jobs to give to the launcher at once; None: all
+    retry: bool = field(kw_only=True)  # also runs that failed or diverged before
+    results: list[Sequence[JobReturn]] = field(default_factory=list)  # by batch, without the configurations
+    jobs_launched: int = 0  # so far, or about to be
     jobs_returned: int = 0
-    on_end: Callable[[Job, dict[str, State]], None] | None = None
-    on_wait: Callable[[Sequence[Point]], None] | None = None
+    on_end: Callable[[Job, dict[str, State]], None] | None = None  # as each job ends
+    on_wait: Callable[[Sequence[Point]], None] | None = None  # before waiting for the runs of other processes
 
     def __post_init__(self) -> None:
         self._attempts: Counter[str] = Counter()
         self._request: tuple[DictConfig, Sequence[Override]] | None = None
 
     def state_of(self, point: Point) -> State:
-        """The state of a run, by its files."""
+        """The state of a run, from its files."""
         return RunFolder(self.directory / point.run_dir).state
 
     def states(self) -> dict[str, State]:
-        """run_id -> state, for every run that was asked for."""
+        """run_id -> state, for every point."""
         return {point.run_id: self.state_of(point) for point in self.points}
 
     def jobs(self, states: dict[str, State]) -> list[Job]:
-        """The jobs that are to be launched now."""
+        """The jobs to launch now."""
         blocked = self._blocked(states)
         missing = [p for p in self.points if self._is_missing(p, states[p.run_id]) and p.run_id not in blocked]
         return jobs_for(missing, [p for p in self.points if states[p.run_id] is State.COMPLETED])
 
     def record(self, config: DictConfig, overrides: Sequence[Override]) -> None:
-        """Write plan.json and multirun.yaml, and remember the request, so that `record_again` can write a removed plan.
+        """Write plan.json and multirun.yaml; `record_again` can repeat it.
 
         Raises:
             DirectoryError: the directory belongs to something else, or cannot be written.
@@ -104,13 +89,13 @@ class Conductor:
         self._request = (config, overrides)
 
     def record_again(self) -> None:
-        """Where somebody removed the plan while the sweep ran, write it once more, so that no run is forgotten."""
+        """Write the plan again where somebody removed it while the sweep ran, so that no run is forgotten."""
         if self._request is not None and not (self.directory / plan.FILE).exists():
             log.warning("%s was removed while the sweep ran; it is written again", self.directory / plan.FILE)
             self.record(*self._request)
 
     def conduct(self) -> None:
-        """Make what is missing; returns when nothing more can be done."""
+        """Make what is missing; return when nothing more can be done."""
         while True:
             states = self.states()
             jobs = self.jobs(states)
@@ -135,7 +120,6 @@ class Conductor:
         return {point.run_id for point in (*held, *read_off)}
 
     def _wait(self, held: Sequence[Point]) -> None:
-        """Return when one of the runs that other processes hold has come to an end."""
         if self.on_wait is not None:
             self.on_wait(held)
         while all(self.state_of(point) is State.RUNNING for point in held):
@@ -157,7 +141,7 @@ class Conductor:
             self.results.append([results[number] for number in range(len(batch))])
 
     def _answers(self, batch: Sequence[Job], first: int) -> Answers:
-        """How each job of a batch ended; all at once, after the last, from a launcher that does not say it earlier."""
+        """How each job of a batch ended: known at once from a `Streaming` launcher, else after the last job."""
         place, launcher = directory_override(self.directory), self.launcher
         overrides = [[*job.overrides, *job.point.planned, place] for job in batch]
         if isinstance(launcher, Streaming):
@@ -166,7 +150,7 @@ class Conductor:
             yield from enumerate(launcher.launch(overrides, first))
 
     def _after_job(self, job: Job, returned: JobReturn) -> None:
-        """After a job: write FAILED where it could not do so itself, then tell the user."""
+        """Write FAILED for runs whose job could not, then tell the user."""
         error = error_of(returned)
         lost = isinstance(error, WorkerDied) and getattr(self.launcher, "relaunches", False)
         for point in job.points:
@@ -210,7 +194,7 @@ def mark_failed(directory: Path, point: Point, error: Exception) -> None:
 
 
 def _being_read_off(run_dir: Path) -> set[int]:
-    """Epochs whose shorter runs the job at work in a run directory writes on its way."""
+    """Epochs whose shorter runs a running job writes on its way."""
     try:
         path = run_dir / ".hydra" / "config.yaml"
         config: Any = recorded.configuration(read_text(path, SMALL), path, ())

@@ -8,13 +8,13 @@ from typing import Any
 
 
 def sweep_dir(root: Any) -> str:
-    """`hydra.sweep.dir`: multirun/<dataset>-<sweep's name>, or mixed-<...> where several datasets are swept."""
+    """`hydra.sweep.dir`: multirun/<dataset>-<name of the sweep>, or mixed-<...> where several datasets are swept."""
     names = set(_dataset_names(root))
     return str(Path("multirun") / f"{names.pop() if len(names) == 1 else 'mixed'}-{root.sweep.name}")
 
 
 def directory_override(directory: Path) -> str:
-    """The override that names a sweep directory, as Hydra reads it back whatever characters the name has."""
+    """The override that sets the sweep directory, quoted so that Hydra reads any characters back."""
     from ganexp.config.hydra_private import quoted
     from ganexp.config.recorded import literal
 
@@ -22,7 +22,7 @@ def directory_override(directory: Path) -> str:
 
 
 def _dataset_names(root: Any) -> Iterable[str]:
-    """The datasets of a sweep: those that it sweeps over, those of the experiments that it sweeps over, or its one."""
+    """The datasets of a sweep: those that it sweeps over, or its experiments use, or its only one."""
     from hydra.types import RunMode
 
     from ganexp.config.hydra_private import GlobalHydra, OverridesParser

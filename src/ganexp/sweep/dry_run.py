@@ -29,19 +29,13 @@ UNTOUCHED = {
 }
 """The plan for a run that no job would make."""
 
-MOST_READ = 200
-"""Finished runs that are looked at, at most."""
-
-SAME = ("batch_size", "d_steps", "real_batch")
-"""Keys of the trainer that a run must share with a measured one to be as fast, besides dataset, model and threads."""
-
-
-Speeds = Mapping[tuple[Any, ...], Sequence[float]]
-"""What the pace of a run depends on -> real images drawn a second, over all of a run's time, of finished runs."""
+MOST_READ = 200  # most finished runs to read
+SAME = ("batch_size", "d_steps", "real_batch")  # trainer keys that set a run's pace, besides model, dataset, threads
+Speeds = Mapping[tuple[Any, ...], Sequence[float]]  # `_kind` -> real images per second of each finished run
 
 
 def show(conductor: Conductor, keys: Sequence[str]) -> None:
-    """Print a table of all runs that were asked for, and the estimated time."""
+    """Print a table of all points, and the estimated time."""
     states = conductor.states()
     jobs = conductor.jobs(states)
     workers, threads = _crew(conductor, len(jobs))
@@ -66,7 +60,7 @@ def show(conductor: Conductor, keys: Sequence[str]) -> None:
 
 
 def measured(folders: Iterable[Path], threads: int) -> Speeds:
-    """The pace of finished runs with so many threads; folders that hold no finished run are passed over."""
+    """The pace of finished runs with so many threads; other folders are skipped."""
     speeds: dict[tuple[Any, ...], list[float]] = {}
     for folder in islice(folders, MOST_READ):
         result, identity = RunFolder(folder).result(), RunFolder(folder).identity()
@@ -83,14 +77,14 @@ def measured(folders: Iterable[Path], threads: int) -> Speeds:
 
 
 def seconds_of(job: Job, speeds: Speeds, start: int = 0) -> float | None:
-    """How long a job takes that goes on after epoch `start`, or None where no run like it was measured."""
+    """The time of a job that goes on after epoch `start`; None where no run like it was measured."""
     point = job.point
     alike = speeds.get(_kind(point.values), ())
     return (point.epochs - start) * point.images_per_epoch * len(alike) / sum(alike) if alike else None
 
 
 def total_seconds(durations: Sequence[float], workers: int) -> float:
-    """How long jobs take together, each given to the worker that is free first, in their order."""
+    """The time of all jobs, each given in turn to the worker that is free first."""
     free = [0.0] * max(1, workers)
     for cost in durations:
         heapq.heapreplace(free, free[0] + cost)
@@ -98,14 +92,14 @@ def total_seconds(durations: Sequence[float], workers: int) -> float:
 
 
 def _crew(conductor: Conductor, jobs: int) -> tuple[int, int]:
-    """How many jobs run at once, and how many threads each has; 1 and 1 for launchers that do not say."""
+    """Jobs at once, and threads of each; 1 and 1 for launchers that do not say."""
     if not isinstance(conductor.launcher, WorkersLauncher):
         return 1, 1
     return len(conductor.launcher.environments(jobs)), conductor.launcher.threads
 
 
 def _start(conductor: Conductor, longest: Point, trajectory: Sequence[Point]) -> int:
-    """The epoch that a job can go on from: the furthest that its trajectory has got to."""
+    """The epoch that a job can go on from: the latest that its trajectory has reached."""
     runs = [point for point in trajectory if point.epochs <= longest.epochs]
     statuses = (RunFolder(conductor.directory / point.run_dir).status() for point in runs)
     return max((status.epoch for status in statuses if status is not None), default=0)
@@ -133,6 +127,5 @@ def _run_folders(conductor: Conductor) -> Iterator[Path]:
 
 
 def _kind(values: Mapping[str, Any]) -> tuple[Any, ...]:
-    """What the pace of a run depends on, hashable."""
     model = sorted((key, str(value)) for key, value in values.items() if key.startswith("model."))
     return (values["dataset"], *model, *(values[f"trainer.{key}"] for key in SAME))

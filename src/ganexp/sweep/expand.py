@@ -10,31 +10,23 @@ from dataclasses import dataclass
 from ganexp.config.hydra_private import Override, RangeSweep
 from ganexp.types.errors import ConfigError, suggested
 
-MOST_POINTS = 100_000
-"""Runs of a sweep, at most: more are a slip of the finger."""
+MOST_POINTS = 100_000  # runs of a sweep, at most: more are a typing mistake
 
 
 @dataclass(frozen=True)
 class Axis:
-    """One dimension of a grid: override keys that change together, and their values step by step.
+    """One dimension of a grid: override keys that change together; an axis of one step is a constant."""
 
-    Attributes:
-        places: position of each key among the command line's overrides, which is the order they are applied in.
-        keys: one key for each place, with its prefix, e.g. "optim.lr" or "+model.extra".
-        steps: for each step, one override string for each key; an axis of one step is a constant.
-    """
-
-    places: tuple[int, ...]
-    keys: tuple[str, ...]
-    steps: tuple[tuple[str, ...], ...]
+    places: tuple[int, ...]  # positions of the keys among the overrides, which are applied in that order
+    keys: tuple[str, ...]  # with their prefixes, e.g. "optim.lr" or "+model.extra"
+    steps: tuple[tuple[str, ...], ...]  # for each step, one override string for each key
 
 
 def axes(overrides: Sequence[Override], pairs: Sequence[Sequence[str]] = ()) -> list[Axis]:
     """The dimensions of a grid: one for each group of pairs and for each other key, in the order of their first keys.
 
-    Args:
-        overrides: parsed; of several with one key the last counts.
-        pairs: groups of swept keys that go in step instead of being crossed (`sweep.zip`).
+    Of several overrides with one key the last counts. `pairs` are groups of swept keys that change together instead of
+    being crossed (`sweep.zip`).
 
     Raises:
         ConfigError: a sweep that is no list of values, that has none, or pairs that cannot be made.
@@ -50,10 +42,10 @@ def axes(overrides: Sequence[Override], pairs: Sequence[Sequence[str]] = ()) -> 
 
 
 def check_size(grid: Sequence[Axis]) -> int:
-    """How many points a grid has; refuses one of more than anybody could run.
+    """The number of points of a grid.
 
     Raises:
-        ConfigError: naming how many values each key has.
+        ConfigError: there are more than `MOST_POINTS`; says how many values each key has.
     """
     count = math.prod(len(axis.steps) for axis in grid)
     if count > MOST_POINTS:
@@ -76,7 +68,6 @@ def swept_keys(grid: Sequence[Axis]) -> tuple[str, ...]:
 
 
 def _values(key: str, override: Override) -> list[str]:
-    """The override strings of one key."""
     if not override.is_sweep_override():
         assert override.input_line is not None
         return [override.input_line]
@@ -93,7 +84,7 @@ def _values(key: str, override: Override) -> list[str]:
 
 
 def _check_range(key: str, override: Override) -> None:
-    """Refuse a range that is endless or has more values than a sweep may have points, before it is gone through."""
+    """Refuse a range that is endless or has more than `MOST_POINTS` values, before it is listed."""
     swept = override.value()
     if not isinstance(swept, RangeSweep):
         return
@@ -107,7 +98,7 @@ def _check_range(key: str, override: Override) -> None:
 
 
 def _zipped(single: dict[str, Axis], keys: tuple[str, ...], number: int) -> dict[str, Axis]:
-    """`single` with the axes of `keys` made one."""
+    """`single` with the axes of `keys` joined to one."""
     where = f"sweep.zip[{number}]"
     if len(set(keys)) < 2 or len(set(keys)) < len(keys):
         raise ConfigError(f"{where}: expected two or more different keys, got {list(keys)}")

@@ -24,15 +24,10 @@ log = logging.getLogger("ganexp")
 
 @dataclass(frozen=True)
 class Job:
-    """One training.
+    """One training."""
 
-    Attributes:
-        point: the longest run that it makes.
-        read_off: shorter runs of the same trajectory that it writes as it passes their last epochs.
-    """
-
-    point: Point
-    read_off: tuple[Point, ...] = ()
+    point: Point  # the longest run that it makes
+    read_off: tuple[Point, ...] = ()  # shorter runs of its trajectory, written as it passes their last epochs
 
     @property
     def points(self) -> tuple[Point, ...]:
@@ -41,7 +36,7 @@ class Job:
 
     @property
     def overrides(self) -> list[str]:
-        """For the launcher: those of the longest run, and the epochs whose runs are read off."""
+        """Those of the longest run, and the epochs whose runs are read off."""
         if not self.read_off:
             return list(self.point.overrides)
         epochs = [point.epochs for point in self.read_off]
@@ -51,7 +46,7 @@ class Job:
 
 
 def distinct(points: Iterable[Point]) -> list[Point]:
-    """The first point of each run: equal runs are made once."""
+    """The first point of each run_id."""
     first: dict[str, Point] = {}
     for point in points:
         first.setdefault(point.run_id, point)
@@ -61,8 +56,8 @@ def distinct(points: Iterable[Point]) -> list[Point]:
 def jobs_for(missing: Iterable[Point], done: Iterable[Point] = ()) -> list[Job]:
     """The jobs that make the runs in `missing`, the one that is likely to take longest first.
 
-    Runs of one trajectory are one job, unless a finished run lies between them: a job starts from the longest
-    finished run that is shorter than its own longest, and so never passes the epochs before that.
+    Runs of one trajectory are one job, unless a run in `done` lies between them: a job starts from the longest finished
+    run that is shorter than its own longest, and so never passes the epochs before that.
     """
     jobs: list[Job] = []
     finished = by_trajectory(done)
@@ -97,7 +92,7 @@ def _list(epochs: Sequence[int]) -> str:
 
 
 def run_job(spec: RunSpec, cfg: DictConfig, hydra: Any) -> float | None:
-    """Train a trajectory of a sweep; what goes wrong becomes the state of its runs and never an exception.
+    """Train a trajectory of a sweep; errors become the state of its runs, not exceptions.
 
     Raises:
         ConfigError: the configuration, the data or own code changed since the sweep was planned.
@@ -141,7 +136,7 @@ def _check_planned(spec: RunSpec) -> None:
 
 
 def _pruning_rule(cfg: DictConfig, hydra: Any) -> Callable[[int, float], bool] | None:
-    """What decides whether a trial of a search is pruned; None for other runs, and where nothing prunes."""
+    """Decides whether a trial of a search is pruned; None for other runs, and where nothing prunes."""
     if cfg.sweep.trial is None or len(hydra.sweeper.get("objectives") or [""]) > 1:
         return None
     from ganexp.sweep.search.samplers import make_pruner
@@ -152,7 +147,7 @@ def _pruning_rule(cfg: DictConfig, hydra: Any) -> Callable[[int, float], bool] |
 
 
 def _spread(spec: RunSpec, state: State, error: dict[str, str] | None) -> None:
-    """Give the runs of a trajectory that were not reached the state that it ended in."""
+    """Write the state in which a trajectory ended to those of its runs that were not reached."""
     from ganexp.trainer.trajectory import shorter
 
     for run in (*(shorter(spec, epochs) for epochs in spec.config.sweep.read_off), spec):

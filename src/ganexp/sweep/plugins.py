@@ -20,24 +20,17 @@ from ganexp.sweep.sweeper import GridSweeper
 class SearchConf(OptunaSweeperConf):  # type: ignore[misc]
     """`hydra/sweeper=optuna`: the Optuna sweeper's keys, and ganexp's own.
 
-    Attributes:
-        pruner: stops trials that do not promise; an option of hydra/sweeper/pruner.
-        objectives: metric columns, or "train_seconds"; null: metrics.objective.
-        direction: null: each objective's own; anything else must agree with it.
-        storage: an SQL URL; null: an SQLite file in the sweep directory.
-        study_name: null: the name of the sweep directory.
-        n_trials: trials of the study in all, however often its command is given.
-        n_jobs: trials at once, at most; null: as many as the launcher has workers (basic: one, others: two).
-        max_failure_rate: once a larger share of n_trials has failed, no new trial is begun.
+    Of the former, `storage` is an SQL URL (null: an SQLite file in the sweep directory), `study_name` is by default the
+    name of the sweep directory, and `n_trials` counts all trials of the study, however often its command is given.
     """
 
     _target_: str = "ganexp.sweep.search.sweeper.SearchSweeper"
     defaults: list[Any] = field(default_factory=lambda: [{"sampler": "tpe"}, {"pruner": "none"}])
-    pruner: Any = MISSING
-    objectives: list[str] | None = None
-    direction: Any = None
-    n_jobs: int | None = None
-    max_failure_rate: float = 1.0
+    pruner: Any = MISSING  # an option of hydra/sweeper/pruner
+    objectives: list[str] | None = None  # metric columns, or "train_seconds"; null: metrics.objective
+    direction: Any = None  # null: each objective's own; anything else must agree with it
+    n_jobs: int | None = None  # trials at once; null: as many as the launcher has workers (basic: one, others: two)
+    max_failure_rate: float = 1.0  # no new trial once a larger share of n_trials has failed
 
 
 def _pruner(name: str, resource: str = "", **keys: Any) -> type[Any]:
@@ -61,7 +54,7 @@ PRUNERS = {
 
 
 def register() -> None:
-    """Tell Hydra of the sweepers and launchers, in the place of those of the same name that it or its plugins have."""
+    """Register the sweepers and launchers with Hydra, in place of others of the same name."""
     from hydra.core.config_store import ConfigStore
 
     grid = _conf(GridSweeper, BasicSweeperConf)
@@ -77,7 +70,7 @@ def register() -> None:
 
 
 def _cluster_launchers() -> dict[str, tuple[Any, Any]]:
-    """Name in hydra/launcher -> launcher and its keys, of those whose plugin (an extra) is installed."""
+    """Name in hydra/launcher -> launcher and its keys, where its plugin (an extra) is installed."""
     launchers: dict[str, tuple[Any, Any]] = {}
     with suppress(ImportError):
         from hydra_plugins.hydra_submitit_launcher.config import LocalQueueConf, SlurmQueueConf
@@ -94,7 +87,7 @@ def _cluster_launchers() -> dict[str, tuple[Any, Any]]:
 
 
 def _conf(plugin: type[Any], base: type[Any], **keys: int) -> type[Any]:
-    """The keys of a plugin that extends another one: that one's, and `keys` with their defaults."""
+    """The keys of `base`, and `keys` with their defaults."""
     target = ("_target_", str, f"{plugin.__module__}.{plugin.__name__}")
     typed = [(key, int, default) for key, default in keys.items()]
     return make_dataclass(f"{plugin.__name__}Conf", [target, *typed], bases=(base,))

@@ -21,48 +21,35 @@ from ganexp.types.errors import ConfigError, DataError
 from ganexp.types.nested import dotted, json_values
 from ganexp.types.terminal import ticking
 
-SHOWN_ERRORS = 5
-"""Distinct errors that are told in full before the rest are only counted."""
-
-WORDED_ERRORS = 50
-"""Distinct errors that are put into words, which takes a while for unknown keys."""
-
-NO_VALUES = ("sweep", "trust", "notes", "trainer.milestones")
-"""Keys, and the keys below them, that are not recorded as values of a point."""
+SHOWN_ERRORS = 5  # distinct errors printed in full; the rest are counted
+WORDED_ERRORS = 50  # distinct errors whose message is made, which is slow for unknown keys
+NO_VALUES = ("sweep", "trust", "notes", "trainer.milestones")  # keys that are not recorded, nor any below them
 
 
 @dataclass(frozen=True)
 class Point(PlannedRun):
-    """One run that was asked for, and what a sweep must know to make it.
-
-    Attributes:
-        config: typed and validated.
-        milestones: epochs whose generators the user wants kept.
-        shareable: ends at an epoch, so a longer run of its trajectory passes it.
-        images_per_epoch: real images drawn in an epoch; a reused batch counts once.
-        own_code: sources of own code, as `sweep.own_code` takes them; "" where there is none.
-    """
+    """One run that was asked for, and what a sweep must know to make it."""
 
     config: RunConfig
-    milestones: tuple[int, ...]
-    shareable: bool
-    images_per_epoch: int
-    own_code: str = ""
+    milestones: tuple[int, ...]  # epochs whose generators the user wants kept
+    shareable: bool  # ends at an epoch, so that a longer run of its trajectory passes it
+    images_per_epoch: int  # real images drawn in an epoch; a reused batch counts once
+    own_code: str = ""  # sources of own code, as `sweep.own_code` takes them; "" where there is none
 
     @property
     def planned(self) -> list[str]:
-        """Overrides by which its job knows what it was planned to be."""
+        """Overrides by which its job checks that nothing changed since it was planned."""
         return [f"sweep.run_id='{self.run_id}'", *([f"sweep.own_code='{self.own_code}'"] if self.own_code else [])]
 
     def setting(self, keys: Sequence[str]) -> str:
-        """The overrides of some keys, which are cut to their last part; "" where there are none of them."""
+        """The overrides of some keys, for display; "" where there are none."""
         return short(telling(self.overrides, keys))
 
     @property
     def weight(self) -> float:
         """A guess at the relative cost of the run, for the order of jobs only: work per step, times steps.
 
-        A step has a cost of its own, taken as that of 32 images.
+        A step has a fixed cost, taken as that of 32 images.
         """
         batch, d_steps = self.values["trainer.batch_size"], self.values["trainer.d_steps"]
         images = self.images_per_epoch / (d_steps if self.values["trainer.real_batch"] == "fresh" else 1)
@@ -70,10 +57,7 @@ class Point(PlannedRun):
 
 
 def all_points(composer: Composer, grid: Sequence[tuple[str, ...]], swept: Sequence[str]) -> list[Point]:
-    """Compose, validate and identify every point.
-
-    Returns:
-        One point for each of `grid`; equal runs are still there as often as they were asked for.
+    """Compose, validate and identify every point of `grid`; equal runs appear as often as they were asked for.
 
     Raises:
         ConfigError, DataError: at least one point is not acceptable; says which and why.
@@ -92,7 +76,7 @@ def all_points(composer: Composer, grid: Sequence[tuple[str, ...]], swept: Seque
 
 
 def telling(overrides: Sequence[str], keys: Sequence[str]) -> list[str]:
-    """The overrides of some keys: those that tell a point from its neighbours."""
+    """The overrides of some keys."""
     return [text for text in overrides if text.partition("=")[0] in keys]
 
 
@@ -131,7 +115,6 @@ def _values(
 def _explain(
     problems: Iterable[tuple[Exception, Sequence[int]]], grid: Sequence[tuple[str, ...]], swept: Sequence[str]
 ) -> str:
-    """All errors, each with the points that it is true of."""
     grouped: dict[str, list[int]] = {}
     for error, numbers in islice(problems, WORDED_ERRORS):
         refused = isinstance(error, ConfigError | DataError)

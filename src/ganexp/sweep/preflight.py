@@ -1,4 +1,4 @@
-"""What is refused before the first job starts although it takes more than the configuration to see it."""
+"""Checks before the first job that need more than the configuration: metrics, and own code."""
 
 from __future__ import annotations
 
@@ -19,14 +19,13 @@ from ganexp.trainer.build import evaluator_for
 from ganexp.trainer.rehearsal import rehearsed
 from ganexp.types.errors import ConfigError, Refused
 
-_REHEARSED: dict[str, CodeRecord] = {}
-"""Points of one kind, and of one source -> what the rehearsal of one of them noticed."""
+_REHEARSED: dict[str, CodeRecord] = {}  # `_kind` of points and their sources -> what the rehearsal of one noticed
 
 
 def check_metrics(points: Sequence[Point], keys: Sequence[str]) -> None:
-    """Make ready what each distinct choice of metrics needs, on each dataset.
+    """Prepare what each distinct choice of metrics needs, on each dataset.
 
-    What fails for another reason than being refused is left to the jobs, which record it.
+    Failures other than refusals are left to the jobs, which record them.
 
     Raises:
         ConfigError: a run is not acceptable; says which.
@@ -49,16 +48,9 @@ def check_metrics(points: Sequence[Point], keys: Sequence[str]) -> None:
 def check_own_code(
     points: Sequence[Point], directory: Path, keys: Sequence[str], *, study: bool = False
 ) -> list[Point]:
-    """Compare own code with that of the directory's runs, and rehearse it.
+    """Compare own code with that of the directory's runs, and rehearse it; returns points as `with_own_code` does.
 
-    Args:
-        points: of a grid, or of a search.
-        directory: the sweep directory.
-        keys: those that tell runs apart, for naming one in an error.
-        study: all runs of the directory are trials of one search, and made by one code.
-
-    Returns:
-        The points as `with_own_code` gives them.
+    With `study`, all runs of the directory are trials of one search, and made by one code.
 
     Raises:
         ConfigError: a run of the directory was made with other code, or code cannot be repeated; says which.
@@ -83,10 +75,10 @@ def check_own_code(
 def with_own_code(point: Point, directory: Path) -> Point:
     """A point with its own code, if any, which is rehearsed once for all points alike.
 
-    One whose numbers could not be had again shares no training.
+    A point that is not repeatable shares no training.
 
     Raises:
-        ConfigError: its numbers could not be had again, and that is not allowed.
+        ConfigError: the point is not repeatable, and that is not allowed.
     """
     code = own_code(point.config)
     if code is None:
@@ -102,7 +94,7 @@ def with_own_code(point: Point, directory: Path) -> Point:
 
 
 def _kind(point: Point) -> str:
-    """What points have in common that are rehearsed once: own parts with their parameters, the others by name."""
+    """What points that are rehearsed once have in common: own parts with their parameters, the others by name."""
     trainer = point.config.trainer
     parts = [part if is_own(part.path) else part.path for part in point.config.parts]
     return repr([*parts, trainer.device, trainer.precision, trainer.d_steps])

@@ -19,37 +19,28 @@ from ganexp.types.terminal import count, duration, last_line, print_table, say
 
 log = logging.getLogger("ganexp")
 
-TABLE_ROWS = 40
-"""Runs or trials that are listed one by one; of more, see the files."""
-
-MEASURED = ("cfd", "precision", "recall", "d_loss", "g_loss", "train_seconds")
-"""Columns of that list, where anything was measured."""
-
-FAILURES = 10
-"""Failures that are printed in full."""
+TABLE_ROWS = 40  # longest list of runs or trials; for more, see the files
+MEASURED = ("cfd", "precision", "recall", "d_loss", "g_loss", "train_seconds")  # columns of that list
+FAILURES = 10  # failures that are printed in full
 
 
 class Watch:
-    """The lines between a sweep's first and last: each says how long the sweep has taken.
-
-    Args:
-        what: is made, "run" or "trial".
-    """
+    """The lines between a sweep's first and last, about runs or trials (`what`), with the time since the start."""
 
     def __init__(self, what: str) -> None:
         self.what, self.started = what, time.monotonic()
 
     def ended(self, line: str) -> None:
-        """One job has ended."""
+        """Print that a job has ended."""
         say(f"{line} ({duration(time.monotonic() - self.started)} since the start)")
 
     def waits(self, number: int) -> None:
-        """Only other processes are at work."""
+        """Print that only other processes are at work."""
         say(f"waiting for {count(number, self.what)} that other processes are at work on")
 
 
 def opening(directory: Path, requested: Sequence[Point], runs: Sequence[Point]) -> None:
-    """One line before anything starts: what was asked for."""
+    """Print what was asked for."""
     trajectories = len({point.trajectory_id for point in runs})
     line = f"{directory}: {count(len(runs), 'run')} of {count(trajectories, 'trajectory', 'trajectories')}"
     if len(requested) > len(runs):
@@ -59,7 +50,7 @@ def opening(directory: Path, requested: Sequence[Point], runs: Sequence[Point]) 
 
 
 def follow(conductor: Conductor, keys: Sequence[str]) -> None:
-    """Have a line printed for each job as it ends, and when other processes are waited for."""
+    """Print a line for each job as it ends, and when the sweep waits for other processes."""
     watch, naming = Watch("run"), [key for key in keys if key != "trainer.epochs"]
 
     def on_end(job: Job, states: dict[str, State]) -> None:
@@ -71,11 +62,7 @@ def follow(conductor: Conductor, keys: Sequence[str]) -> None:
 
 
 def closing(conductor: Conductor, keys: Sequence[str], *, interrupted: bool, report: bool) -> bool:
-    """Write the summary and print how the sweep stands.
-
-    Returns:
-        Whether every run that was asked for is COMPLETED (or was pruned).
-    """
+    """Write the summary and print how the sweep stands; returns whether every point is COMPLETED (or PRUNED)."""
     table = _summary(conductor).set_index("run_id")
     rows = table.loc[[point.run_id for point in conductor.points]]
     if len(rows) <= TABLE_ROWS:
@@ -91,14 +78,14 @@ def closing(conductor: Conductor, keys: Sequence[str], *, interrupted: bool, rep
 
 
 def refresh_report(directory: Path, *, changed: bool) -> None:
-    """Write a sweep directory's report where something has changed, or where there is none yet, and say where it is."""
+    """Write the report where something has changed or there is none yet, and print where it is."""
     stale = changed or not (directory / "report.html").exists()
     if stale and (page := try_report([directory])) is not None:
         say(page)
 
 
 def how_to_go_on(*, interrupted: bool, failed: bool) -> None:
-    """The last line of a sweep that is not whole."""
+    """Print how to finish an incomplete sweep."""
     if interrupted:
         say("stopped; the same command goes on")
     elif failed:
@@ -106,7 +93,7 @@ def how_to_go_on(*, interrupted: bool, failed: bool) -> None:
 
 
 def _summary(conductor: Conductor) -> pd.DataFrame:
-    """The summary as it is now, also where it cannot be written: a full disk must not hide how the sweep stands."""
+    """The summary as it is now, also where it cannot be written (a full disk)."""
     try:
         conductor.record_again()
         return write_summary(conductor.directory, beside=True)
@@ -116,7 +103,6 @@ def _summary(conductor: Conductor) -> pd.DataFrame:
 
 
 def _show_results(points: Sequence[Point], rows: pd.DataFrame, keys: Sequence[str]) -> None:
-    """What was measured of each run, beside what tells it from the others."""
     columns = [name for name in MEASURED if rows[name].notna().any()]
     table = []
     for point in points:

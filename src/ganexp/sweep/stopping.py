@@ -13,18 +13,18 @@ from ganexp.trainer.signals import ignore_next, restore, stop_signals
 
 
 class Stop:
-    """The signal that stopped a sweep, if one did."""
+    """The signal that stopped a sweep, or None."""
 
     signal: int | None = None
 
     def terminate(self, number: int, frame: FrameType | None) -> None:
-        """Handle SIGTERM or SIGHUP: end like Ctrl-C, workers being asked to save their work."""
+        """Handle SIGTERM or SIGHUP: end like Ctrl-C; workers are asked to save their work."""
         self.signal = number
         ignore_next(number)
         raise SystemExit(128 + number)
 
     def status(self, error: KeyboardInterrupt | SystemExit) -> int:
-        """The exit status that belongs to the exception which ended the sweep."""
+        """The exit status for the exception that ended the sweep."""
         if isinstance(error, SystemExit) and isinstance(error.code, int) and error.code > 128:
             return error.code
         return 128 + (self.signal or signal.SIGINT)
@@ -32,7 +32,7 @@ class Stop:
 
 @contextmanager
 def stopped_by() -> Iterator[Stop]:
-    """Inside, SIGTERM and SIGHUP end the sweep as an exception does; outside the main thread nothing is changed."""
+    """Inside, SIGTERM and SIGHUP end the sweep as an exception does; outside the main thread nothing changes."""
     stop = Stop()
     if threading.current_thread() is not threading.main_thread():
         yield stop
@@ -48,9 +48,7 @@ def stopped_by() -> Iterator[Stop]:
 def run_to_end(work: Callable[[], None], closing: Callable[..., bool]) -> None:
     """Do `work`, and whatever happens call `closing`, which writes and prints how the sweep stands.
 
-    Args:
-        work: all of the sweep.
-        closing: takes whether the sweep was `interrupted`; returns whether all of its runs are well.
+    `closing` takes whether the sweep was `interrupted`, and returns whether all of its runs are well.
 
     Raises:
         SystemExit: 128 + n where signal n stopped the work; 1 where not all runs are well.

@@ -19,23 +19,21 @@ if TYPE_CHECKING:
     from ganexp.sweep.compose import Composer
     from ganexp.sweep.expand import Axis
 
-NOT_SWEPT = ("sweep", "trust")
-"""Keys that are about the sweep as a whole."""
+NOT_SWEPT = ("sweep", "trust")  # keys that are about the sweep as a whole
 
 
 class GridSweeper(BasicSweeper):
-    """`hydra/sweeper=grid`: Hydra's basic sweeper for grids that are finished once and for all.
+    """`hydra/sweeper=grid`: Hydra's basic sweeper for grids; the same command again goes on with what is missing.
 
-    Its command line is the basic sweeper's, with `sweep.zip`, `sweep.dry_run` and `sweep.retry` besides. All points
-    are composed and validated first; runs of one trajectory share a job; what a sweep directory holds already is
-    left alone.
+    It adds `sweep.zip`, `sweep.dry_run` and `sweep.retry`. All points are composed and validated first; runs of one
+    trajectory share a job; runs that have ended are left alone.
     """
 
     def __init__(self, max_batch_size: int | None = None, params: Any = None, **unknown: Any) -> None:
         super().__init__(max_batch_size=max_batch_size, params=params)  # `setup` refuses what is unknown
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        """As Hydra calls it, once every key of its own node is known."""
+        """As Hydra calls it; refuses unknown keys first."""
         check_hydra(config.hydra)
         with known_launcher():
             super().setup(hydra_context=hydra_context, task_function=task_function, config=config)
@@ -62,7 +60,7 @@ class GridSweeper(BasicSweeper):
         return self._make(directory, overrides, grid, Composer(loader, self.config))
 
     def _make(self, directory: Path, overrides: Sequence[Override], grid: Sequence[Axis], composer: Composer) -> Any:
-        """Make the runs of a grid; imports torch and pandas, which no refusal before waits for."""
+        """Make the runs of a grid; imports torch and pandas, which earlier refusals need not wait for."""
         from ganexp.config.identity import NUMERICS_VERSION
         from ganexp.files import plan
         from ganexp.sweep import dry_run, preflight, show, stopping

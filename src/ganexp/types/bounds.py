@@ -10,8 +10,7 @@ from annotated_types import Ge, Gt, Le, Lt
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
-LARGEST = 3.4028234663852886e38
-"""The largest number of float32, in which all settings meet in the end."""
+LARGEST = 3.4028234663852886e38  # the largest float32: every setting ends up in that type
 
 Positive = Annotated[float, Gt(0), Le(LARGEST)]
 NonNegative = Annotated[float, Ge(0), Le(LARGEST)]
@@ -20,7 +19,7 @@ PositiveInt = Annotated[int, Ge(1), Lt(2**31)]
 
 
 def validator(annotation: Any) -> TypeAdapter[Any]:
-    """pydantic's validator of an annotation; building one takes milliseconds, so it is kept."""
+    """pydantic's validator of an annotation; cached, as building one is slow."""
     try:
         return _kept_validator(annotation)
     except TypeError:  # an annotation that cannot be hashed

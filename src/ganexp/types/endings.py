@@ -38,25 +38,17 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class Ending:
-    """What an exception means to a run that it ends, and to the command that it reaches.
+    """What an exception means to the run that it ends, and to the command that it reaches."""
 
-    Attributes:
-        state: of the run; None: another process writes it.
-        exit_status: of the command.
-        message: what the user reads.
-        reason: {"type", "message"} for status.json, or None.
-        needs_traceback: an error in code, ganexp's or the user's own, and not in what was requested.
-    """
-
-    state: State | None
-    exit_status: int
-    message: str
-    reason: dict[str, str] | None = None
-    needs_traceback: bool = False
+    state: State | None  # of the run; None: another process writes it
+    exit_status: int  # of the command
+    message: str  # for the user
+    reason: dict[str, str] | None = None  # {"type", "message"} for status.json
+    needs_traceback: bool = False  # an error in code, ganexp's or the user's, not in what was requested
 
 
 def ending(error: BaseException) -> Ending:
-    """The table: what each kind of exception means, whichever run or command it ends."""
+    """The state, exit status and message that belong to an exception."""
     message = in_words(error)
     reason = {"type": type(error).__name__, "message": message}
     match error:

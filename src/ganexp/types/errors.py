@@ -22,7 +22,7 @@ class DataError(Refused):
 
 
 class DirectoryError(Refused):
-    """A run or sweep directory holds something else than what was asked for."""
+    """A run or sweep directory holds something other than what was asked for."""
 
 
 class Diverged(Exception):
@@ -30,19 +30,19 @@ class Diverged(Exception):
 
 
 class Interrupted(Exception):
-    """Training was asked to stop, and did, between two steps (state INTERRUPTED)."""
+    """Training stopped on request, between two steps (state INTERRUPTED)."""
 
 
 class Pruned(Exception):
-    """A search stopped this run, which does not promise (state PRUNED)."""
+    """A search stopped this run because it is not promising (state PRUNED)."""
 
 
 class LeaseLost(Exception):
-    """Another process took this run over; the present one must stop without writing."""
+    """Another process took this run over; this process must stop without writing."""
 
 
 def in_words(error: BaseException) -> str:
-    """What a user reads of an error that ended a run."""
+    """The user's message for an error that ended a run."""
     if type(error).__name__ == "BdbQuit" or str(error) == "EOF when reading a line":
         return (
             "own code stopped to ask (breakpoint() or input()), and nobody answered: a worker has no terminal; "
@@ -62,21 +62,21 @@ def lack_of_memory(error: BaseException) -> str | None:
 
 
 def unknown_key(key: str, names: Sequence[str]) -> str:
-    """The refusal of a key that its section, which takes `names`, does not take."""
+    """The message for an unknown key, in a section that takes `names`."""
     section, _, last = key.rpartition(".")
     takes = f"; {section or 'the configuration'} takes {', '.join(names)}." if names else "."
     return f"{key}: unknown key{takes}{suggested(last, names)}"
 
 
 def nearest(word: str, words: Sequence[str], cutoff: float = 0.5) -> str | None:
-    """The one of `words` that is most like `word`; None where none is."""
+    """The word in `words` most similar to `word`; None where none is similar."""
     import difflib
 
     return next(iter(difflib.get_close_matches(word, words, n=1, cutoff=cutoff)), None)
 
 
 def did_you_mean(name: str | None) -> str:
-    """The end of a message about a mistyped name; the empty string where no name is like it."""
+    """The end of a message about a mistyped name; empty where `name` is None."""
     return f" Did you mean {name!r}?" if name is not None else ""
 
 

@@ -12,8 +12,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-ImageShape = tuple[int, int, int]
-"""(channels, height, width)."""
+ImageShape = tuple[int, int, int]  # (channels, height, width)
 
 Sampler = Callable[[int], "Tensor"]
 """n -> float32 (n, C, H, W) in [-1, 1]; deterministic and prefix-stable: sample(100) equals sample(200)[:100]."""
@@ -41,28 +40,17 @@ class Dataset:
     >>> dataset = Dataset("black", images[:6], None, images[6:], None, "the last 4 images", "black-10", None, cache)
     >>> dataset.image_shape, len(dataset.train), len(dataset.reference)
     ((1, 28, 28), 6, 4)
-
-    Attributes:
-        name: the dataset's name, e.g. "mnist".
-        train: uint8 (N, C, H, W), memory-mapped, at the size the networks see.
-        train_labels: int64 (N,), or None for unlabelled data.
-        reference: uint8 (M, C, H, W), held out: neither the GAN nor the classifier trains on it.
-        reference_labels: int64 (M,), or None.
-        reference_origin: where the reference comes from, e.g. "test split".
-        fingerprint: hex digest of the content, the size and the number of images.
-        num_classes: number of distinct labels, or None.
-        cache_dir: writable folder for what is derived from this dataset.
     """
 
-    name: str
-    train: NDArray[np.uint8]
-    train_labels: NDArray[np.int64] | None
-    reference: NDArray[np.uint8]
-    reference_labels: NDArray[np.int64] | None
-    reference_origin: str
-    fingerprint: str
-    num_classes: int | None
-    cache_dir: Path
+    name: str  # e.g. "mnist"
+    train: NDArray[np.uint8]  # (N, C, H, W), memory-mapped, at the size that the networks see
+    train_labels: NDArray[np.int64] | None  # (N,), or None for unlabelled data
+    reference: NDArray[np.uint8]  # (M, C, H, W), held out: neither the GAN nor the classifier trains on it
+    reference_labels: NDArray[np.int64] | None  # (M,), or None
+    reference_origin: str  # where the reference comes from, e.g. "test split"
+    fingerprint: str  # hex digest of the content, the size and the number of images
+    num_classes: int | None  # number of distinct labels
+    cache_dir: Path  # writable folder for what is derived from this dataset
 
     @property
     def image_shape(self) -> ImageShape:
@@ -73,14 +61,8 @@ class Dataset:
 
 @dataclass(frozen=True)
 class Scores:
-    """The values of one evaluation.
+    """The values of one evaluation. Values of different provenance are never ranked together."""
 
-    Attributes:
-        values: column -> value on reference half B; `<objective>_half_a` is the objective on half A, for choosing.
-        floors: column -> the same metric between real images and real images.
-        provenance: how the values were made (JSON-able); values of different provenance are never ranked together.
-    """
-
-    values: Mapping[str, float]
-    floors: Mapping[str, float] = field(default_factory=dict)
-    provenance: Mapping[str, Any] = field(default_factory=dict)
+    values: Mapping[str, float]  # column -> value on reference half B; `<objective>_half_a`: on half A, for choosing
+    floors: Mapping[str, float] = field(default_factory=dict)  # column -> the metric between real and real images
+    provenance: Mapping[str, Any] = field(default_factory=dict)  # how the values were made, JSON-able

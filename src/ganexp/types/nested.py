@@ -20,7 +20,7 @@ def dotted(tree: Mapping[Any, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def json_values(values: Mapping[str, Any]) -> dict[str, Any]:
-    """`values` as JSON knows them; NaN and infinities, which it does not know, by their names."""
+    """`values` as JSON; NaN and infinities, which JSON lacks, become their names."""
     plain: dict[str, Any] = json.loads(json.dumps(values, default=_jsonable), parse_constant=str)
     return plain
 

@@ -22,17 +22,11 @@ SHAPES: Mapping[Shape, Callable[[float, float, float], float]] = {
 
 @dataclass(frozen=True)
 class Moment:
-    """Where training stands, before a step.
+    """Where training stands, before a step."""
 
-    Attributes:
-        step: generator steps done.
-        epochs: passes over the data done, as a fraction.
-        kimg: thousands of images_seen.
-    """
-
-    step: int
-    epochs: float
-    kimg: float
+    step: int  # generator steps done
+    epochs: float  # passes over the data done, as a fraction
+    kimg: float  # thousands of images_seen
 
     @classmethod
     def start(cls) -> Moment:
@@ -53,20 +47,13 @@ class Schedule:
     >>> schedule = Schedule("linear", start=1.0, end=0.5, epochs=10)
     >>> [schedule.at(Moment(step=0, epochs=epochs, kimg=0.0)) for epochs in (0.0, 5.0, 20.0)]
     [1.0, 0.75, 0.5]
-
-    Attributes:
-        shape: how it goes; "constant" stays at `start`.
-        start: factor at the beginning.
-        end: factor from the end of the span on.
-        epochs: the span in epochs; `${trainer.epochs}` for the whole training.
-        kimg: or in thousands of images_seen.
     """
 
-    shape: Shape = "constant"
-    start: NonNegative = 1.0
-    end: NonNegative = 0.0
-    epochs: Positive | None = None
-    kimg: Positive | None = None
+    shape: Shape = "constant"  # "constant" stays at `start`
+    start: NonNegative = 1.0  # factor at the beginning
+    end: NonNegative = 0.0  # factor from the end of the span on
+    epochs: Positive | None = None  # the span in epochs; `${trainer.epochs}` for the whole training
+    kimg: Positive | None = None  # or in thousands of images_seen
 
     def __post_init__(self) -> None:
         spans = [span for span in (self.epochs, self.kimg) if span is not None]

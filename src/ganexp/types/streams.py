@@ -17,17 +17,16 @@ from ganexp.types.terminal import plain
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
-NAMES = {1: "standard output", 2: "standard error"}
-"""Of the streams by their descriptors."""
+NAMES = {1: "standard output", 2: "standard error"}  # by file descriptor
 
 
 class _Lossy(io.FileIO):
-    """A stream whose writing never fails: what nobody reads, or a full disk does not take, is lost."""
+    """A stream whose writes never fail: what nobody reads, or a full disk does not take, is lost."""
 
     complained = False
 
     def write(self, data: ReadableBuffer) -> int:
-        """As `io.FileIO`; of what cannot be written all bytes count as written."""
+        """As `io.FileIO`; bytes that cannot be written count as written."""
         try:
             written = super().write(data)
         except OSError as error:
@@ -36,7 +35,7 @@ class _Lossy(io.FileIO):
         return memoryview(data).nbytes if written is None else written
 
     def _complain(self, error: OSError) -> None:
-        """Say once on standard error why messages are missing; not of a reader that went away by itself."""
+        """Say once on standard error why messages are missing, except where the reader closed the stream."""
         if not self.complained and self.fileno() == 1 and error.errno not in (errno.EPIPE, errno.EIO):
             self.complained = True
             sys.stderr.write(f"ganexp: {NAMES[1]}: {error.strerror}; its messages are lost\n")
@@ -46,7 +45,7 @@ class _Gate(io.TextIOWrapper):
     """A stream whose text cannot act on a terminal, whichever library prints it."""
 
     def write(self, text: str) -> int:
-        """As `io.TextIOWrapper`; hidden characters are spelled out, but for what ganexp draws with on a terminal."""
+        """As `io.TextIOWrapper`; hidden characters are spelled out, except those that draw on a terminal."""
         if text.translate(_LINES).isprintable():
             return super().write(text)
         pieces = _DRAWING.split(text) if self.isatty() or os.environ.get("FORCE_COLOR") else [text]
@@ -73,11 +72,11 @@ class _Record(logging.LogRecord):
 
 
 def keep_working() -> None:
-    """From now on a reader that goes away, or a log disk that is full, costs messages and ends nothing.
+    """From now on a reader that goes away, or a full log disk, costs messages and ends nothing.
 
-    Everything that is logged, and printed to the standard streams, passes a gate (`ganexp.types.terminal.plain`).
-    Characters that the locale has no bytes for are spelled out too. Streams that a notebook, a launcher or a test
-    has replaced are left alone; closed ones lead nowhere.
+    Everything that is logged or printed to the standard streams passes through `ganexp.types.terminal.plain`.
+    Characters that the locale cannot encode are spelled out too. Streams that a notebook, a launcher or a test has
+    replaced are left alone; closed ones discard what is written.
     """
     logging.setLogRecordFactory(_Record)
     _open_closed()
@@ -88,7 +87,7 @@ def keep_working() -> None:
 
 
 def speak_utf8() -> None:
-    """Begin again in UTF-8 where the locale has ASCII alone, in which no other names of files can be written down."""
+    """Restart Python in UTF-8 where the locale is ASCII, which cannot encode other file names."""
     if codecs.lookup(sys.getfilesystemencoding()).name == "ascii":
         os.environ["PYTHONUTF8"] = "1"
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606
@@ -110,14 +109,14 @@ def _lossy(descriptor: int, like: io.TextIOWrapper | None) -> io.TextIOWrapper:
 
 
 def _open_closed() -> None:
-    """Open closed standard streams to nowhere: else the next file that is opened would get their messages."""
+    """Open closed standard streams to /dev/null: else the next opened file would receive their messages."""
     while (descriptor := os.open(os.devnull, os.O_RDWR)) < 3:
         os.set_inheritable(descriptor, True)
     os.close(descriptor)
 
 
 def reader_gone() -> bool:
-    """Whether nobody can read standard output any more: the other end of the pipe is closed, or the terminal gone."""
+    """Whether nobody can read standard output any more: the pipe's other end or the terminal is closed."""
     poll = select.poll()
     poll.register(1, 0)
     return any(events & (select.POLLERR | select.POLLHUP) for _, events in poll.poll(0))

@@ -10,19 +10,13 @@ from typing import TYPE_CHECKING, TypeVar
 if TYPE_CHECKING:
     from rich.console import Console
 
-TICK_SECONDS = 2.0
-"""Between two lines about something that takes long."""
-
-LONG_TABLE = 200
-"""Rows from which on a table has no borders, whose drawing would take minutes for 100,000 of them."""
+TICK_SECONDS = 2.0  # between two progress lines
+LONG_TABLE = 200  # rows above which a table has no borders, because drawing them takes too long
 
 Item = TypeVar("Item")
 
-WIDTH_ELSEWHERE = 160
-"""Columns where the output is no terminal."""
-
-HIDDEN = ("Cc", "Cf", "Cs", "Zl", "Zp")
-"""Categories of characters that show nothing themselves: control, format, halves of pairs, line separators."""
+WIDTH_ELSEWHERE = 160  # columns where the output is no terminal
+HIDDEN = ("Cc", "Cf", "Cs", "Zl", "Zp")  # invisible characters: control, format, surrogates, line separators
 
 
 def console() -> Console:
@@ -36,10 +30,10 @@ def console() -> Console:
 
 
 def plain(text: object) -> str:
-    """Text that cannot act on a terminal: what is not printable, but for line ends and tabs, is spelled out in hex.
+    """Text that cannot act on a terminal: hidden characters, except line ends and tabs, are spelled out in hex.
 
-    A file may be a stranger's. Control characters move the cursor, set titles and more; marks of direction show text in
-    another order than it has.
+    The text may come from a stranger's file. Control characters move the cursor, set titles and more; direction marks
+    show text in another order than it has.
     """
     return "".join(
         c if c in "\n\t" or unicodedata.category(c) not in HIDDEN else c.encode("unicode_escape").decode("ascii")
@@ -48,12 +42,12 @@ def plain(text: object) -> str:
 
 
 def say(text: object) -> None:
-    """Print a line as it is: neither wrapped nor read as markup, whatever names it holds."""
+    """Print a line as it is: neither wrapped nor read as markup."""
     print(plain(text), flush=True)
 
 
 def ticking(items: Sequence[Item], done: str) -> Iterator[Item]:
-    """The items one by one; where they are many, or take long, a line every few seconds tells how many are `done`."""
+    """The items one by one; long or slow sequences print every few seconds how many are `done`."""
     printed_at = time.monotonic() if len(items) <= LONG_TABLE else -TICK_SECONDS
     for number, item in enumerate(items):
         if time.monotonic() - printed_at > TICK_SECONDS:
@@ -79,7 +73,7 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 
 def columns(rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """The lines of a table without borders, which take no time however many there are."""
+    """The lines of a table without borders; fast for any number of rows."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
@@ -95,7 +89,7 @@ def duration(seconds: float) -> str:
 
 
 def last_line(text: str) -> str:
-    """The last line of an error that says something."""
+    """The last line of an error message that is not blank."""
     lines = [line for line in text.splitlines() if line.strip()]
     return lines[-1].strip() if lines else ""
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 Critic = Callable[["Tensor"], "Tensor"]
-"""A discriminator whose labels, if it takes any, are settled: images (B, C, H, W) in [-1, 1] -> logits (B,)."""
+"""A discriminator whose labels, if it takes any, are fixed: images (B, C, H, W) in [-1, 1] -> logits (B,)."""
 
 
 @dataclass(frozen=True)
@@ -31,22 +31,15 @@ class GAN:
     >>> tiny((1, 28, 28)).generator(torch.randn(5, 8)).shape
     torch.Size([5, 1, 28, 28])
 
-    A network whose attribute `batch_independent` is true declares that what it makes of one image does not depend on
-    the others in the batch (no batch statistics): such batches are joined, and gradient penalties make sense.
-
-    Attributes:
-        generator: (B, latent_dim) -> (B, C, H, W) in [-1, 1]; conditional: (z, labels (B,) int64).
-        discriminator: (B, C, H, W) in [-1, 1] -> (B,) logits, never probabilities; conditional: (images, labels).
-        latent_dim: length of the latent vector z.
-        latent: distribution of z: N(0, I), or uniform on (-sqrt 3, sqrt 3), which has unit variance too.
-        num_classes: labels are 0 .. num_classes - 1; None: the networks take no labels.
+    A network whose attribute `batch_independent` is true declares that its output for one image does not depend on the
+    others in the batch (no batch statistics): such batches are joined, and gradient penalties make sense.
     """
 
-    generator: nn.Module
-    discriminator: nn.Module
-    latent_dim: int
-    latent: Literal["normal", "uniform"] = "normal"
-    num_classes: int | None = None
+    generator: nn.Module  # (B, latent_dim) -> (B, C, H, W) in [-1, 1]; conditional: (z, labels (B,) int64)
+    discriminator: nn.Module  # (B, C, H, W) in [-1, 1] -> logits (B,), no probabilities; conditional: (images, labels)
+    latent_dim: int  # length of the latent vector z
+    latent: Literal["normal", "uniform"] = "normal"  # z ~ N(0, I), or uniform on (-sqrt 3, sqrt 3): unit variance
+    num_classes: int | None = None  # labels are 0 .. num_classes - 1; None: the networks take no labels
 
 
 @dataclass(frozen=True)
@@ -63,24 +56,15 @@ class AdversarialLoss:
     ...     )
     >>> least_squares().discriminator(torch.ones(4), torch.full((4,), 0.5))
     tensor(0.2500)
-
-    Attributes:
-        discriminator: (real logits (B,), fake logits (B,)) -> scalar to minimise.
-        generator: (real logits (B,) or None, fake logits (B,)) -> scalar to minimise.
-        warmup_generator: used instead of `generator` in epochs 1 .. warmup_epochs.
-        warmup_epochs: number of warm-up epochs.
-        probabilistic: sigma(logit) is the discriminator's probability that an image is real.
-        generator_uses_real: the generator's loss needs the real logits (relativistic losses).
-        lipschitz: the game is defined over Lipschitz discriminators (Wasserstein losses).
     """
 
-    discriminator: Callable[[Tensor, Tensor], Tensor]
-    generator: Callable[[Tensor | None, Tensor], Tensor]
-    warmup_generator: Callable[[Tensor | None, Tensor], Tensor] | None = None
+    discriminator: Callable[[Tensor, Tensor], Tensor]  # logits (B,) of real and of fake images -> scalar to minimise
+    generator: Callable[[Tensor | None, Tensor], Tensor]  # likewise; real is None unless `generator_uses_real`
+    warmup_generator: Callable[[Tensor | None, Tensor], Tensor] | None = None  # in epochs 1 .. warmup_epochs
     warmup_epochs: int = 0
-    probabilistic: bool = True
-    generator_uses_real: bool = False
-    lipschitz: bool = False
+    probabilistic: bool = True  # sigma(logit) is the discriminator's probability that an image is real
+    generator_uses_real: bool = False  # the generator's loss needs the real logits (relativistic losses)
+    lipschitz: bool = False  # the game is defined over Lipschitz discriminators (Wasserstein losses)
 
     def generator_at(self, epoch: int) -> Callable[[Tensor | None, Tensor], Tensor]:
         """The generator's loss in `epoch` (1-based)."""
@@ -91,7 +75,7 @@ class AdversarialLoss:
 
 @dataclass(frozen=True)
 class Penalty:
-    """A term beside the discriminator's loss, or a constraint of its weights.
+    """A term added to the discriminator's loss, or a constraint of its weights.
 
     >>> from ganexp import Moment, Penalty
     >>> def drift(*, weight: float = 1e-3) -> Penalty:  # Karras et al. 2018, appendix A.1
@@ -99,22 +83,16 @@ class Penalty:
     >>> [drift().weight(step, Moment.start()) for step in range(5)]  # in which discriminator steps, and how much
     [4.0, 0.0, 0.0, 0.0, 4.0]
 
-    Attributes:
-        term: (critic, real (B, C, H, W), fake (B, C, H, W), both float32) -> scalar that is added to its loss.
-        every_steps: the term is taken in every so many of its steps, times as much (lazy regularisation, Karras et
-            al. 2020, StyleGAN2, section 3.1).
-        schedule: factor of the term over the training.
-        constrain: done to the discriminator after each of its steps.
-        per_image: the term is about the gradient at single images, which batch statistics would mix.
-        lipschitz_only: makes sense only with losses that ask for a Lipschitz discriminator.
+    `term` maps (critic, real, fake), images float32 (B, C, H, W), to a scalar. `every_steps` is lazy regularisation
+    (Karras et al. 2020, StyleGAN2, section 3.1).
     """
 
-    term: Callable[[Critic, Tensor, Tensor], Tensor] | None = None
-    every_steps: int = 1
-    schedule: Schedule = field(default_factory=Schedule)
-    constrain: Callable[[nn.Module], None] | None = None
-    per_image: bool = False
-    lipschitz_only: bool = False
+    term: Callable[[Critic, Tensor, Tensor], Tensor] | None = None  # added to the loss
+    every_steps: int = 1  # the term is taken in every so many discriminator steps, times as much
+    schedule: Schedule = field(default_factory=Schedule)  # factor of the term over the training
+    constrain: Callable[[nn.Module], None] | None = None  # called after each discriminator step
+    per_image: bool = False  # the term is about the gradient at single images, which batch statistics would mix
+    lipschitz_only: bool = False  # makes sense only with losses that ask for a Lipschitz discriminator
 
     def weight(self, d_step: int, now: Moment) -> float:
         """Factor of the term in the discriminator's step number `d_step` (from 0); 0 where it is not taken."""
@@ -133,12 +111,9 @@ class Optimizer(Protocol):
     >>> optimizer = averaged([torch.nn.Parameter(torch.ones(1))], lr=0.1)
     >>> optimizer.param_groups[0]["lr"]
     0.1
-
-    Attributes:
-        param_groups: settings by name, such as "lr"; schedules change them.
     """
 
-    param_groups: list[dict[str, Any]]
+    param_groups: list[dict[str, Any]]  # settings by name, such as "lr"; schedules change them
 
     def step(self) -> Any:
         """Update the parameters from their gradients."""

@@ -23,23 +23,17 @@ from ganexp.config.hydra_private import (
 from ganexp.sweep.launchers.workers import LATER, Workers
 from ganexp.types.errors import ConfigError
 
-MOST_THREADS = 256
-"""Of a process, at most."""
+MOST_THREADS = 256  # of a process, at most
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
-Answers = Generator[tuple[int, JobReturn], None, None]
-"""The number of a job (0, 1, ... as they came) and how it ended, in the order they end."""
+Answers = Generator[tuple[int, JobReturn], None, None]  # as jobs end: number (0, 1, ... as they came) and result
 
 
 class Streaming:
-    """A launcher that answers for each job as it ends; a base class that stands before Hydra's.
+    """A launcher that answers for each job as it ends; a base class that comes before Hydra's."""
 
-    Attributes:
-        relaunches: whether a run whose process is lost goes on in another job, from its checkpoint.
-    """
-
-    relaunches = False
+    relaunches = False  # whether a run whose process is lost goes on in another job, from its checkpoint
     config: Any
     hydra_context: Any
 
@@ -54,15 +48,12 @@ class Streaming:
     def stream(self, jobs: Iterator[Any], most: int, first: int = 0) -> Answers:
         """Run jobs; the next one is asked for only when there is room for it.
 
-        Args:
-            jobs: the overrides of each, or `workers.LATER` where there is none now but may be one again.
-            most: jobs at once, at most.
-            first: number of the first job, as Hydra counts them.
+        `jobs` gives the overrides of each, or `workers.LATER` where there is none now but may be one again.
         """
         raise NotImplementedError
 
     def begin(self) -> None:
-        """What each launcher of Hydra's does first."""
+        """Set up Hydra's globals, logging and sweep directory, as each launcher of Hydra's does first."""
         setup_globals()
         hydra = self.config.hydra
         configure_log(hydra.hydra_logging, hydra.verbose, execution_whitelist=self.hydra_context.execution_whitelist)
@@ -72,13 +63,10 @@ class Streaming:
 class WorkersLauncher(Streaming, JoblibLauncher):  # type: ignore[misc]
     """`hydra/launcher=joblib`: as Hydra's own, but a worker that is killed takes only its own job with it.
 
-    joblib gives up a whole batch when one of its processes dies, so the processes are ganexp's (`Workers`); what a
-    process does for a job is still the plugin's own function.
-
-    Args:
-        n_jobs: processes at once; -1: as many as cores (divided by threads) or GPUs there are.
-        inner_max_num_threads: threads of each process; null: trainer.threads, or one.
-        joblib: the plugin's other keys, which have no meaning here and must be left alone.
+    joblib gives up a whole batch when one of its processes dies, so the processes are ganexp's (`Workers`), which call
+    the plugin's own function. `n_jobs` is processes at once (-1: as many as GPUs, or cores divided by threads);
+    `inner_max_num_threads` is threads of each (null: trainer.threads, or one); the plugin's other keys must keep their
+    defaults.
     """
 
     def __init__(self, n_jobs: int = -1, inner_max_num_threads: int | None = None, **joblib: Any) -> None:
@@ -104,17 +92,17 @@ class WorkersLauncher(Streaming, JoblibLauncher):  # type: ignore[misc]
         return int(self.joblib["inner_max_num_threads"] or self.config.trainer.threads or 1)
 
     def at_once(self) -> int:
-        """How many jobs it runs at once."""
+        """Most jobs at once."""
         return len(self.environments(10**6))
 
     def environments(self, jobs: int) -> list[dict[str, str]]:
-        """The environment of each process, no more of them than jobs."""
+        """The environment variables of each process; there are no more of them than jobs."""
         requested, device = int(self.joblib["n_jobs"]), str(self.config.trainer.device)
         count = requested if requested > 0 else len(visible_gpus(device)) or max(1, cores() // self.threads)
         return environments(min(count, max(1, jobs)), self.threads, device)
 
     def stream(self, jobs: Iterator[Any], most: int, first: int = 0) -> Answers:
-        """Run jobs, each as soon as a process is free for it; see `Streaming`."""
+        """Run jobs, each as soon as a process is free; see `Streaming`."""
         self.begin()
         call = _Call(self.hydra_context, self.config, self.task_function, Singleton.get_state())
         handed_out: list[Sequence[str]] = []
@@ -157,7 +145,7 @@ class _Call:
 
 
 def environments(count: int, threads: int, device: str) -> list[dict[str, str]]:
-    """Variables for `count` processes that share a machine: threads of each, and its GPU where there are some."""
+    """Variables for `count` processes that share a machine: threads of each, and its GPU if any."""
     gpus = visible_gpus(device)
     limits = dict.fromkeys(THREAD_VARIABLES, str(threads))
     shares = [{"CUDA_VISIBLE_DEVICES": gpus[number % len(gpus)]} if gpus else {} for number in range(count)]
@@ -172,11 +160,7 @@ def cores() -> int:
 
 
 def visible_gpus(device: str) -> list[str]:
-    """Names of the GPUs to share out, as CUDA_VISIBLE_DEVICES takes them; none where runs are to stay on the CPU.
-
-    Args:
-        device: `trainer.device`; one that names a GPU ("cuda:1") is the user's own choice, and nothing is shared out.
-    """
+    """GPUs to share out, as CUDA_VISIBLE_DEVICES names them; none where `device` is the CPU or one GPU ("cuda:1")."""
     if device not in ("auto", "cuda"):
         return []
     import torch

@@ -14,18 +14,15 @@ from ganexp.config.hydra_private import JobReturn, Singleton, run_ray_job, start
 from ganexp.sweep.launchers.launcher import Answers, Streaming, as_return, cores
 from ganexp.sweep.launchers.workers import LATER_SECONDS, Feed, WorkerDied
 
-PASSED_ON = ("GANEXP_DATA", "GANEXP_WRITABLE")
-"""Variables that a task takes from the launcher's environment."""
+PASSED_ON = ("GANEXP_DATA", "GANEXP_WRITABLE")  # variables that a task takes from the launcher's environment
 
 
 class RayStream(Streaming, RayLauncher):  # type: ignore[misc]
     """`hydra/launcher=ray`: as Hydra's own, but a task whose process dies is a failure, and not repeated.
 
-    Ray would run it again in the same directory up to three times; here the sweep does, from the run's checkpoint.
-    Workers see the launcher's directories: a filesystem that all nodes share.
-
-    Args:
-        ray: `init` and `remote`, the arguments of `ray.init` and `ray.remote` (num_cpus, num_gpus, ...).
+    Ray would repeat it in the same directory up to three times; here the sweep does, from the run's checkpoint. Workers
+    see the launcher's directories: a file system that all nodes share. `ray` holds `init` and `remote`, the arguments
+    of `ray.init` and `ray.remote` (num_cpus, num_gpus, ...).
     """
 
     relaunches = True
@@ -62,7 +59,6 @@ class RayStream(Streaming, RayLauncher):  # type: ignore[misc]
         return max(1, int(resources.get("CPU", cores()) / float(self.ray_cfg.remote.get("num_cpus") or 1)))
 
     def _connect(self) -> Any:
-        """Ray's handle of what a task does."""
         import ray
 
         self.begin()
@@ -80,14 +76,14 @@ class RayStream(Streaming, RayLauncher):  # type: ignore[misc]
 
 
 def _run(place: str, variables: Mapping[str, str], *job: Any) -> JobReturn:
-    """On a node: one run, where the launcher was started."""
+    """On a node: one run, in the launcher's working directory."""
     os.chdir(place)
     os.environ.update(variables)
     return run_ray_job(*job)
 
 
 def _result(task: Any) -> Any:
-    """What a task returned, or a `WorkerDied` where its process or its node is gone."""
+    """What a task returned, or a `WorkerDied` where its process or node is lost."""
     import ray
 
     try:

@@ -26,11 +26,8 @@ from ganexp.sweep.launchers.launcher import Answers, Streaming, as_return, cores
 from ganexp.sweep.launchers.workers import Feed, WorkerDied, Workers
 from ganexp.types.errors import ConfigError
 
-POLL_SECONDS = 2.0
-"""Between two looks at which jobs are still there."""
-
-LINGER_SECONDS = 30.0
-"""How long after a job has left the queue its answer may take to appear on a shared filesystem."""
+POLL_SECONDS = 2.0  # between two looks at the queue
+LINGER_SECONDS = 30.0  # longest delay of an answer on a shared file system after its job has left the queue
 
 EXECUTOR_KEYS = ("max_num_timeout", "python")
 OWN_KEYS = ("submitit_folder", "runs_per_job", *EXECUTOR_KEYS)
@@ -58,9 +55,7 @@ class Call:
 class Allocation:
     """What one submitted job does: one run, or several side by side.
 
-    Args:
-        shared: file with the `Call` of all jobs.
-        jobs: (number, overrides) of each run.
+    `shared` is the file with the `Call` of all jobs; `jobs` holds (number, overrides) of each run.
     """
 
     def __init__(self, shared: Path, jobs: Sequence[tuple[int, Sequence[str]]]) -> None:
@@ -85,14 +80,14 @@ class Allocation:
         return [results[number] for number in range(len(self.jobs))]
 
     def checkpoint(self) -> Any:
-        """For submitit, when the job is about to lose its node: the same again, which goes on from the checkpoints."""
+        """For submitit, before the job loses its node: the same job, which goes on from the checkpoints."""
         from submitit.helpers import DelayedSubmission
 
         return DelayedSubmission(self)
 
 
 class SubmititStream(Streaming, BaseSubmititLauncher):  # type: ignore[misc]
-    """What both launchers share."""
+    """Base of both launchers."""
 
     relaunches = True
 
@@ -110,7 +105,7 @@ class SubmititStream(Streaming, BaseSubmititLauncher):  # type: ignore[misc]
     def batch(self, job_overrides: Sequence[Sequence[str]], first: int) -> Answers:
         """Run the jobs of one batch, in arrays no longer than the cluster allows.
 
-        The next array is submitted when fewer jobs of the ones before are left than may run at once.
+        The next array is submitted when fewer of the submitted jobs are left than may run at once.
         """
         numbered = [(first + index, overrides) for index, overrides in enumerate(job_overrides)]
         size = self.runs_per_job
@@ -142,11 +137,10 @@ class SubmititStream(Streaming, BaseSubmititLauncher):  # type: ignore[misc]
                 yield number, self._answer(running.pop(number), units[number])[0]
 
     def at_once(self) -> int:
-        """How many jobs it runs at once, as far as it knows."""
+        """Most jobs at once, as far as the launcher knows."""
         return int(self.params.get("array_parallelism") or cores())
 
     def _executor(self) -> tuple[Any, Path]:
-        """What submits jobs, and the file that they share."""
         import submitit
         from submitit.core.utils import cloudpickle_dump
 
@@ -163,11 +157,11 @@ class SubmititStream(Streaming, BaseSubmititLauncher):  # type: ignore[misc]
         return executor, shared
 
     def _longest_array(self) -> int | None:
-        """How many jobs one array may have; None: any number."""
+        """Most jobs of one array; None: any number."""
         return None
 
     def _folder(self) -> Path:
-        """Where the pickles of jobs are kept: a folder that nobody can have put any into, as its name is new."""
+        """Where the pickles of jobs are kept: a new folder, in which nobody else can have placed any."""
         folder = Path(str(self.params["submitit_folder"])).absolute()
         refuse_links(folder.parent)
         return folder.with_name(f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(8)}") / folder.name
@@ -177,7 +171,6 @@ class SubmititStream(Streaming, BaseSubmititLauncher):  # type: ignore[misc]
         return [number for number, job in jobs.items() if job.done()]
 
     def _answer(self, job: Any, unit: Allocation) -> list[JobReturn]:
-        """How the runs of a job ended."""
         try:
             if not job.paths.result_pickle.exists():
                 raise WorkerDied(f"job {job.job_id} ended without an answer; see {job.paths.stderr}")
@@ -195,8 +188,8 @@ class LocalStream(SubmititStream, LocalLauncher):  # type: ignore[misc]
 class SlurmStream(SubmititStream, SlurmLauncher):  # type: ignore[misc]
     """`hydra/launcher=submitit_slurm`: job arrays on a SLURM cluster.
 
-    Which jobs are still there is asked of squeue, once for all of them: submitit asks sacct, which not every cluster
-    has, and only every ten minutes. A job that is requeued is in the queue again, and so is still there.
+    One squeue command tells which jobs are still there: submitit's sacct is not on every cluster, and is asked only
+    every ten minutes. A requeued job is in the queue again, and so still there.
     """
 
     def __init__(self, **params: Any) -> None:
@@ -218,19 +211,18 @@ class SlurmStream(SubmititStream, SlurmLauncher):  # type: ignore[misc]
         return [number for number, job in jobs.items() if job.job_id not in queued and self._settled(job)]
 
     def _settled(self, job: Any) -> bool:
-        """Whether the answer of a job that has left the queue is there, or has been waited for long enough."""
+        """Whether the answer of a job that has left the queue is there, or is overdue."""
         since = self._gone_since.setdefault(job.job_id, time.monotonic())
         return bool(job.paths.result_pickle.exists()) or time.monotonic() - since > LINGER_SECONDS
 
 
 def _queued() -> set[str] | None:
-    """Ids of the user's jobs, or tasks of job arrays, that wait, run, or wait again; None: no answer."""
+    """Ids of the user's queued or running jobs and array tasks; None: no answer."""
     lines = _output("squeue", "--noheader", "--array", "--format=%i", "--me")
     return None if lines is None else {line.strip() for line in lines.splitlines()}
 
 
 def _output(*command: str) -> str | None:
-    """What a command prints, or None where it fails."""
     done = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace")
     return None if done.returncode else done.stdout
 

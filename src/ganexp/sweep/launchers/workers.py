@@ -21,20 +21,11 @@ import cloudpickle
 from ganexp.config.hydra_private import env_override
 from ganexp.types.streams import keep_working
 
-GRACE_SECONDS = 60.0
-"""How long workers that were asked to stop may take to save their work."""
-
-WATCH_SECONDS = 1.0
-"""A worker looks this often whether its launcher is still there."""
-
-LATER: Final = object()
-"""In place of a task: there is none now, but may be one again."""
-
-LATER_SECONDS = 1.0
-"""After that, the next one is asked for again, even where no worker has anything to say."""
-
-_HANDED_OVER: Final = object()
-"""In place of an answer: the task has only now been handed over."""
+GRACE_SECONDS = 60.0  # longest time that stopping workers may take to save their work
+WATCH_SECONDS = 1.0  # between two checks by a worker that its launcher is alive
+LATER: Final = object()  # in place of a task: there is none now, but may be one again
+LATER_SECONDS = 1.0  # longest pause after LATER before the next task is asked for
+_HANDED_OVER: Final = object()  # in place of an answer: the task has only now been handed over
 
 
 class WorkerDied(Exception):
@@ -42,14 +33,9 @@ class WorkerDied(Exception):
 
 
 class Feed:
-    """Tasks, asked for one by one while there is room for them.
+    """Tasks (or LATER), asked for one by one while there is room for them.
 
-    Args:
-        tasks: gives tasks, or LATER.
-
-    Attributes:
-        ended: there will be no more.
-        later: there was none when it was last asked for, but may be one again.
+    Afterwards `ended` says that there will be no more, and `later` that the last answer was LATER.
     """
 
     def __init__(self, tasks: Iterator[Any]) -> None:
@@ -69,30 +55,19 @@ class Feed:
 
 @dataclass
 class _Slot:
-    """Room for one worker.
-
-    Attributes:
-        environment: variables that its processes get.
-        process, connection: of the present worker, if there is one.
-        task: number of the task it works on, if any.
-        waiting: that task, while its new process does not listen yet.
-    """
-
-    environment: Mapping[str, str]
-    process: SpawnProcess | None = None
-    connection: Connection | None = None
-    task: int | None = None
-    waiting: bytes | None = None
+    environment: Mapping[str, str]  # variables that its processes get
+    process: SpawnProcess | None = None  # the present worker
+    connection: Connection | None = None  # to it
+    task: int | None = None  # number of the task it works on
+    waiting: bytes | None = None  # that task, while a new process does not listen yet
 
 
 class Workers:
     """A pool of processes, one for each environment, that stay warm between tasks.
 
-    joblib's own pool gives up all its tasks when one worker is killed, so each worker here stands alone.
-
-    Args:
-        function: called with each task's arguments in a worker; sent once to each process, by value where it must be.
-        environments: environment variables of each worker, set before it starts.
+    joblib's own pool gives up all its tasks when one worker is killed; here only one task is lost. `function` is called
+    with each task's arguments in a worker; it is sent once to each process, by value where it must be. `environments`
+    are the variables of each worker, set before it starts.
     """
 
     def __init__(self, function: Callable[..., Any], environments: Sequence[Mapping[str, str]]) -> None:
@@ -100,14 +75,10 @@ class Workers:
         self._slots = [_Slot(environment) for environment in environments]
 
     def run(self, tasks: Iterator[Any]) -> Generator[tuple[int, Any], None, None]:
-        """Work on tasks; the next one is asked for only when a worker is free for it.
+        """Work on tasks, each the arguments of one call, or LATER; the next is asked for when a worker is free.
 
-        Args:
-            tasks: each a tuple, the arguments of one call, or LATER.
-
-        Yields:
-            The number of a task (0, 1, ... as they came) and what the call returned; where it raised, or its worker
-            died, the exception (`WorkerDied`). In the order they end.
+        Yields, in the order they end, the number of a task (0, 1, ... as they came) and what the call returned, or the
+        exception where it raised, or `WorkerDied` where its worker died.
 
         Leaving early, by an exception or by closing the generator (`contextlib.closing`), asks all workers to stop with
         SIGTERM and waits for them.
@@ -149,13 +120,13 @@ class Workers:
         slot.process, slot.connection = process, ours
 
     def _ready(self, seconds: float | None) -> list[_Slot]:
-        """The slots whose worker says something, or is gone; waits for one, `seconds` at most."""
+        """The slots whose worker sends something, or is gone; waits for one, `seconds` at most."""
         busy = {slot.connection: slot for slot in self._slots if slot.task is not None}
         ready = wait([connection for connection in busy if connection is not None], seconds)
         return [busy[connection] for connection in ready if isinstance(connection, Connection)]
 
     def _take(self, slot: _Slot) -> Any:
-        """What a slot that is ready has to say; a new process says that it listens, and is given its task."""
+        """The message of a slot that is ready; a new process says that it listens, and is given its task."""
         assert slot.connection is not None
         try:
             message = slot.connection.recv_bytes()
@@ -169,7 +140,7 @@ class Workers:
         return _HANDED_OVER
 
     def _discard(self, slot: _Slot) -> str:
-        """Make room for another process; returns how the present one ended, in words."""
+        """Remove the present process; return how it ended, in words."""
         process, connection = slot.process, slot.connection
         slot.process = slot.connection = slot.waiting = None
         if connection is not None:
@@ -185,7 +156,7 @@ class Workers:
         return words
 
     def _stop(self) -> None:
-        """Idle workers end at once, busy ones are asked to; whoever does not within the grace period is killed."""
+        """Idle workers end at once, busy ones are asked to; those still there after the grace period are killed."""
         for slot in self._slots:
             if slot.process is not None and slot.task is not None:
                 slot.process.terminate()
@@ -208,7 +179,7 @@ class Workers:
 
 
 def _serve(connection: Connection, launcher: int) -> None:
-    """A worker's life: take a task, answer, until the launcher closes the connection or is gone."""
+    """A worker's loop: take a task, answer, until the launcher closes the connection or is gone."""
     keep_working()
     threading.Thread(target=_watch, args=(launcher,), daemon=True, name="ganexp-watch").start()
     with suppress(EOFError, OSError, KeyboardInterrupt):
@@ -235,7 +206,7 @@ def _packed(answer: Any) -> bytes:
 
 
 def _watch(launcher: int) -> None:
-    """Ask this process to stop, as SIGTERM does, once its launcher is gone."""
+    """Stop this process, as SIGTERM does, once its launcher is gone."""
     while os.getppid() == launcher:
         time.sleep(WATCH_SECONDS)
     os.kill(os.getpid(), signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""Searches: points that a sampler of Optuna's proposes, until a study has as many trials as it is to have.
+"""Searches: points that a sampler of Optuna's proposes, until a study has its total of trials.
 
 `sweeper` reads the command line, `space` says what is searched and for what, `samplers` propose points,
 `study` stores them, `trials` counts and `conduct` makes them, `show` prints how they end. `optuna_private` holds what

@@ -24,13 +24,12 @@ from ganexp.sweep.search.trials import RETRY_OF, RUN_DIR, RUN_ID, Trials
 from ganexp.types.endings import State
 from ganexp.types.errors import ConfigError, DataError
 
-BATCH = 2
-"""Trials that a launcher is given at a time which takes a list of jobs and does not say how many it runs at once."""
+BATCH = 2  # trials at once with a launcher that takes a list of jobs and does not say how many it runs at once
 
 
 @dataclass(frozen=True)
 class TrialRun:
-    """A trial, and the run that it asks for."""
+    """A trial, and its run."""
 
     trial: Trial
     point: Point
@@ -44,32 +43,19 @@ class TrialRun:
 
 @dataclass
 class Search:
-    """Makes the trials of one study with one launcher.
-
-    Attributes:
-        trials: of the study.
-        propose: draws a trial's parameters, and gives its run.
-        record: called with each run before it is launched.
-        launcher: set up by Hydra.
-        objectives: metric columns, or "train_seconds".
-        at_once: trials at once, at most; None: as many as the launcher has workers, or `BATCH` where it does not say.
-        most_failures: once more trials than this have failed, no new one is begun.
-        on_end: called with each trial as it ends, and its values, or what went wrong.
-        on_wait: called with the number of trials that other launchers, or workers left behind, are at work on.
-        jobs_launched, failed: how many jobs were given to the launcher, and how many trials failed.
-    """
+    """Makes the trials of one study with one launcher."""
 
     trials: Trials
-    propose: Callable[[Trial], Point]
-    record: Callable[[Point], None]
+    propose: Callable[[Trial], Point]  # draws a trial's parameters, and gives its run
+    record: Callable[[Point], None]  # called before a run is launched
     launcher: Any
-    objectives: Sequence[str]
-    at_once: int | None
-    most_failures: float
-    on_end: Callable[[Trial, State, str], None] | None = None
-    on_wait: Callable[[int], None] | None = None
-    jobs_launched: int = 0
-    failed: int = 0
+    objectives: Sequence[str]  # metric columns, or "train_seconds"
+    at_once: int | None  # most trials at once; None: the launcher's workers, or `BATCH` where it does not say
+    most_failures: float  # no new trial is begun once more have failed
+    on_end: Callable[[Trial, State, str], None] | None = None  # with its values or error in words
+    on_wait: Callable[[int], None] | None = None  # with the number of trials at work elsewhere
+    jobs_launched: int = 0  # so far
+    failed: int = 0  # trials
 
     def __post_init__(self) -> None:
         self.directory = self.trials.directory
@@ -124,7 +110,6 @@ class Search:
                 return
 
     def _next(self) -> TrialRun | None:
-        """A trial whose run is to be launched now, if there is one."""
         for run in [*self._ready, *self._deferred]:
             if self._may_start(run):
                 return run
@@ -140,7 +125,7 @@ class Search:
         return None
 
     def _proposed(self, trial: Trial) -> Point | Exception:
-        """The run that a trial asks for, noted with the trial; an error where its combination is refused."""
+        """A trial's run, recorded with the trial; an error where its combination is refused."""
         try:
             point = self.propose(trial)
         except (ConfigError, DataError) as error:
@@ -151,7 +136,7 @@ class Search:
         return point
 
     def _may_start(self, run: TrialRun) -> bool:
-        """Whether a trial's run is to be launched now; one that has ended already is closed, others are deferred."""
+        """Whether to launch a trial's run now; one that has already ended is closed, others are deferred."""
         for queue in (self._ready, self._deferred):
             if run in queue:
                 queue.remove(run)
@@ -187,7 +172,6 @@ class Search:
         self._close(run, state)
 
     def _close(self, run: TrialRun, state: State) -> None:
-        """Tell the study how a trial's run ended."""
         if state is State.COMPLETED:
             values = values_of(run.folder.result() or {}, self.objectives)
             missing = [name for name, value in zip(self.objectives, values, strict=True) if value is None]
@@ -204,7 +188,7 @@ class Search:
             self._tell(run.trial, state, reason=f"{error.get('type')}: {error.get('message')}")
 
     def _copy_reports(self, run: TrialRun) -> None:
-        """Give a trial whose run was pruned under another trial what that one reported."""
+        """For a trial whose run was pruned under another trial: copy that trial's reports."""
         recorded = stored(run.trial)
         if recorded.intermediate_values or recorded.state.is_finished():
             return

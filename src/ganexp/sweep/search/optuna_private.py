@@ -38,12 +38,12 @@ def trial_numbered(study: Study, number: int) -> Trial:
 
 
 def stored(trial: Trial) -> FrozenTrial:
-    """A trial as the storage has it now, with what other processes reported."""
+    """A trial as it is in the storage, with what other processes reported."""
     return trial.study._storage.get_trial(trial._trial_id)
 
 
 def grid_size(study: Study) -> float:
-    """How many points the grid of a study's sampler has; infinitely many for other samplers."""
+    """Points in the sampler's grid; infinity for samplers without one."""
     return len(study.sampler._all_grids) if isinstance(study.sampler, GridSampler) else float("inf")
 
 
@@ -85,7 +85,7 @@ class Unpickler(pickle.Unpickler):
 
 
 def guarded(sampler: Any) -> Any:
-    """A sampler that unpickles nothing from a study but optimizers of CMA-ES: a study may be a stranger's.
+    """A sampler that unpickles only optimizers of CMA-ES: the study may be a stranger's.
 
     Asked for a point, it raises DirectoryError where the study holds another pickle. Other samplers read none.
     """
@@ -105,7 +105,7 @@ def guarded(sampler: Any) -> Any:
 
 
 def _optimizer(digits: str) -> Any:
-    """An optimizer from the hex digits of its pickle."""
+    """An optimizer from its pickle in hex."""
     try:
         return Unpickler(io.BytesIO(bytes.fromhex(digits))).load()
     except Exception as error:  # whatever a damaged pickle leads to

@@ -19,17 +19,13 @@ from ganexp.types.rng import derive
 
 
 def make_sampler(node: Any, trials: int, distributions: Mapping[str, Any] | None = None) -> Any:
-    """The sampler that a configuration describes.
+    """The sampler that `node` (`hydra.sweeper.sampler`) describes, for a study that has so many `trials`.
 
-    Args:
-        node: `hydra.sweeper.sampler`.
-        trials: how many trials the study has. A sampler that starts from a fixed seed again would propose the points
-            that it began with once more, so where there are trials its seed is taken further. (Not that of a
-            quasi-random sequence, which the storage counts.)
-        distributions: override key -> its distribution, for the grid sampler.
+    With the same seed a sampler proposes its first points again. So the seed depends on `trials`, except for a
+    quasi-random sequence, whose position the storage counts. The grid sampler needs `distributions`, by override key.
 
     Raises:
-        ConfigError: it is no sampler of Optuna's, its settings are none that it takes, or a grid has an interval.
+        ConfigError: it is no sampler of Optuna's, it does not take these settings, or a grid has an interval.
     """
     seed = node.get("seed")
     again = seed is not None and trials > 0 and not str(node.get("_target_")).endswith("QMCSampler")
@@ -48,10 +44,10 @@ def make_sampler(node: Any, trials: int, distributions: Mapping[str, Any] | None
 
 
 def make_pruner(node: Any, objectives: int = 1) -> BasePruner:
-    """The pruner that a configuration describes (`hydra.sweeper.pruner`), for trials with so many objectives.
+    """The pruner that `node` (`hydra.sweeper.pruner`) describes, for trials with so many objectives.
 
     Raises:
-        ConfigError: it is no pruner of Optuna's, its settings are none that it takes, or there are several objectives.
+        ConfigError: it is no pruner of Optuna's, it does not take these settings, or there are several objectives.
     """
     factor = node.get("reduction_factor", 2)  # Hyperband would look at it only when it prunes
     if not isinstance(factor, int) or factor < 2:
@@ -68,7 +64,7 @@ def make_pruner(node: Any, objectives: int = 1) -> BasePruner:
 
 @contextmanager
 def _refusing(key: str) -> Iterator[None]:
-    """Inside, what Hydra or Optuna says of a node becomes a refusal that names it."""
+    """Inside, an error of Hydra or Optuna about a node becomes a refusal that names its key."""
     try:
         yield
     except (HydraException, TypeError, ValueError) as error:
@@ -78,7 +74,7 @@ def _refusing(key: str) -> Iterator[None]:
 
 @contextmanager
 def _quietly() -> Iterator[None]:
-    """Inside, Optuna does not warn that a sampler or pruner which the user chose is experimental."""
+    """Inside, Optuna does not warn that a sampler or pruner is experimental."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
         yield

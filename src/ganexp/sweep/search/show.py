@@ -23,7 +23,7 @@ from ganexp.types.terminal import count, last_line, print_table, say
 
 
 def opening(directory: Path, address: Address, space: Space, options: Any, objectives: Mapping[str, Direction]) -> None:
-    """Before anything starts: what is searched for, where, and in which space."""
+    """Print what is searched for, where, and in which space."""
     sampler, pruner = (str(node.get("_target_")).rpartition(".")[2] for node in (options.sampler, options.pruner))
     goal = " and ".join(f"{direction} {name}" for name, direction in objectives.items())
     trials = count(options.n_trials, "trial")
@@ -33,7 +33,7 @@ def opening(directory: Path, address: Address, space: Space, options: Any, objec
 
 
 def follow(search: Search, keys: Sequence[str]) -> None:
-    """Have a line printed for each trial as it ends, and when others are waited for."""
+    """Print a line for each trial as it ends, and when the search waits for others."""
     watch, journal = Watch("trial"), Journal(search.trials, search.objectives)
 
     def on_end(trial: Trial, state: State, words: str) -> None:
@@ -44,11 +44,7 @@ def follow(search: Search, keys: Sequence[str]) -> None:
 
 
 def closing(search: Search, space: Space, *, interrupted: bool, report: bool) -> bool:
-    """Write the summary and trials.json, and print how the study stands.
-
-    Returns:
-        Whether it has a finished trial, and none that failed.
-    """
+    """Write the summary and trials.json, and print the result; returns whether trials finished and none failed."""
     trials = search.trials.all()
     Journal(search.trials, search.objectives).write()
     if any(RUN_DIR in trial.user_attrs for trial in trials):
@@ -68,13 +64,13 @@ def closing(search: Search, space: Space, *, interrupted: bool, report: bool) ->
 
 
 def _setting(params: Mapping[str, Any], keys: Sequence[str]) -> str:
-    """Parameters for the eye; the files have all of their digits."""
+    """Parameters for display, rounded; the files have all digits."""
     rounded = {key: f"{value:.4g}" if isinstance(value, float) else value for key, value in params.items()}
     return short(f"{key}={value}" for key, value in rounded.items() if key in keys)
 
 
 def _best(search: Search, trials: Sequence[FrozenTrial]) -> None:
-    """Say which trial is best, or which ones are on the Pareto front; also in optimization_results.yaml."""
+    """Print the best trial, or the Pareto front; also write optimization_results.yaml."""
     names = search.objectives
     finished = [trial for trial in trials if trial.state is TrialState.COMPLETE]
     if not finished:

@@ -17,40 +17,30 @@ from ganexp.sweep.search.optuna_private import ParameterDraw, distribution_of
 from ganexp.sweep.search.study import Direction
 from ganexp.types.errors import ConfigError, DataError, suggested
 
-MOST_MILESTONES = 100
-"""Choices of `trainer.epochs` whose generators are kept, so that shorter trials are read off longer ones."""
-
-
-SECONDS = "train_seconds"
-"""An objective beside the metrics: seconds of training."""
+MOST_MILESTONES = 100  # most choices of `trainer.epochs` for which shorter trials are read off longer ones
+SECONDS = "train_seconds"  # an objective beside the metrics: seconds of training
 
 
 @dataclass(frozen=True)
 class Space:
-    """What a search chooses from.
+    """What a search chooses from."""
 
-    Attributes:
-        distributions: override key -> its distribution.
-        fixed: override key -> the value that all trials have.
-        deletions: overrides that remove keys.
-    """
-
-    distributions: Mapping[str, BaseDistribution]
-    fixed: Mapping[str, Any]
-    deletions: tuple[str, ...]
+    distributions: Mapping[str, BaseDistribution]  # override key -> its distribution
+    fixed: Mapping[str, Any]  # override key -> the value that all trials have
+    deletions: tuple[str, ...]  # overrides that remove keys
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """The keys that trials differ in."""
+        """The keys in which trials differ."""
         return tuple(self.distributions)
 
     def milestones(self) -> list[int]:
-        """Every number of epochs that a trial may ask for, where there are few."""
+        """Every number of epochs that a trial may ask for; empty where there are too many."""
         values = [value for value in _values(self.distributions.get("trainer.epochs")) if str(value).isdigit()]
         return sorted({int(value) for value in values}) if len(values) <= MOST_MILESTONES else []
 
     def probes(self) -> Iterator[tuple[str, ...]]:
-        """Overrides of points that between them take every choice, and both ends of every interval."""
+        """Overrides of points that together take every choice, and both ends of every interval."""
         ends = {key: _ends(distribution) for key, distribution in self.distributions.items()}
         first = {key: values[0] for key, values in ends.items()}
         yield self._overrides(first)
@@ -59,7 +49,7 @@ class Space:
                 yield self._overrides({**first, key: value})
 
     def draw(self, drawing: ParameterDraw, trial: Trial) -> tuple[str, ...]:
-        """The overrides of a trial's run, whose parameters are drawn now."""
+        """The overrides of a trial's run, with parameters drawn now."""
         overrides = drawing.overrides(trial, self.distributions, self.fixed, self.deletions)
         last = int(trial.params.get("trainer.epochs", 0))
         milestones = [str(epochs) for epochs in self.milestones() if epochs <= last]
@@ -96,10 +86,10 @@ def space_of(overrides: Iterable[Override]) -> Space:
 
 
 def check(composer: Composer, space: Space) -> list[Point]:
-    """Compose every value of a space once; gives those points of it that can be trained, one at least.
+    """Compose every value of a space once; return the points that can be trained, one at least.
 
     Raises:
-        ConfigError, DataError: a key or a value that no trial could have, or no probe that can be trained.
+        ConfigError, DataError: a key or a value that no trial could have, or no point that can be trained.
     """
     points, refused = [], None
     for overrides in space.probes():
@@ -121,10 +111,8 @@ def check(composer: Composer, space: Space) -> list[Point]:
 def objectives_of(config: RunConfig, names: Sequence[str] | None, directions: Any) -> dict[str, Direction]:
     """Metric columns, or "train_seconds" -> the direction of each, "minimize" or "maximize".
 
-    Args:
-        config: of one of the search's runs.
-        names: `hydra.sweeper.objectives`; None for `metrics.objective` alone.
-        directions: `hydra.sweeper.direction`; None for each metric's own.
+    `names` is `hydra.sweeper.objectives` (None: `metrics.objective` alone), `directions` is `hydra.sweeper.direction`
+    (None: each metric's own).
 
     Raises:
         ConfigError: nothing is measured, no metric gives such a value, or `directions` are not the metrics' own.
@@ -168,7 +156,7 @@ def _check_directions(requested: Sequence[Any], names: Sequence[str], own: Seque
 
 
 def _values(distribution: BaseDistribution | None) -> Sequence[Any]:
-    """The values of a distribution that has few, else none."""
+    """The values of a choice or an integer range, else none."""
     if isinstance(distribution, CategoricalDistribution):
         return distribution.choices
     if isinstance(distribution, IntDistribution):

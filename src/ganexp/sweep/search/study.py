@@ -31,44 +31,29 @@ from ganexp.types.errors import ConfigError
 
 log = logging.getLogger("ganexp")
 
-Direction = Literal["minimize", "maximize"]
-"""Of an objective, in Optuna's spelling."""
-
-FILE = "study.db"
-"""The default storage: an SQLite file in the sweep directory."""
-
-DIRECTORY = "sweep_dir"
-"""User attribute of a study: the sweep directory whose runs are its trials."""
-
-SQLITE_WAIT_SECONDS = 60.0
-"""How long a process waits while another one writes to an SQLite file."""
-
-CONNECTIONS, CONNECT_AGAIN_SECONDS = 5, 0.5
-"""How often, and with which pause, a launcher tries to make the tables of a database while others are making them."""
+Direction = Literal["minimize", "maximize"]  # in Optuna's spelling
+FILE = "study.db"  # the default storage: an SQLite file in the sweep directory
+DIRECTORY = "sweep_dir"  # user attribute of a study: the sweep directory whose runs are its trials
+SQLITE_WAIT_SECONDS = 60.0  # longest wait for another process that writes to an SQLite file
+CONNECTIONS, CONNECT_AGAIN_SECONDS = 5, 0.5  # tries to create a database's tables, and the pause between them
 
 
 @dataclass(frozen=True)
 class Address:
-    """Where a study is kept.
+    """Where a study is kept."""
 
-    Attributes:
-        name: of the study.
-        url: of its storage, as SQLAlchemy takes it.
-        own: whether it is the sweep directory's own file, which moves with it.
-    """
-
-    name: str
-    url: str
-    own: bool = False
+    name: str  # of the study
+    url: str  # of its storage, as SQLAlchemy takes it
+    own: bool = False  # whether it is the sweep directory's own file, which moves with it
 
     @property
     def file(self) -> Path:
-        """The sweep directory's own file, in whose path ?, %, {} have no meaning as they have in an URL."""
+        """The sweep directory's own file, in whose path ?, % and {} have no special meaning as they have in a URL."""
         return Path(self.url.removeprefix("sqlite:///"))
 
     @property
     def shown(self) -> str:
-        """The URL without its password; of the sweep directory's own file its name."""
+        """The URL without its password; for the sweep directory's own file its name."""
         return FILE if self.own else hidden(self.url)
 
 
@@ -99,10 +84,10 @@ def hidden(url: str) -> str:
 
 
 def open_storage(address: Address) -> BaseStorage:
-    """Connect to the storage of a study; its tables are made where there are none.
+    """Connect to the storage of a study; missing tables are created.
 
     Raises:
-        ConfigError: nothing answers there, or not as a database that Optuna can use.
+        ConfigError: no database that Optuna can use answers there.
     """
     if address.own:
         refuse_links(*(address.file.with_name(FILE + end) for end in ("", "-journal", "-wal", "-shm")))
@@ -125,7 +110,7 @@ def open_storage(address: Address) -> BaseStorage:
 
 
 def _first_of_several(connect: Callable[[], BaseStorage]) -> BaseStorage:
-    """Connect again where another launcher has made the tables of an empty database in the same moment."""
+    """Connect again where another launcher is creating the tables of an empty database at the same moment."""
     for _ in range(CONNECTIONS - 1):
         try:
             return connect()
@@ -144,15 +129,9 @@ def begin_study(
     make_sampler: Callable[[int], BaseSampler],
     pruner: BasePruner,
 ) -> Study:
-    """The study in its sweep directory, which is made once the storage answers, or for the storage to lie in.
+    """Open the study; its sweep directory is created once the storage answers, or first where it holds the storage.
 
-    Args:
-        address: of the study.
-        directory: the sweep directory.
-        multirun: the text that multirun.yaml is to have.
-        directions: of the objectives.
-        make_sampler: takes the number of trials that the study has.
-        pruner: of the trials.
+    `multirun` is the text for multirun.yaml; `make_sampler` takes the number of trials that the study has.
     """
     claim = partial(owned.claim, directory, ("trials.json", *([FILE] if address.own else [])), multirun)
     if address.own:
@@ -171,10 +150,10 @@ def open_study(
     sampler: BaseSampler,
     pruner: BasePruner,
 ) -> Study:
-    """The study, made where there is none.
+    """The study, created where there is none.
 
     Raises:
-        ConfigError: it is there, with other directions, or filled by another sweep directory.
+        ConfigError: it has other directions, or is filled by another sweep directory.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(
@@ -202,14 +181,14 @@ def open_study(
 
 
 class Judge:
-    """Reports each scored epoch of a run to its trial. A storage that does not answer is no reason to end a run."""
+    """Reports each scored epoch of a run to its trial. A storage that does not answer does not end the run."""
 
     def __init__(self, address: Address, number: int, pruner: BasePruner) -> None:
         self.address, self.number, self.pruner = address, number, pruner
         self._trial: Trial | None = None
 
     def __call__(self, epoch: int, value: float) -> bool:
-        """Report the objective of one scored epoch, on reference half A; returns whether the run is to be pruned."""
+        """Report the objective of one scored epoch, on reference half A; return whether to prune the run."""
         try:
             trial = self._trial or self._open()
             if epoch not in stored(trial).intermediate_values:

@@ -1,4 +1,4 @@
-"""The search sweeper: Hydra's Optuna sweeper for searches that are finished once and for all."""
+"""The search sweeper: Hydra's Optuna sweeper; the same command again goes on with the study."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ if TYPE_CHECKING:
 class SearchSweeper(OptunaSweeper):  # type: ignore[misc]
     """`hydra/sweeper=optuna`: its command line is the Optuna sweeper's; `Search` makes the trials.
 
-    Imports inside its methods save each other command the time that Optuna, torch and pandas take.
+    Imports are inside its methods because Optuna, torch and pandas are slow to import, and other commands need none.
     """
 
     def __init__(self, params: DictConfig | None = None, **options: Any) -> None:
         self.params, self.options = params, SimpleNamespace(**options)  # `SearchConf` documents them
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        """As Hydra calls it: makes the launcher, once every key of its own node is known."""
+        """As Hydra calls it; refuses unknown keys first, then makes the launcher."""
         check_hydra(config.hydra)
         _check(self.options)
         self.config, self.hydra_context = config, hydra_context
@@ -94,7 +94,6 @@ class SearchSweeper(OptunaSweeper):  # type: ignore[misc]
         composer: Composer,
         overrides: Sequence[Override],
     ) -> Search:
-        """The search, recorded in its directory."""
         from ganexp.files import owned
         from ganexp.sweep.conduct import record_request
         from ganexp.sweep.points import Point, all_points

@@ -32,34 +32,24 @@ from ganexp.types.errors import DirectoryError
 LAUNCHER, RUN_ID, RUN_DIR, REASON, RETRY_OF = "launcher", "run_id", "run_dir", "reason", "retry_of"
 """User attributes of a trial: who works on it, its run, why it failed, and which trial it repeats."""
 
-LAUNCHERS = ".launchers"
-"""Folder in the sweep directory: one lease for each launcher that works on the study."""
+LAUNCHERS = ".launchers"  # folder in the sweep directory: one lease for each launcher that works on the study
 
 LAUNCHER_NAME = re.compile(r"[\w-][\w.-]*-[0-9a-f]{16}", re.ASCII)
 """Names of those folders; that of a trial stands in the study, which may be a stranger's."""
 
-LOCK_SECONDS = 600.0
-"""How long to wait for another launcher that is asking for a trial."""
-
-JOURNAL_SHARE = 0.02
-"""Of a search's time that goes into writing its journal, at most."""
+LOCK_SECONDS = 600.0  # longest wait for another launcher that is asking for a trial
+JOURNAL_SHARE = 0.02  # largest share of a search's time that writing its journal takes
 
 
 class Trials:
-    """The trials of one study, for one launcher of possibly several.
-
-    Args:
-        study: with the sampler that proposes points.
-        directory: the sweep directory.
-        total: how many trials the study is to have in all.
-    """
+    """The trials of one study, of which there shall be `total`, for one launcher of possibly several."""
 
     def __init__(self, study: Study, directory: Path, total: int) -> None:
         self.study, self.directory, self.total = study, directory, total
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Inside, this launcher is known to be at work; what it leaves undone when it is gone, others take over."""
+        """Inside, this launcher counts as alive; once it is gone, others take over its unfinished trials."""
         folder = folder_below(self.directory, LAUNCHERS, f"{socket.gethostname()}-{secrets.token_hex(8)}")
         try:
             with RunFolder(folder).lease() as lease:
@@ -74,9 +64,9 @@ class Trials:
         return self.study.get_trials(deepcopy=False)
 
     def ask(self, suggest: Callable[[Trial], Any]) -> tuple[Trial, Any] | None:
-        """The next trial and what `suggest` makes of it, or None where the study has its total.
+        """The next trial and `suggest(trial)`, or None where the study has its total.
 
-        First come trials that a launcher left when it died: they go on under their own number.
+        Trials that a launcher left when it died come first, under their own numbers.
 
         Raises:
             DirectoryError: other launchers kept the study locked for too long.
@@ -91,7 +81,7 @@ class Trials:
             return trial, suggest(trial)
 
     def elsewhere(self) -> int:
-        """Trials that other launchers are at work on."""
+        """The number of trials that other launchers work on."""
         return sum(t.state is TrialState.RUNNING and t.user_attrs.get(LAUNCHER) != self.name for t in self.all())
 
     def tell(
@@ -99,7 +89,7 @@ class Trials:
     ) -> None:
         """Record how a trial ended, by the state of its run: all but COMPLETED and PRUNED are failures.
 
-        A trial whose end another launcher has recorded already stays as it is.
+        A trial whose end another launcher has already recorded stays as it is.
         """
         states = {State.COMPLETED: TrialState.COMPLETE, State.PRUNED: TrialState.PRUNED}
         try:
@@ -113,11 +103,7 @@ class Trials:
                 raise
 
     def retry(self) -> int:
-        """Have every failed trial tried again, as new trials at the same points; they do not count against the total.
-
-        Returns:
-            How many there are.
-        """
+        """Enqueue every failed trial again, at the same point; repeats do not add to the total. Returns how many."""
         with self._locked():
             failed = [trial for trial in counted(self.all()) if trial.state is TrialState.FAIL]
             for trial in failed:
@@ -125,7 +111,7 @@ class Trials:
         return len(failed)
 
     def _is_abandoned(self, trial: FrozenTrial) -> bool:
-        """Whether a trial is RUNNING, and nobody is there to end it."""
+        """Whether a trial is RUNNING, but its launcher is gone."""
         launcher = trial.user_attrs.get(LAUNCHER)
         if trial.state is not TrialState.RUNNING or launcher == self.name:
             return False
@@ -150,20 +136,20 @@ class Trials:
 
 
 def counted(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
-    """The trials that count against the total: begun, and not tried again by another one."""
+    """The trials that count towards the total: begun, and not repeated by another one."""
     repeated = {trial.user_attrs.get(RETRY_OF) for trial in trials}
     return [trial for trial in trials if trial.state is not TrialState.WAITING and trial.number not in repeated]
 
 
 class Journal:
-    """trials.json: a study's trials as a file of the sweep directory, for readers that have no database at hand."""
+    """trials.json: a study's trials as a file of the sweep directory, for readers without the database."""
 
     def __init__(self, trials: Trials, objectives: Sequence[str]) -> None:
         self.trials, self.objectives = trials, objectives
         self._due = 0.0
 
     def update(self) -> None:
-        """Write it, unless too much of the time would go into that; `write` does in any case."""
+        """Write it, unless that would take more than `JOURNAL_SHARE` of the time; `write` does so in any case."""
         began = time.monotonic()
         if began >= self._due:
             self.write()
