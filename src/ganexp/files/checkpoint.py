@@ -35,12 +35,12 @@ def save(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> 
     Raises:
         OSError: the disk is full, or cannot be written for another reason.
     """
-    kept = _apart(tensors)
+    copies = _apart(tensors)
     text = json.dumps(meta)
-    header = {"format": str(FORMAT), "meta": text, "digest": _digest(kept, text), "layout": _layout(kept)}
+    header = {"format": str(FORMAT), "meta": text, "digest": _digest(copies, text), "layout": _layout(copies)}
     folder_below(path.parent.parent, path.parent.name)
     try:
-        write_bytes(path, _in_order(serialized(kept, header)))  # save_file has a temporary name and a mode of its own
+        write_bytes(path, _in_order(serialized(copies, header)))  # save_file has a temporary name and a mode of its own
     except (SafetensorError, OSError) as error:
         raise OSError(f"{path}: cannot be written ({error})") from None
 
@@ -58,14 +58,14 @@ def _in_order(file: bytes) -> bytes:
 
 def _apart(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Tensors as safetensors writes them: on the CPU, in C order, tied ones copied."""
-    kept: dict[str, Tensor] = {}
+    copies: dict[str, Tensor] = {}
     places: set[int] = set()
     for name, tensor in tensors.items():
-        kept[name] = tensor.detach().cpu().contiguous()
-        if (place := kept[name].untyped_storage().data_ptr()) in places:
-            kept[name] = kept[name].clone()
+        copies[name] = tensor.detach().cpu().contiguous()
+        if (place := copies[name].untyped_storage().data_ptr()) in places:
+            copies[name] = copies[name].clone()
         places.add(place)
-    return kept
+    return copies
 
 
 def module_state(module: nn.Module) -> dict[str, Tensor]:

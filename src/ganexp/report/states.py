@@ -65,10 +65,10 @@ def progress_of(directory: Path) -> list[RunProgress]:
     """Every run of a sweep directory, or the one of a run directory; DirectoryError: neither a plan nor a run."""
     if (directory / "status.json").exists():
         return [_progress(directory)]
-    known = plan.read(directory)
-    if known is not None:
-        settings = known.settings()
-        return [_progress(directory / run.run_dir, run, settings[run.run_id]) for run in known.runs.values()]
+    planned_runs = plan.read(directory)
+    if planned_runs is not None:
+        settings = planned_runs.settings()
+        return [_progress(directory / run.run_dir, run, settings[run.run_id]) for run in planned_runs.runs.values()]
     folders = [folder for folder in sorted(directory.glob("*/")) if (folder / "status.json").exists()]
     if not folders:
         raise DirectoryError(
@@ -82,10 +82,14 @@ def seconds_left(runs: Sequence[RunProgress]) -> float | None:
 
     Each trajectory counts once, to the end of its longest run. Epochs are assumed to be equally long.
     """
-    pace = [(left, run.epochs - run.done) for run in runs if (left := _left(run)) is not None and run.epochs > run.done]
+    pace = [
+        (run.epochs - run.done, seconds)
+        for run in runs
+        if (seconds := _left(run)) is not None and run.epochs > run.done
+    ]
     if not pace:
         return None
-    per_epoch = sum(left for left, _ in pace) / sum(epochs for _, epochs in pace)
+    per_epoch = sum(seconds for _, seconds in pace) / sum(epochs for epochs, _ in pace)
     longest: dict[str, int] = {}
     for run in runs:
         if not run.state.final:
@@ -114,8 +118,8 @@ def _used(rows: Sequence[tuple[str, ...]]) -> list[list[str]]:
 def _closing(directory: Path, runs: Sequence[RunProgress]) -> str:
     counts = Counter(run.state for run in runs)
     words = ", ".join(f"{counts[each]} {each}" for each in ORDER if counts[each])
-    left = seconds_left(runs)
-    time_left = "" if left is None else f"; about {duration(left)} left"
+    remaining = seconds_left(runs)
+    time_left = "" if remaining is None else f"; about {duration(remaining)} left"
     return f"{plain(directory)}: {len(runs)} run{'s' * (len(runs) != 1)}: {words}{time_left}"
 
 
@@ -146,7 +150,7 @@ def _left(run: RunProgress) -> float | None:
 def _cells(run: RunProgress) -> tuple[str, ...]:
     running = run.state in (State.RUNNING, State.STALE) and run.status is not None
     age = ("in the future" if run.age < -STALE_SECONDS else duration(max(0.0, run.age))) if running else ""
-    speed, left = run.number("images_per_second"), _left(run)
+    speed, remaining = run.number("images_per_second"), _left(run)
     note = run.status.note if run.status is not None else ""
     error = run.status.error if run.status is not None and run.state is not State.COMPLETED else None
     return (
@@ -156,6 +160,6 @@ def _cells(run: RunProgress) -> tuple[str, ...]:
         f"{run.done}/{run.epochs}",
         age,
         "" if speed is None else f"{speed:,.0f}",
-        "" if left is None else duration(left),
+        "" if remaining is None else duration(remaining),
         plain(note if not error else f"{error.get('type')}: {last_line(error.get('message', ''))}"),
     )

@@ -162,7 +162,7 @@ def _work(run: Prepared, lease: Lease, signals: Signals) -> Outcome:
         assert end.state is not None
         try:
             lease.update(state=end.state, error=end.reason)
-        except OSError as write_error:  # a full disk, say; who looks at the run finds its holder gone
+        except OSError as write_error:  # a full disk, say; readers find that the holder is gone
             log.error("%s: that it %s cannot be written either (%s)", spec.directory, end.state.lower(), write_error)
         run.logger.finish(end.state.value)
         if not isinstance(error, Interrupted | Pruned | Diverged):
