@@ -13,8 +13,7 @@ from hydra.core.global_hydra import GlobalHydra
 from ganexp.__main__ import register
 from ganexp.config.run_config import conf_dir, load
 from ganexp.config.run_spec import RunSpec, identify, load_dataset
-from ganexp.files.hydra_folder import Texts
-from ganexp.files.record import Row
+from ganexp.files.record import Row, Texts
 from ganexp.trainer.build import build_batches, build_game, build_state
 from ganexp.trainer.loop import Limits, train
 from ganexp.types.errors import Interrupted

@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from ganexp.__main__ import register
 from ganexp.config.run_config import conf_dir, load
 from ganexp.config.run_spec import RunSpec, identify, load_dataset
-from ganexp.files.hydra_folder import Texts
+from ganexp.files.record import Texts
 from ganexp.trainer.compatible import check_together
 
 TINY = (

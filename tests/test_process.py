@@ -10,7 +10,7 @@ import pytest
 from ganexp.sweep.stopping import stopped_by
 from ganexp.trainer.signals import Signals, stop_signals
 
-TALK = "from ganexp.types.streams import keep_working; keep_working(); print(chr(233), flush=True); print('x' * 10**6)"
+TALK = "from ganexp.types.terminal import keep_working; keep_working(); print(chr(233), flush=True); print('x' * 10**6)"
 """A program that says more than a pipe holds."""
 
 
@@ -45,7 +45,9 @@ def test_what_the_locale_cannot_say_is_spelled_out() -> None:
 
 
 def test_a_reader_that_went_away_is_noticed_without_writing() -> None:
-    ask = "from ganexp.types.streams import reader_gone; import sys, time; time.sleep(0.5); sys.exit(7 * reader_gone())"
+    ask = (
+        "from ganexp.types.terminal import reader_gone; import sys, time; time.sleep(0.5); sys.exit(7 * reader_gone())"
+    )
     assert talk('"$PYTHON" -c "$TALK" | true', ask).returncode == 7
     assert talk('"$PYTHON" -c "$TALK" | cat', ask).returncode == 0
 
@@ -72,6 +74,6 @@ def test_sighup_stops_a_run_and_a_sweep_unless_it_was_ignored_at_the_start() -> 
 
 def test_in_a_locale_of_ascii_names_of_files_are_utf8() -> None:
     locale = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
-    program = "from ganexp.types.streams import speak_utf8; speak_utf8(); import sys; print(ascii(sys.argv[1:]))"
+    program = "from ganexp.types.terminal import speak_utf8; speak_utf8(); import sys; print(ascii(sys.argv[1:]))"
     told = talk('"$PYTHON" -c "$TALK" é "a b"', program, **locale)
     assert (told.returncode, told.stdout.strip()) == (0, r"['\xe9', 'a b']")

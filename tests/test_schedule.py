@@ -3,8 +3,8 @@ import math
 import pytest
 import torch
 
-from ganexp.config.identity import canonical, run_id, trajectory_id
 from ganexp.config.run_config import load
+from ganexp.config.run_spec import canonical, run_id, trajectory_id
 from ganexp.optim import adam, sgd
 from ganexp.trainer.state import TrainState
 from ganexp.types import GAN

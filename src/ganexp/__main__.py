@@ -12,7 +12,7 @@ from ganexp.cli import run_reported, wants_traceback
 from ganexp.config import schema
 from ganexp.config.run_config import conf_dir
 from ganexp.task import run_dir, task
-from ganexp.types.streams import keep_working, speak_utf8
+from ganexp.types.terminal import keep_working, speak_utf8
 
 
 def main() -> None:

@@ -13,8 +13,7 @@ from typing import NoReturn
 from ganexp.config.mistakes import composition_message
 from ganexp.types.endings import FAILED, INTERRUPTED, REFUSED, ending
 from ganexp.types.errors import Diverged, Refused
-from ganexp.types.streams import keep_working, speak_utf8
-from ganexp.types.terminal import plain
+from ganexp.types.terminal import keep_working, plain, speak_utf8
 
 LONGEST_WORD = 500  # characters of a word in a message that are shown: a value that was typed may be of any length
 

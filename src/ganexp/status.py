@@ -12,8 +12,7 @@ from rich.live import Live
 
 from ganexp.cli import reporting, start
 from ganexp.report.states import progress_of, render, show
-from ganexp.types.streams import reader_gone
-from ganexp.types.terminal import console
+from ganexp.types.terminal import console, reader_gone
 
 REFRESH_SECONDS = 2.0
 

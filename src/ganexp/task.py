@@ -17,8 +17,7 @@ from ganexp.cli import reporting
 from ganexp.config.mistakes import check_hydra
 from ganexp.types.endings import FAILED, ending
 from ganexp.types.errors import Refused, in_words, lack_of_memory
-from ganexp.types.streams import keep_working
-from ganexp.types.terminal import plain
+from ganexp.types.terminal import keep_working, plain
 
 if TYPE_CHECKING:
     from ganexp.config.run_spec import RunSpec
@@ -68,7 +67,7 @@ def make_spec(cfg: DictConfig, hydra: Any) -> RunSpec:
     """The RunSpec of a composed configuration."""
     from ganexp.config.run_config import load
     from ganexp.config.run_spec import RunSpec, identify, load_dataset
-    from ganexp.files.hydra_folder import Texts
+    from ganexp.files.record import Texts
 
     config = load(cfg)
     identity = identify(config)

@@ -3,9 +3,9 @@ import inspect
 
 import pytest
 
-from ganexp.config.identity import canonical, run_id, trajectory_id
 from ganexp.config.run_config import load
-from ganexp.files.hydra_folder import difference
+from ganexp.config.run_spec import canonical, run_id, trajectory_id
+from ganexp.files.record import difference
 from helpers import compose_config
 
 
@@ -72,7 +72,7 @@ def test_the_data_is_part_of_the_run():
 
 def test_the_numerics_version_is_part_of_the_run(monkeypatch):
     before = ids()
-    monkeypatch.setattr("ganexp.config.identity.NUMERICS_VERSION", 10**6)
+    monkeypatch.setattr("ganexp.config.run_spec.NUMERICS_VERSION", 10**6)
     assert ids() != before
 
 

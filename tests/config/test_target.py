@@ -75,7 +75,7 @@ def test_only_what_is_trusted_is_called(target, message):
     ("group", "target"),
     [
         ("optim", "ganexp.optim.FunctionalOptimizer"),
-        ("optim", "ganexp.optim.functional.FunctionalOptimizer"),
+        ("optim", "ganexp.optim.optimizers.FunctionalOptimizer"),
         ("logger", "ganexp.logger.Logger"),
         ("metrics.scores.x", "ganexp.metrics.Evaluator"),
         ("model", "ganexp.model.networks.mlp"),

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ganexp.dataset import content
-from ganexp.dataset.content import CACHE, array_digest, file_digest
+from ganexp.dataset import prepared as content
+from ganexp.dataset.prepared import CACHE, array_digest, file_digest
 
 
 def test_digest_depends_on_content_alone() -> None:

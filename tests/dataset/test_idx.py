@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ganexp.dataset.sources import read_idx
+from ganexp.dataset.named import read_idx
 from ganexp.types.errors import DataError
 
 

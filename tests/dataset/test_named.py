@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from ganexp.dataset import cifar10, digits, fashion_mnist, mnist, npy
-from ganexp.dataset import sources as sources_module
+from ganexp.dataset import named as sources_module
 from ganexp.dataset.fetch import FetchError
 from ganexp.types.errors import DataError
 

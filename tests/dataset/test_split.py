@@ -5,7 +5,7 @@ import hashlib
 import numpy as np
 import pytest
 
-from ganexp.dataset.split import held_out, permutation
+from ganexp.dataset.load import held_out, permutation
 
 
 def test_permutation_is_one_and_never_changes() -> None:

@@ -22,7 +22,7 @@ import pytest
 import typer
 from hydra.core.global_hydra import GlobalHydra
 
-from ganexp.config.identity import NUMERICS_VERSION
+from ganexp.config.run_spec import NUMERICS_VERSION
 from ganexp.files import plan
 from ganexp.files.plan import PlannedRun, Request
 from ganexp.trainer import run

@@ -124,7 +124,7 @@ def call(module: str, *arguments: str) -> None:
 
 PROGRAM = """
 import logging, sys, warnings
-from ganexp.types.streams import keep_working
+from ganexp.types.terminal import keep_working
 keep_working()
 logging.basicConfig()
 evil = sys.argv[1]

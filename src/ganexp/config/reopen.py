@@ -19,7 +19,7 @@ from ganexp.config.target import is_trusted
 from ganexp.files import plan
 from ganexp.files.data_root import only_own_root
 from ganexp.files.foreign import SMALL, read_text
-from ganexp.files.hydra_folder import Texts
+from ganexp.files.record import Texts
 from ganexp.files.run_folder import RunFolder, run_folders
 from ganexp.types.errors import ConfigError, DirectoryError
 

@@ -10,12 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganexp.dataset import picture
-from ganexp.dataset.content import digest_of
 from ganexp.dataset.listing import Listing, list_pictures
-from ganexp.dataset.load import Fraction, ImageSize, Name, NumImages, Reference, load
+from ganexp.dataset.load import Fraction, ImageSize, Name, NumImages, Reference, load, permutation
 from ganexp.dataset.place import log
-from ganexp.dataset.prepared import Source, Split
-from ganexp.dataset.split import permutation
+from ganexp.dataset.prepared import Source, Split, digest_of
 from ganexp.files.data_root import expanded
 from ganexp.types import Dataset
 from ganexp.types.errors import DataError

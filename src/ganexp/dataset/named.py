@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import struct
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from ganexp.dataset import npy
+from ganexp.dataset.fetch import FetchError, download, torchvision_dataset
 from ganexp.dataset.load import ImageSize, Name, NumImages, Reference, load
-from ganexp.dataset.prepared import Source
-from ganexp.dataset.sources import NUM_CLASSES, decode_cifar10, decode_digits, decode_idx
+from ganexp.dataset.place import open_regular
+from ganexp.dataset.prepared import Source, Split
+from ganexp.files.data_root import absolute_root
 from ganexp.types import Dataset
 from ganexp.types.errors import DataError
 
@@ -66,3 +73,116 @@ def _source(dataset: str, name: str, decode: Callable[[Path], Any], channels: in
             f"dataset.name: expected {dataset!r} or a name of your own, got that of another dataset: {name!r}"
         )
     return Source(name, name, decode, labelled=True, num_classes=NUM_CLASSES, channels=channels)
+
+
+NUM_CLASSES = 10
+UNSIGNED_BYTE = 8
+IDX_FILES = {
+    "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
+    "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
+}
+CIFAR10_FOLDER = "cifar-10-batches-py"
+CIFAR10_FILES = ("data_batch_1 ... data_batch_5", "test_batch", "batches.meta")
+CIFAR10_ARCHIVE = "cifar-10-python.tar.gz"
+
+
+def decode_digits(home: Path) -> Mapping[str, Split]:
+    """scikit-learn's digits, 8 x 8, their 17 grey levels spread over 0 .. 255."""
+    from sklearn.datasets import load_digits
+
+    images, labels = load_digits(return_X_y=True)
+    sixteenths = images.astype(np.int64).reshape(-1, 1, 8, 8)  # 0 .. 16
+    pixels = ((sixteenths * 255 + 8) // 16).astype(np.uint8)
+    return {"train": Split(pixels.shape, [pixels], labels.astype(np.int64))}
+
+
+def decode_idx(torchvision_name: str, root: Path, home: Path) -> Mapping[str, Split]:
+    """MNIST or FashionMNIST from IDX files under `root` or `home`, downloaded to `home` if there are none."""
+    root, folder = absolute_root(root), f"{torchvision_name}/raw"
+    names = [name for pair in IDX_FILES.values() for name in pair]
+    complete = [base / folder for base in (root, home) if all((base / folder / name).exists() for name in names)]
+    if not complete:
+        try:
+            download(torchvision_name, folder, [f"{folder}/{name}.gz" for name in names], (root, home), home)
+        except FetchError as error:
+            raise _nowhere(root, folder, names, torchvision_name, "1 x 28 x 28", error) from None
+        complete = [home / folder]
+    return {split: _idx_split(complete[0], *files) for split, files in IDX_FILES.items()}
+
+
+def decode_cifar10(root: Path, home: Path) -> Mapping[str, Split]:
+    """CIFAR-10 from torchvision's files under `root` or `home`, downloaded to `home` if there are none."""
+    root = absolute_root(root)
+    damaged = ""
+    for base in (root, home):
+        if (base / CIFAR10_FOLDER).is_dir():
+            try:
+                return _cifar10_splits(base)
+            except FetchError as error:
+                damaged = f" ({base / CIFAR10_FOLDER} is there, but: {error})"
+    try:
+        download("CIFAR10", CIFAR10_FOLDER, [CIFAR10_ARCHIVE], (root, home), home)
+        return _cifar10_splits(home)
+    except FetchError as error:
+        reason = FetchError(f"{error}{damaged}")
+        raise _nowhere(root, CIFAR10_FOLDER, CIFAR10_FILES, "CIFAR10", "3 x 32 x 32", reason) from None
+
+
+def _nowhere(
+    root: Path, folder: str, files: Sequence[str], torchvision_name: str, shape: str, error: FetchError
+) -> DataError:
+    """The error without files and network: it says which files go where."""
+    prepared = {"MNIST": "mnist", "FashionMNIST": "fashion_mnist", "CIFAR10": "cifar10"}[torchvision_name]
+    return DataError(
+        f"dataset.root: no {torchvision_name} under {root}, and it could not be downloaded: {error}.\n"
+        f"Put torchvision's files into {root / folder}: {', '.join(files)};\n"
+        f"or prepared files into {root / 'prepared' / prepared}: train_images.npy, test_images.npy "
+        f"(uint8, N x {shape}), train_labels.npy, test_labels.npy (int64);\n"
+        f"or set dataset.root or GANEXP_DATA to a folder that has them."
+    )
+
+
+def _idx_split(raw: Path, images_file: str, labels_file: str) -> Split:
+    images, labels = read_idx(raw / images_file, 3)[:, None], read_idx(raw / labels_file, 1).astype(np.int64)
+    npy.check_labels(raw / labels_file, labels, len(images), NUM_CLASSES)
+    return Split.of(images, labels)
+
+
+def _cifar10_splits(base: Path) -> Mapping[str, Split]:
+    splits = {}
+    for split in ("train", "test"):
+        dataset = torchvision_dataset("CIFAR10", base, train=split == "train")
+        images = np.asarray(dataset.data).transpose(0, 3, 1, 2)  # (N, H, W, C), RGB
+        labels = np.asarray(dataset.targets, dtype=np.int64)
+        splits[split] = Split.of(images, labels)
+    return splits
+
+
+def read_idx(path: Path, dimensions: int) -> NDArray[np.uint8]:
+    """Map an IDX file of unsigned bytes, the format of MNIST (yann.lecun.com/exdb/mnist, "FILE FORMATS"), read-only.
+
+    Layout: two zero bytes, the type (8: unsigned byte), the number of `dimensions` (3 for images (N, H, W), 1 for
+    labels (N,)), one big-endian 32-bit length for each dimension, then the bytes.
+
+    Raises:
+        DataError: unreadable, another magic number, a dimension of 0, or a length that differs from the header's.
+    """
+    start = 4 + 4 * dimensions
+    try:
+        length = path.stat().st_size
+        with open_regular(path) as file:
+            header = file.read(start)
+    except OSError as error:
+        raise DataError(f"{path}: expected an IDX file, got {error.strerror or error}") from None
+    magic = bytes((0, 0, UNSIGNED_BYTE, dimensions))
+    if header[:4] != magic:
+        raise DataError(f"{path}: expected an IDX file with magic number 0x{magic.hex()}, got 0x{header[:4].hex()}")
+    if len(header) < start:
+        raise DataError(f"{path}: expected a header of {start} bytes, got {len(header)}")
+    shape = struct.unpack(f">{dimensions}I", header[4:])
+    expected = start + int(np.prod(shape, dtype=object))
+    if 0 in shape:
+        raise DataError(f"{path}: expected at least 1 in every dimension, got {shape}")
+    if length != expected:
+        raise DataError(f"{path}: expected {expected} bytes for the shape {shape} in its header, got {length}")
+    return np.memmap(path, dtype=np.uint8, mode="r", offset=start, shape=shape)

@@ -8,9 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from ganexp.dataset import npy
-from ganexp.dataset.content import digest_of
 from ganexp.dataset.load import Fraction, ImageSize, Name, NumImages, Reference, load
-from ganexp.dataset.prepared import Source, Split
+from ganexp.dataset.prepared import Source, Split, digest_of
 from ganexp.files.data_root import expanded
 from ganexp.types import Dataset
 from ganexp.types.errors import DataError

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ganexp.dataset import npy
-from ganexp.dataset.content import array_digest, digest_of, file_digest
-from ganexp.dataset.place import folder_of, homes, in_first_writable, log, once
+from ganexp.dataset.npy import BLOCK_BYTES
+from ganexp.dataset.place import folder_of, homes, in_first_writable, locked, log, once
+from ganexp.files.atomic import write_json
 from ganexp.types.errors import DataError
 
 
@@ -124,3 +128,49 @@ def _write_split(where: str, folder: Path, name: str, split: Split, classes: int
         npy.check_labels(f"{where} labels", split.labels, split.shape[0], classes)
         npy.write(labels_path, split.labels.shape, "<i8", [split.labels])
     npy.write(images_path, split.shape, "|u1", split.blocks)
+
+
+CACHE = "digests.json"
+
+
+def digest_of(value: Any) -> str:
+    """Hex SHA-256 of a JSON-able value."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def array_digest(array: NDArray[Any]) -> str:
+    """Hex SHA-256 of type, shape and elements, in C order and little-endian."""
+    little = array.dtype.newbyteorder("<")
+    digest = hashlib.sha256(f"{little.str} {tuple(array.shape)}\n".encode())
+    rows = max(1, BLOCK_BYTES // max(1, array[:1].nbytes))
+    for start in range(0, len(array), rows):
+        digest.update(np.ascontiguousarray(array[start : start + rows], dtype=little).data)
+    return digest.hexdigest()
+
+
+def file_digest(path: Path, array: NDArray[Any], cache_dir: Path) -> str:
+    """`array_digest` of the array that is mapped from `path`, once for each (path, size, time, inode).
+
+    The digests are kept in `digests.json` in `cache_dir`, a folder that can be written.
+    """
+    status = path.stat()
+    key = [str(path), status.st_size, status.st_mtime_ns, status.st_ino]
+    entry = _cached(cache_dir).get(str(path), {})
+    if entry.get("key") != key:
+        with locked(cache_dir):
+            entries = _cached(cache_dir)
+            entry = entries.get(str(path), {})
+            if entry.get("key") != key:
+                entries[str(path)] = entry = {"key": key, "sha256": array_digest(array)}
+                write_json(cache_dir / CACHE, entries)
+    return str(entry["sha256"])
+
+
+def _cached(cache_dir: Path) -> dict[str, dict[str, Any]]:
+    """The cached digests that are well-formed; a missing or damaged cache is an empty one."""
+    try:
+        cached = json.loads((cache_dir / CACHE).read_text())
+    except (FileNotFoundError, ValueError):
+        return {}
+    entries = cached.items() if isinstance(cached, dict) else ()
+    return {path: entry for path, entry in entries if isinstance(entry, dict) and {"key", "sha256"} <= set(entry)}

@@ -1,4 +1,4 @@
-"""metrics.csv and result.json: writing and reading them."""
+"""The records of a run: metrics.csv, result.json, and `.hydra/` with the configuration it was started with."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import csv
 import io
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ganexp.files.atomic import write_text
+from ganexp.files.atomic import write_json, write_text
 from ganexp.files.contents import Result, Rows, check
-from ganexp.files.foreign import MEDIUM, read_json, read_text
+from ganexp.files.foreign import MEDIUM, SMALL, folder_below, read_json, read_text
 
 Row = dict[str, float | int | None]  # of metrics.csv: column -> value, None where it is empty
 
@@ -104,3 +105,41 @@ def _number(key: str, text: str) -> float | int | None:
     if text == "":
         return None
     return int(text) if key in WHOLE else float(text)
+
+
+@dataclass(frozen=True)
+class Texts:
+    """The files of `.hydra/`, as YAML."""
+
+    config: str
+    overrides: str
+    hydra: str
+
+
+def read_identity(directory: Path) -> dict[str, Any] | None:
+    """Everything that the run's numbers depend on, as recorded, or None."""
+    try:
+        value = read_json(directory / ".hydra" / "identity.json", SMALL)
+    except (OSError, ValueError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def write_hydra_folder(directory: Path, texts: Texts, identity: Mapping[str, Any]) -> None:
+    """Write the configuration as composed, and the content of the run's identity."""
+    folder = folder_below(directory, ".hydra")
+    write_json(folder / "identity.json", identity)  # first: it says that the others are ganexp's own
+    for name in ("config", "overrides", "hydra"):
+        write_text(folder / f"{name}.yaml", getattr(texts, name))
+
+
+def difference(recorded: Mapping[str, Any], requested: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """One line for each value that differs: 'optim.generator.lr: there 0.0001, asked 0.001'."""
+    lines: list[str] = []
+    for key in sorted({*recorded, *requested}):
+        old, new = recorded.get(key), requested.get(key)
+        if isinstance(old, Mapping) and isinstance(new, Mapping):
+            lines += difference(old, new, f"{prefix}{key}.")
+        elif old != new:
+            lines.append(f"{prefix}{key}: there {old!r}, asked {new!r}")
+    return lines

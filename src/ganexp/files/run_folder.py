@@ -11,12 +11,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ganexp.files import atomic, hydra_folder, status
+from ganexp.files import atomic, record, status
 from ganexp.files.code_record import CodeRecord, write_code
 from ganexp.files.foreign import folder_below, refuse_links
-from ganexp.files.hydra_folder import Texts
 from ganexp.files.lease import STATUS, HeldError, Lease, holder_gone
-from ganexp.files.record import Row, read_metrics, read_result, write_metrics
+from ganexp.files.record import Row, Texts
 from ganexp.files.status import Status
 from ganexp.types.endings import State
 from ganexp.types.errors import DirectoryError
@@ -106,11 +105,11 @@ class RunFolder:
 
     def rows(self) -> list[Row]:
         """The rows of metrics.csv; errors are those of `ganexp.files.record.read_metrics`."""
-        return read_metrics(self.metrics_csv)
+        return record.read_metrics(self.metrics_csv)
 
     def result(self) -> dict[str, Any] | None:
         """result.json, or None where there is none, or one that no run wrote."""
-        return read_result(self.result_json)
+        return record.read_result(self.result_json)
 
     def finished_result(self) -> dict[str, Any] | None:
         """result.json of a completed run, or None."""
@@ -118,7 +117,7 @@ class RunFolder:
 
     def identity(self) -> dict[str, Any] | None:
         """Everything that the run's numbers depend on, as recorded, or None."""
-        return hydra_folder.read_identity(self.path)
+        return record.read_identity(self.path)
 
     def lease(self) -> Lease:
         """The right to work on the run; the directory must exist."""
@@ -157,17 +156,17 @@ class RunFolder:
         elif written.run_id == run_id:
             return
         message = f"{self.path}: holds a run of another configuration; choose another hydra.run.dir"
-        raise DirectoryError("\n  ".join([message, *hydra_folder.difference(recorded or {}, requested)]))
+        raise DirectoryError("\n  ".join([message, *record.difference(recorded or {}, requested)]))
 
     def write_record(self, texts: Texts, identity: Mapping[str, Any], code: CodeRecord | None = None) -> None:
         """Write `.hydra/`: the composed configuration, the content of the run's identity, and own code if any."""
-        hydra_folder.write(self.path, texts, identity)
+        record.write_hydra_folder(self.path, texts, identity)
         if code is not None:
             write_code(self.path, code)
 
     def write_rows(self, rows: Sequence[Row], scores: Sequence[str]) -> None:
         """Write metrics.csv; see `ganexp.files.record.write_metrics`."""
-        write_metrics(self.metrics_csv, rows, scores)
+        record.write_metrics(self.metrics_csv, rows, scores)
 
     def write_result(self, result: Mapping[str, Any]) -> None:
         """Write result.json atomically."""

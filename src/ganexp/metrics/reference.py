@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ganexp.dataset.split import grouped, permutation
+from ganexp.dataset.load import grouped, permutation
 from ganexp.types import Dataset
 from ganexp.types.errors import DataError
 

@@ -1,4 +1,4 @@
-"""Optimizers: the options in `optimizers`, over torch's functional updates in `functional`."""
+"""Optimizers over torch's functional updates."""
 
 from ganexp.optim.optimizers import adam, adamw, rmsprop, sgd
 

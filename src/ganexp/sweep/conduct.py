@@ -17,7 +17,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from ganexp.config import recorded
 from ganexp.config.hydra_private import BasicLauncher, JobReturn, Override, error_of
-from ganexp.config.identity import NUMERICS_VERSION
+from ganexp.config.run_spec import NUMERICS_VERSION
 from ganexp.files import owned, plan
 from ganexp.files.foreign import SMALL, read_text
 from ganexp.files.provenance import git_revision

@@ -13,7 +13,7 @@ from ganexp.config.run_spec import RunSpec, identify, load_dataset
 from ganexp.config.target import is_own
 from ganexp.files import plan
 from ganexp.files.code_record import CodeRecord, as_text
-from ganexp.files.hydra_folder import Texts
+from ganexp.files.record import Texts
 from ganexp.sweep.points import Point
 from ganexp.trainer.build import evaluator_for
 from ganexp.trainer.rehearsal import rehearsed

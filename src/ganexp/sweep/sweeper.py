@@ -61,7 +61,7 @@ class GridSweeper(BasicSweeper):
 
     def _make(self, directory: Path, overrides: Sequence[Override], grid: Sequence[Axis], composer: Composer) -> Any:
         """Make the runs of a grid; imports torch and pandas, which earlier refusals need not wait for."""
-        from ganexp.config.identity import NUMERICS_VERSION
+        from ganexp.config.run_spec import NUMERICS_VERSION
         from ganexp.files import plan
         from ganexp.sweep import dry_run, preflight, show, stopping
         from ganexp.sweep.conduct import Conductor

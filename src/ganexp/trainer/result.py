@@ -6,8 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ganexp.config.identity import NUMERICS_VERSION
-from ganexp.config.run_spec import RunSpec
+from ganexp.config.run_spec import NUMERICS_VERSION, RunSpec
 from ganexp.files.provenance import git_revision, versions
 from ganexp.files.record import Row, best_row, half_a
 from ganexp.types import Scores

@@ -25,9 +25,16 @@ from ganexp.files.code_record import NOT_REPRODUCIBLE, joined
 from ganexp.files.lease import HeldError, Lease
 from ganexp.files.provenance import machine
 from ganexp.files.run_folder import number_in
-from ganexp.trainer.build import Prepared, build_batches, build_game, build_state, make_evaluator, set_up_torch
+from ganexp.trainer.build import (
+    Prepared,
+    build_batches,
+    build_game,
+    build_state,
+    make_evaluator,
+    opening_line,
+    set_up_torch,
+)
 from ganexp.trainer.compatible import check_together
-from ganexp.trainer.estimate import opening_line
 from ganexp.trainer.finish import draw_losses, draw_real, finish
 from ganexp.trainer.hooks import Session
 from ganexp.trainer.loop import Limits, train

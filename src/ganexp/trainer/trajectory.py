@@ -18,9 +18,8 @@ from ganexp.files.checkpoint import CorruptCheckpointError
 from ganexp.files.code_record import read_code
 from ganexp.files.drawing import decoration
 from ganexp.files.foreign import folder_below
-from ganexp.files.hydra_folder import Texts
 from ganexp.files.lease import HeldError
-from ganexp.files.record import Row
+from ganexp.files.record import Row, Texts
 from ganexp.files.run_folder import RunFolder
 from ganexp.trainer.finish import draw_losses
 from ganexp.trainer.state import TrainState

@@ -19,7 +19,7 @@ from typing import Any, Final
 import cloudpickle
 
 from ganexp.config.hydra_private import env_override
-from ganexp.types.streams import keep_working
+from ganexp.types.terminal import keep_working
 
 GRACE_SECONDS = 60.0  # longest time that stopping workers may take to save their work
 WATCH_SECONDS = 1.0  # between two checks by a worker that its launcher is alive

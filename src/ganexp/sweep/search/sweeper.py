@@ -54,7 +54,7 @@ class SearchSweeper(OptunaSweeper):  # type: ignore[misc]
             Refused: before anything was started or written.
             SystemExit: 1 where a trial failed; 130 or 143 where a signal stopped the search.
         """
-        from ganexp.config.identity import NUMERICS_VERSION
+        from ganexp.config.run_spec import NUMERICS_VERSION
         from ganexp.files import plan
         from ganexp.sweep import preflight, stopping
         from ganexp.sweep.compose import Composer
