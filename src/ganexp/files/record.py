@@ -85,9 +85,9 @@ def read_result(path: Path) -> dict[str, Any] | None:
     return dict(value)
 
 
-def half_a(values: Mapping[str, Any], metric: str, default: Any = None) -> Any:
+def half_a(values: Mapping[str, Any], metric: str) -> Any:
     """A metric's value on reference half A, by which settings are chosen; its only value where it has no halves."""
-    return values.get(f"{metric}_half_a", values.get(metric, default))
+    return values.get(f"{metric}_half_a", values.get(metric))
 
 
 def best_row(rows: Sequence[Row], objective: str, direction: str) -> dict[str, Any] | None:

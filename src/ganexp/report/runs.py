@@ -7,7 +7,7 @@ import hashlib
 import json
 import logging
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from ganexp.config.target import is_own
 from ganexp.files import plan
 from ganexp.files.code_record import read_code
 from ganexp.files.plan import PlannedRun, Request
-from ganexp.files.run_folder import RunFolder
+from ganexp.files.run_folder import RunFolder, run_folders
 from ganexp.report.settings import Setting
 from ganexp.types.endings import State
 from ganexp.types.errors import DirectoryError
@@ -188,9 +188,10 @@ def _with_own_code(run: RunRecord) -> RunRecord:
     return run
 
 
-def _run_folders(directory: Path) -> Iterator[Path]:
-    folders = [directory] if (directory / "status.json").exists() else sorted(directory.glob("*/"))
-    return (folder for folder in folders if not folder.is_symlink() and (folder / "status.json").exists())
+def _run_folders(directory: Path) -> list[Path]:
+    if (directory / "status.json").exists():
+        return [] if directory.is_symlink() else [directory]
+    return [run.path for run in run_folders(directory)]
 
 
 def _from_identity(folder: Path) -> PlannedRun | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from operator import itemgetter
@@ -30,7 +31,7 @@ THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"
 Answers = Generator[tuple[int, JobReturn], None, None]  # as jobs end: number (0, 1, ... as they came) and result
 
 
-class Streaming:
+class Streaming(ABC):
     """A launcher that answers for each job as it ends; a base class that comes before Hydra's."""
 
     relaunches = False  # whether a run whose process is lost goes on in another job, from its checkpoint
@@ -45,12 +46,12 @@ class Streaming:
         """Run the jobs of one batch; a job that fails, or whose process dies, is a JobReturn that says so."""
         return self.stream(iter(job_overrides), len(job_overrides), first)
 
+    @abstractmethod
     def stream(self, jobs: Iterator[Any], most: int, first: int = 0) -> Answers:
         """Run jobs; the next one is asked for only when there is room for it.
 
         `jobs` gives the overrides of each, or `workers.LATER` where there is none now but may be one again.
         """
-        raise NotImplementedError
 
     def begin(self) -> None:
         """Set up Hydra's globals, logging and sweep directory, as each launcher of Hydra's does first."""

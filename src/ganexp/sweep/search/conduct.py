@@ -13,6 +13,7 @@ from typing import Any
 from optuna.trial import Trial
 
 from ganexp.config.hydra_private import BasicLauncher, JobReturn, error_of
+from ganexp.files.record import half_a
 from ganexp.files.run_folder import RunFolder
 from ganexp.sweep.conduct import ATTEMPTS, BADLY_ENDED, WAIT_SECONDS, mark_failed
 from ganexp.sweep.directory import directory_override
@@ -193,7 +194,7 @@ class Search:
         if recorded.intermediate_values or recorded.state.is_finished():
             return
         for row in run.folder.rows():
-            value = row.get(f"{self.objectives[0]}_half_a", row.get(self.objectives[0]))
+            value = half_a(row, self.objectives[0])
             if value is not None:
                 run.trial.report(float(value), int(row["epoch"] or 0))
 
@@ -210,7 +211,5 @@ class Search:
 def values_of(result: Mapping[str, Any], objectives: Sequence[str]) -> list[float | None]:
     """The objectives' values in a result.json: metrics on reference half A; None where one is missing or not finite."""
     final = result.get("final") or {}
-    values = [
-        result.get(SECONDS) if name == SECONDS else final.get(f"{name}_half_a", final.get(name)) for name in objectives
-    ]
+    values = [result.get(SECONDS) if name == SECONDS else half_a(final, name) for name in objectives]
     return [float(value) if value is not None and math.isfinite(float(value)) else None for value in values]
