@@ -39,26 +39,29 @@ OF_THE_LONGER: dict[str, Any] = {
 
 def shorter(spec: RunSpec, epochs: int) -> RunSpec:
     """The run of the same trajectory that ends after `epochs`, in a directory beside `spec`'s."""
+    changed = {**OF_THE_LONGER, "trainer.epochs": epochs}
+    sections: dict[str, dict[str, Any]] = {"trainer": {}, "sweep": {}}
+    for key, value in changed.items():
+        section, _, name = key.partition(".")
+        sections[section][name] = value
     config = replace(
         spec.config,
-        trainer=replace(spec.config.trainer, epochs=epochs, milestones=[]),
-        sweep=replace(spec.config.sweep, read_off=[], run_id=None, trial=None, own_code=None),
+        trainer=replace(spec.config.trainer, **sections["trainer"]),
+        sweep=replace(spec.config.sweep, **sections["sweep"]),
     )
     identity = identify(config)
     directory = spec.directory.parent / identity.name
-    return replace(
-        spec, config=config, identity=identity, texts=_shorter_texts(spec.texts, epochs), directory=directory
-    )
+    texts = _shorter_texts(spec.texts, changed)
+    return replace(spec, config=config, identity=identity, texts=texts, directory=directory)
 
 
-def _shorter_texts(texts: Texts, epochs: int) -> Texts:
-    changed = {**OF_THE_LONGER, "trainer.epochs": epochs}
+def _shorter_texts(texts: Texts, changed: Mapping[str, Any]) -> Texts:
     tree = OmegaConf.create(texts.config)
     for key, value in changed.items():
         OmegaConf.update(tree, key, value)
     recorded: Any = OmegaConf.to_container(OmegaConf.create(texts.overrides), resolve=False)
     overrides = [text for text in map(str, recorded) if text.partition("=")[0] not in changed]
-    overrides_text = OmegaConf.to_yaml(OmegaConf.create([*overrides, f"trainer.epochs={epochs}"]))
+    overrides_text = OmegaConf.to_yaml(OmegaConf.create([*overrides, f"trainer.epochs={changed['trainer.epochs']}"]))
     return replace(texts, config=OmegaConf.to_yaml(tree), overrides=overrides_text)
 
 
