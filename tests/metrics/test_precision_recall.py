@@ -1,13 +1,16 @@
 import subprocess
 import sys
+from collections.abc import Callable
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import Tensor
 
 from ganexp.metrics import coverage, density, precision, precision_recall, recall
 from ganexp.metrics.metric import ImageSet, Metric, ScoringContext
-from ganexp.types.errors import DataError
+from ganexp.types.errors import DataError, Diverged
 
 
 def score(metric: Metric, real: Tensor, fake: Tensor) -> float:
@@ -28,7 +31,7 @@ def score(metric: Metric, real: Tensor, fake: Tensor) -> float:
 
 
 def brute_force(real: Tensor, fake: Tensor, k: int) -> tuple[float, float, float, float]:
-    """Precision, recall, density, coverage by loops over points, from the papers' words."""
+    """Precision, recall, density, coverage by loops over points, from the formulas of the package `prdc` 0.2."""
 
     def radius(points: Tensor, i: int) -> float:
         others = sorted(float((points[i] - points[j]).norm()) for j in range(len(points)) if j != i)
@@ -37,9 +40,9 @@ def brute_force(real: Tensor, fake: Tensor, k: int) -> tuple[float, float, float
     real_radii = [radius(real, i) for i in range(len(real))]
     fake_radii = [radius(fake, j) for j in range(len(fake))]
     distance = [[float((r - f).norm()) for f in fake] for r in real]
-    inside = [[distance[i][j] <= real_radii[i] for j in range(len(fake))] for i in range(len(real))]
+    inside = [[distance[i][j] < real_radii[i] for j in range(len(fake))] for i in range(len(real))]
     precise = sum(any(row[j] for row in inside) for j in range(len(fake))) / len(fake)
-    recalled = sum(any(distance[i][j] <= fake_radii[j] for j in range(len(fake))) for i in range(len(real))) / len(real)
+    recalled = sum(any(distance[i][j] < fake_radii[j] for j in range(len(fake))) for i in range(len(real))) / len(real)
     return precise, recalled, sum(map(sum, inside)) / (k * len(fake)), sum(map(any, inside)) / len(real)
 
 
@@ -82,9 +85,46 @@ def test_a_set_scored_against_itself() -> None:
     assert score(coverage(), points, points) == 1.0
 
 
+def grids(size: int) -> st.SearchStrategy[Tensor]:
+    """Points with small whole coordinates: many are equal, and many pairs are equally far apart."""
+    row = st.lists(st.integers(0, 2), min_size=2, max_size=2)
+    return st.lists(row, min_size=size, max_size=size).map(lambda rows: torch.tensor(rows, dtype=torch.float64))
+
+
+@settings(deadline=None, max_examples=50)
+@given(real=grids(9), fake=grids(9), k=st.integers(1, 4), offset=st.sampled_from([0.0, 1e-3, 1000.1]))
+def test_ties_are_decided_as_by_prdc(real: Tensor, fake: Tensor, k: int, offset: float) -> None:
+    found = [score(metric(k=k), real + offset, fake + offset) for metric in (precision, recall, density, coverage)]
+    assert found == pytest.approx(list(brute_force(real, fake, k)), abs=1e-12)
+
+
+@settings(deadline=None, max_examples=50)
+@given(points=grids(9), k=st.integers(1, 4))
+def test_identical_sets_are_scored_as_by_prdc(points: Tensor, k: int) -> None:
+    found = [score(metric(k=k), points, points.clone()) for metric in (precision, recall, density, coverage)]
+    assert found == pytest.approx(list(brute_force(points, points, k)), abs=1e-12)
+
+
+def test_identical_sets_have_density_one() -> None:
+    points = torch.randn(300, 8, generator=torch.Generator().manual_seed(0))
+    assert score(density(k=5), points, points.clone()) == pytest.approx(1.0, abs=1e-12)
+
+
+@pytest.mark.parametrize("metric", [precision, recall, density, coverage])
+@pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf])
+def test_features_that_are_not_finite_are_refused(metric: Callable[[], Metric], value: float) -> None:
+    good = torch.randn(20, 4, generator=torch.Generator().manual_seed(0))
+    bad = good.clone()
+    bad[7, 2] = value
+    for real, fake in ((good, bad), (bad, good)):
+        with pytest.raises(Diverged, match="expected finite ones, got NaN or infinite"):
+            score(metric(), real, fake)
+
+
 def test_one_image_repeated_is_no_manifold() -> None:
     real, repeated = torch.randn(100, 8), torch.ones(100, 8)
     assert score(recall(), real, repeated) == 0.0
+    assert score(recall(), torch.cat([repeated[:50], real[:50]]), repeated) == 0.0
 
 
 def test_needs_more_images_than_neighbours() -> None:

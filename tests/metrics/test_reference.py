@@ -23,12 +23,12 @@ def test_halves_are_equal_disjoint_and_stratified(make_dataset: MakeDataset) -> 
             abs(int((dataset.reference_labels[a] == label).sum()) - (dataset.reference_labels[b] == label).sum()) <= 1
         )
     halves = halve(dataset, 10_000)
-    assert len(halves.a) == len(halves.b) == len(halves.training) == 30
+    assert len(halves.a) == len(halves.b) == 30
 
 
-def test_num_samples_bounds_both_halves_and_the_training_part(make_dataset: MakeDataset) -> None:
+def test_num_samples_bounds_both_halves(make_dataset: MakeDataset) -> None:
     halves = halve(make_dataset(), 7)
-    assert len(halves.a) == len(halves.b) == len(halves.training) == 7
+    assert len(halves.a) == len(halves.b) == 7
 
 
 def test_fewer_samples_are_not_of_one_class_only(make_dataset: MakeDataset) -> None:

@@ -1,4 +1,4 @@
-"""What runs are called and how values are labelled, as version 0.1.0 did: literals, in values.json."""
+"""What runs are called, as version 0.1.0 did, and how values are labelled, as protocol 2: literals, in values.json."""
 
 import importlib
 import json

@@ -26,15 +26,15 @@ def label_accuracy() -> Metric:
 
 def precision_by_class(*, k: Neighbours = 3) -> Metric:
     """Precision (Kynkäänniemi et al. 2019, equation 2) among the images of each label, and its mean over labels."""
-    return _by_class(k, lambda real, fake: share_inside(fake, real, squared_radii(real, k)))
+    return _by_class("precision", k, lambda real, fake: share_inside(fake, real, squared_radii(real, k)))
 
 
 def recall_by_class(*, k: Neighbours = 3) -> Metric:
     """Recall (Kynkäänniemi et al. 2019, equation 2) among the images of each label, and its mean over labels."""
-    return _by_class(k, lambda real, fake: share_inside(real, fake, squared_radii(fake, k)))
+    return _by_class("recall", k, lambda real, fake: share_inside(real, fake, squared_radii(fake, k)))
 
 
-def _by_class(k: int, measure: Callable[[Tensor, Tensor], float]) -> Metric:
+def _by_class(name: str, k: int, measure: Callable[[Tensor, Tensor], float]) -> Metric:
     """`measure` of real and generated features of each label that has more than k images of both."""
 
     def compute(context: ScoringContext) -> ByClass:
@@ -52,8 +52,7 @@ def _by_class(k: int, measure: Callable[[Tensor, Tensor], float]) -> Metric:
             )
         return ByClass(sum(values.values()) / len(values), values)
 
-    # Both metrics have had this one id since 0.1.0; they never meet, because protocols are compared column by column.
-    identity = "ganexp.metrics.labels._by_class"
+    identity = f"ganexp.metrics.labels.{name}_by_class"
     return Metric(compute, "maximise", extractor=classifier, settings={"k": k}, labelled=True, id=identity)
 
 

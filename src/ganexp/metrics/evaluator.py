@@ -79,7 +79,7 @@ class Evaluator:
             for metric in self.metrics.values():
                 self._extractor_of(metric)
             a, b = self._cached(halves.a, halves.labels_a), self._cached(halves.b, halves.labels_b)
-            training = self._cached(halves.training)
+            training = self._cached(self.dataset.train, key=self.dataset.fingerprint)
 
             def real_samples(count: int) -> Tensor:
                 return to_float(torch.from_numpy(a.images[:count]))
@@ -141,9 +141,11 @@ class Evaluator:
             **describe(pairs, self.objective, count, digest),
         }
 
-    def _cached(self, images: NDArray[np.uint8], labels: NDArray[np.int64] | None = None) -> ImageSet:
-        """Real images whose features are kept in the dataset's cache."""
-        key, folder = digest_of(images), self.dataset.cache_dir
+    def _cached(
+        self, images: NDArray[np.uint8], labels: NDArray[np.int64] | None = None, key: str | None = None
+    ) -> ImageSet:
+        """Real images whose features are kept in the dataset's cache, under `key` or their digest."""
+        key, folder = key or digest_of(images), self.dataset.cache_dir
         label_tensor = None if labels is None else torch.from_numpy(labels)
         return ImageSet(images, lambda extractor, pixels: cached_features(extractor, pixels, folder, key), label_tensor)
 

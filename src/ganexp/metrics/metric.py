@@ -73,12 +73,12 @@ class ImageSet:
 
 @dataclass(frozen=True)
 class ScoringContext:
-    """One comparison: images to judge, and real ones. All four sets hold the same number of images."""
+    """One comparison: images to judge, and real ones. The first three sets hold the same number of images."""
 
     generated: ImageSet  # the images to judge (for a floor: real ones)
     reference: ImageSet  # the half of the reference that they are compared with
     other: ImageSet  # the other half of the reference
-    training: ImageSet  # a fixed random subset of the training images
+    training: ImageSet  # all training images
     dataset: Dataset
     unquantised: Callable[[int], Tensor]  # count -> generated images float32 (count, C, H, W) in [-1, 1]
     extractor: Extractor | None = None  # what the metric declared, loaded

@@ -1,7 +1,9 @@
 """Precision and recall (Kynkäänniemi et al. 2019), density and coverage (Naeem et al. 2020), block by block.
 
 All four see a set of images as the union of balls around its feature vectors, each reaching to the vector's k-th
-nearest neighbour in the same set. Distances are Euclidean, in float64; balls are closed.
+nearest neighbour in the same set. Distances are Euclidean, in float64. Balls are open, as in the authors' package
+`prdc`: a point at the radius, or a copy of an image that k others equal, is outside. Features that are not finite raise
+Diverged.
 """
 
 from __future__ import annotations
@@ -16,9 +18,11 @@ from torch import Tensor
 from ganexp.metrics.classifiers import classifier
 from ganexp.metrics.metric import ImageSet, Metric, ScoringContext
 from ganexp.metrics.numerics import each_block, one_thread
-from ganexp.types.errors import DataError
+from ganexp.types.errors import DataError, Diverged
 
-BLOCK = 500  # rows of distances at a time: 40 MB against 10,000 images, for each thread
+BLOCK = 500  # rows of distances at a time, fewer against more than 10,000 images: 40 MB for each thread
+
+TIE = 1e-11  # squared distances are equal within this share of the squared norms; rounding stays below 1e-13
 
 Neighbours = Annotated[int, Gt(0), Lt(2**31)]
 
@@ -84,20 +88,20 @@ def squared_radii(points: Tensor, k: int) -> Tensor:
 
 def share_inside(points: Tensor, centres: Tensor, radii: Tensor) -> float:
     """Share of points (M, D) that lie in any ball around centres (N, D) with squared radii (N,)."""
-    inside = _excess(points, centres, radii, lambda excess: (excess.amin(dim=1) <= 0).sum())
+    inside = _excess(points, centres, radii, lambda excess: (excess.amin(dim=1) < 0).sum(), TIE)
     return int(torch.stack(inside).sum()) / len(points)
 
 
 def balls_around(points: Tensor, centres: Tensor, radii: Tensor) -> float:
     """Mean number of balls around centres (N, D) with squared radii (N,) that a point of points (M, D) lies in."""
-    pairs = _excess(points, centres, radii, lambda excess: (excess <= 0).count_nonzero())
+    pairs = _excess(points, centres, radii, lambda excess: (excess < 0).count_nonzero(), TIE)
     return int(torch.stack(pairs).sum()) / len(points)
 
 
 def share_of_balls_hit(points: Tensor, centres: Tensor, radii: Tensor) -> float:
     """Share of the balls around centres (N, D) with squared radii (N,) that hold any of points (M, D)."""
-    closest = _excess(points, centres, radii, lambda excess: excess.amin(dim=0))
-    return int((torch.stack(closest).amin(dim=0) <= 0).sum()) / len(centres)
+    closest = _excess(points, centres, radii, lambda excess: excess.amin(dim=0), TIE)
+    return int((torch.stack(closest).amin(dim=0) < 0).sum()) / len(centres)
 
 
 def nearest(points: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:
@@ -107,20 +111,37 @@ def nearest(points: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:
     return squares.clamp_min(0.0), positions.long()
 
 
-def _excess(points: Tensor, centres: Tensor, radii: Tensor, reduce: Callable[[Tensor], Tensor]) -> list[Tensor]:
-    """`reduce` of each block (rows, N) of squared distances from points to centres, less the squared radii."""
+def nearest_distances(points: Tensor, others: Tensor, k: int) -> Tensor:
+    """Distances float64 (M, min(k, N)), rising, from each of points (M, D) to its k nearest of others (N, D)."""
+    k = min(k, len(others))
+    zeros = torch.zeros(len(others))
+    blocks = _excess(points, others, zeros, lambda squares: squares.topk(k, dim=1, largest=False).values)
+    return torch.cat(blocks).clamp_min(0.0).sqrt()
+
+
+def _excess(
+    points: Tensor, centres: Tensor, radii: Tensor, reduce: Callable[[Tensor], Tensor], tie: float = 0.0
+) -> list[Tensor]:
+    """`reduce` of each block (rows, N) of squared distances from points to centres, less the squared radii.
+
+    Each value is raised by `tie` times the squared norms, so that equal ones are not below 0 by rounding.
+    """
     points, centres = _centred(points, centres), _centred(centres, centres)
-    offsets = centres.square().sum(dim=1) - radii
+    offsets = centres.square().sum(dim=1) * (1 + tie) - radii
+    size = min(BLOCK, max(1, BLOCK * 10_000 // len(centres)))
 
     def work(start: int) -> Tensor:
-        rows = points[start : start + BLOCK]
+        rows = points[start : start + size]
         block = torch.addmm(offsets, rows, centres.T, alpha=-2.0)
-        return reduce(block.add_(rows.square().sum(dim=1, keepdim=True)))
+        return reduce(block.add_(rows.square().sum(dim=1, keepdim=True) * (1 + tie)))
 
-    return each_block(work, len(points), BLOCK)
+    return each_block(work, len(points), size)
 
 
 def _centred(points: Tensor, others: Tensor) -> Tensor:
     """Points (M, D) in float64 less the mean of others (N, D): squares of small numbers lose fewer digits."""
     with one_thread():
-        return points.to(torch.float64) - others.to(torch.float64).mean(dim=0)
+        centred = points.to(torch.float64) - others.to(torch.float64).mean(dim=0)
+    if not centred.isfinite().all():
+        raise Diverged("distances between features: expected finite ones, got NaN or infinite ones")
+    return centred

@@ -10,7 +10,7 @@ from typing import Any
 from ganexp.metrics.extractor import Extractor
 from ganexp.metrics.metric import Metric
 
-VERSION = 1  # raised when the arithmetic of a metric changes
+VERSION = 2  # raised when the arithmetic of a metric changes (2: open balls, memorization, draws for half B)
 
 QUANTISATION = "uint8: clamp(round((x + 1) * 127.5), 0, 255), halves to even"
 

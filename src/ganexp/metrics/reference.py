@@ -1,4 +1,4 @@
-"""The real images that samples are compared with: fixed halves of the reference, and a fixed part of training."""
+"""The real images that samples are compared with: fixed halves of the reference."""
 
 from __future__ import annotations
 
@@ -15,11 +15,10 @@ from ganexp.types.errors import DataError
 
 @dataclass(frozen=True)
 class Halves:
-    """Equally many images n of both halves of the reference, and min(n, N) of N training images."""
+    """Equally many images n of both halves of the reference."""
 
     a: NDArray[np.uint8]  # settings are chosen by half A
     b: NDArray[np.uint8]  # results are reported on half B
-    training: NDArray[np.uint8]  # a random subset
     labels_a: NDArray[np.int64] | None = None
     labels_b: NDArray[np.int64] | None = None
 
@@ -35,11 +34,10 @@ def halve(dataset: Dataset, num_samples: int) -> Halves:
         )
     indices_a, indices_b = (np.sort(indices[:n]) for indices in half_indices(dataset))
     a, b = dataset.reference[indices_a], dataset.reference[indices_b]
-    training = dataset.train[np.sort(permutation(len(dataset.train))[:n])]
     if dataset.reference_labels is None:
-        return Halves(a, b, training)
+        return Halves(a, b)
     labels = np.asarray(dataset.reference_labels)
-    return Halves(a, b, training, labels[indices_a], labels[indices_b])
+    return Halves(a, b, labels[indices_a], labels[indices_b])
 
 
 def digest_of(*arrays: NDArray[np.uint8]) -> str:
