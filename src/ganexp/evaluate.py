@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ganexp.cli import reporting, start
-from ganexp.types.terminal import plain
+from ganexp.cli import reporting, start, stop
+from ganexp.types.endings import FAILED, INTERRUPTED, ending
+from ganexp.types.terminal import count, duration, plain, say
+
+if TYPE_CHECKING:
+    from ganexp.trainer.rescore import Asked
+
+LEFT_ALONE = "not finished, left alone"
+DONE = "scored already"
+STOPPED = "stopped; what is scored stays, and the same command scores the rest"
+
+
+# What became of a run of a sweep: how it is counted, words for the user, seconds that scoring took.
+Answer = tuple[str, str, float]
 
 
 def main(
@@ -21,34 +37,96 @@ def main(
     changed_code: Annotated[
         str, typer.Option(help="Own code that was edited since: 'refuse', or 'same_run' (a comment, a rename).")
     ] = "refuse",
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Runs of a sweep scored at once; as many as cores or GPUs if left out.")
+    ] = None,
 ) -> None:
     """Score runs from their generators, without training.
 
-    Scores of the last epoch go into result.json, those of another epoch into evaluations/epoch_<n>.json.
+    Scores of the last epoch go into result.json, those of another epoch into evaluations/epoch_<n>.json. Where the
+    values of a run were made by another protocol, its metrics.csv is scored anew at every epoch whose generator is
+    kept, and emptied at the others. In a sweep directory, runs that are scored already are passed over.
     """
     from ganexp.__main__ import register
     from ganexp.config.reopen import run_dirs
     from ganexp.files.generator import parse_checkpoint
-    from ganexp.trainer.rescore import evaluate
+    from ganexp.trainer.rescore import Asked
 
     register()
-    with reporting():
-        epoch = parse_checkpoint(checkpoint)
-        for run in run_dirs(folder):
-            scores = evaluate(
-                run,
-                metrics=metrics,
-                epoch=epoch,
-                num_samples=num_samples,
-                trust=trust or [],
-                changed_code=changed_code,
-                force=force,
-            )
-            if scores is None:
-                typer.echo(plain(f"{run}: not finished, left alone"))
-                continue
-            values = "  ".join(f"{name} {value:.4g}" for name, value in scores.values.items())
-            typer.echo(plain(f"{run}: {values or 'no metrics'}"))
+    try:
+        with reporting():
+            runs = run_dirs(folder)
+            alone = runs == [folder]
+            epoch = parse_checkpoint(checkpoint)
+            asked = Asked(metrics, epoch, num_samples, trust or (), force, changed_code, again=alone)
+            failed = _alone(folder, asked) if alone else _sweep(runs, asked, jobs)
+    except KeyboardInterrupt:
+        stop(STOPPED, INTERRUPTED)
+    raise SystemExit(FAILED if failed else 0)
+
+
+def _alone(run: Path, asked: Asked) -> int:
+    """Score one run in this process; returns how many failed, none: an error ends the process."""
+    from ganexp.trainer.rescore import rescore
+
+    scores, _ = rescore(run, asked)
+    say(f"{run}: {LEFT_ALONE if scores is None else _line(scores.values)}")
+    return 0
+
+
+def _line(values: Mapping[str, float]) -> str:
+    return "  ".join(f"{name} {value:.4g}" for name, value in values.items()) or "no metrics"
+
+
+def _sweep(runs: Sequence[Path], asked: Asked, jobs: int | None) -> int:
+    """Score the runs of a sweep in processes of their own, each said as it ends; returns how many failed."""
+    from ganexp.sweep.launchers.launcher import cores, environments, visible_gpus
+    from ganexp.sweep.launchers.workers import Workers
+    from ganexp.trainer.rescore import compose_metrics
+
+    if asked.metrics is not None:
+        compose_metrics(asked.metrics)  # refuses an unknown option
+    most = min(len(runs), jobs or len(visible_gpus("auto")) or cores())
+    say(f"{count(len(runs), 'run')}, {most} at once")
+    began, counts, spent = time.monotonic(), Counter[str](), 0.0
+    with closing(Workers(_scored, environments(most, 1, "auto")).run((run, asked) for run in runs)) as answers:
+        for number, (kind, words, seconds) in _understood(answers):
+            counts[kind] += 1
+            spent += seconds
+            left, scored = len(runs) - counts.total(), counts["scored"]
+            about = f", about {duration(spent / scored * left / most)} left" if scored and left else ""
+            line = f"{runs[number]}: {words} ({counts.total()} of {len(runs)}{about})"
+            typer.echo(plain(line), err=kind == "failed")
+    kinds = ", ".join(f"{number} {kind}" for kind, number in counts.items())
+    say(f"{count(len(runs), 'run')} in {duration(time.monotonic() - began)}: {kinds}")
+    return counts["failed"]
+
+
+def _understood(answers: Iterator[tuple[int, object]]) -> Iterator[tuple[int, Answer]]:
+    """The answers of workers; an exception is that of a worker that died, or of code that is wrong."""
+    for number, answer in answers:
+        if isinstance(answer, KeyboardInterrupt):
+            raise answer
+        yield number, answer if isinstance(answer, tuple) else ("failed", f"{type(answer).__name__}: {answer}", 0.0)
+
+
+def _scored(run: Path, asked: Asked) -> Answer:
+    """Score one run, in a worker."""
+    from ganexp.__main__ import register
+    from ganexp.trainer.rescore import HeldElsewhereError, rescore
+
+    register()
+    began = time.monotonic()
+    try:
+        scores, there = rescore(run, asked)
+    except HeldElsewhereError as error:
+        return "held by others", f"passed over: {error}", 0.0
+    except Exception as error:
+        return "failed", f"{type(error).__name__}: {ending(error).message}", 0.0
+    if scores is None:
+        return "not finished", LEFT_ALONE, 0.0
+    values = _line(scores.values)
+    return (DONE, f"{DONE}: {values}", 0.0) if there else ("scored", values, time.monotonic() - began)
 
 
 if __name__ == "__main__":

@@ -19,11 +19,18 @@ Rows = list[Annotated[dict[Column, float | None], MaxLen(1000)]]
 Count = Annotated[int, Ge(0), Lt(2**53)]
 
 
+class Details(TypedDict, total=False):
+    """One metric in `provenance.metrics.metrics`."""
+
+    version: Count  # of the protocol; absent: 1
+
+
 class Measured(TypedDict, total=False):
     """`provenance.metrics` of a result.json: how metrics were made."""
 
     num_samples: Count
     protocol: dict[str, str]
+    metrics: dict[str, Details]
     reference: dict[str, Any]
 
 
@@ -31,6 +38,7 @@ class Provenance(TypedDict, total=False):
     """`provenance` of a result.json."""
 
     metrics: Measured
+    unsettled: list[Column]  # columns of metrics.csv that are being scored anew: their values there do not count
     versions: dict[str, str]
     dataset: dict[str, Any]
     git_revision: str | None
@@ -71,6 +79,7 @@ class Meta(TypedDict, total=False):
     machine: dict[str, Any]
     image_shape: Annotated[list[Annotated[int, Ge(1), Le(4096)]], Len(3, 3)]
     label_counts: Annotated[list[Count], MaxLen(65_536)] | None
+    measured: Measured  # how the scores in `history` were made; absent: by protocol 1
 
 
 class OneTrial(TypedDict):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
 
 from ganexp.files import checkpoint
-from ganexp.files.run_folder import RunFolder
+from ganexp.files.record import Row
+from ganexp.files.run_folder import RunFolder, number_in
 from ganexp.types.errors import DirectoryError
 
 
@@ -48,11 +50,33 @@ def generator_weights(run: Path, epoch: int | None) -> tuple[dict[str, Tensor], 
         if path in paths.values():
             return tensors, meta
         if wanted in (None, meta.get("epoch")):
-            average = checkpoint.without_prefix("average", tensors)
-            return average or checkpoint.without_prefix("generator", tensors), meta
+            return _sampling(tensors), meta
     expected = "of some epoch" if wanted is None else f"of epoch {wanted}"
     message = f"{run}: expected a generator {expected}, found those of epochs {sorted(paths)}"
     raise DirectoryError("\n  ".join([message, *damaged]))
+
+
+def kept_generators(folder: RunFolder, rows: Sequence[Row]) -> dict[int, Path]:
+    """Epoch -> the file that has the sampling generator after it, of the epochs in `rows`."""
+    epochs = {int(row["step"] or 0): int(row["epoch"] or 0) for row in rows}
+    states = {epochs[number_in(path)]: path for path in folder.state_checkpoints() if number_in(path) in epochs}
+    generators = {number_in(path): path for path in folder.generator_checkpoints()}
+    return {epoch: path for epoch, path in {**states, **generators}.items() if epoch in epochs.values()}
+
+
+def weights_in(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Weights of the sampling generator, and metadata, in either kind of checkpoint.
+
+    Raises:
+        CorruptCheckpointError: the file is damaged.
+    """
+    tensors, meta = checkpoint.load(path)
+    return (tensors if path.name.startswith("generator_") else _sampling(tensors)), meta
+
+
+def _sampling(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The sampling generator in a full checkpoint."""
+    return checkpoint.without_prefix("average", tensors) or checkpoint.without_prefix("generator", tensors)
 
 
 def load_weights(generator: nn.Module, weights: dict[str, Tensor], run: Path) -> None:

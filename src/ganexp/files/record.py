@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -88,6 +88,23 @@ def read_result(path: Path) -> dict[str, Any] | None:
 def half_a(values: Mapping[str, Any], metric: str) -> Any:
     """A metric's value on reference half A, by which settings are chosen; its only value where it has no halves."""
     return values.get(f"{metric}_half_a", values.get(metric))
+
+
+def metric_of(column: str, metrics: Iterable[str]) -> str | None:
+    """The metric that a column belongs to: the longest of `metrics` that it is, or begins with; None: none of them."""
+    return max((name for name in metrics if column == name or column.startswith(f"{name}_")), key=len, default=None)
+
+
+def version_of(measured: Mapping[str, Any], column: str) -> int:
+    """Version of the protocol of a column, by `provenance.metrics` of a result.json; 1 where none is recorded."""
+    metrics = measured.get("metrics") or {}
+    return int((metrics.get(metric_of(column, metrics)) or {}).get("version", 1))
+
+
+def merged(measured: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    """`measured` (as of `version_of`) with what is `new`: metrics that were not scored anew keep what they have."""
+    by_name = ("protocol", "metrics", "extractors")
+    return {**measured, **new, **{key: {**measured.get(key, {}), **new.get(key, {})} for key in by_name}}
 
 
 def best_row(rows: Sequence[Row], objective: str, direction: str) -> dict[str, Any] | None:

@@ -34,7 +34,7 @@ from ganexp.metrics.memorization import memorization, nearest_neighbours
 from ganexp.metrics.metric import ByClass, Estimate, ImageSet, Metric, ScoringContext
 from ganexp.metrics.parzen import parzen_ll
 from ganexp.metrics.precision_recall import coverage, density, precision, recall
-from ganexp.metrics.protocol import same_protocol
+from ganexp.metrics.protocol import is_present, same_protocol
 
 # What `_target_` may name in conf/metrics/score.
 OPTIONS = (
@@ -69,6 +69,7 @@ __all__ = [
     "density",
     "fid",
     "inception_score",
+    "is_present",
     "kid",
     "label_accuracy",
     "memorization",

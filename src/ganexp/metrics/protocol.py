@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from ganexp.files.record import version_of
 from ganexp.metrics.extractor import Extractor
 from ganexp.metrics.metric import Metric
 
@@ -31,6 +32,16 @@ def same_protocol(a: Mapping[str, Any], b: Mapping[str, Any], column: str) -> bo
     return first is not None and first == second
 
 
+def is_present(measured: Mapping[str, Any], present: Mapping[str, Any], column: str) -> bool:
+    """Whether values of `column` with the provenance `measured` were made as `present` ones are.
+
+    Version 0.1.0 recorded no digests of unfinished runs: there the version of the protocol decides.
+    """
+    if column in measured.get("protocol", {}):
+        return same_protocol(measured, present, column)
+    return version_of(measured, column) == VERSION
+
+
 def describe(
     metrics: Mapping[str, tuple[Metric, Extractor | None]], objective: str | None, count: int, reference: str
 ) -> dict[str, Any]:
@@ -44,7 +55,7 @@ def describe(
     digests: dict[str, str] = {}
     for name, (metric, extractor) in metrics.items():
         made = {"function": metric.identity, "direction": metric.direction, "settings": dict(metric.settings)}
-        details[name] = made | {"extractor": extractor and extractor.name}
+        details[name] = made | {"extractor": extractor and extractor.name, "num_samples": count, "version": VERSION}
         if extractor is not None:
             extractors[extractor.name] = {"digest": extractor.digest, **extractor.details}
         parts: dict[str, Any] = made | {"extractor": extractor and extractor.digest, "quantisation": QUANTISATION}

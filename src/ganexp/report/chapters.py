@@ -14,7 +14,7 @@ from ganexp.report.facts import Flag, flags
 from ganexp.report.figures import by_setting, curves, losses
 from ganexp.report.figures.strips import Picture, Strip, strips, whole
 from ganexp.report.figures.svg import Drawing
-from ganexp.report.ranking import Ranking, Standing, columns
+from ganexp.report.ranking import Ranking, Standing, columns, title
 from ganexp.report.runs import RunRecord
 from ganexp.report.settings import VerdictOptions
 from ganexp.report.statistics.compare import compare
@@ -83,7 +83,7 @@ class Chapter:
 def chapters(study: Study, rankings: Sequence[Ranking], options: VerdictOptions) -> list[Chapter]:
     """A chapter for each ranking."""
     return [
-        _chapter(study, ranking, f"r{number}", _title(ranking, rankings), options)
+        _chapter(study, ranking, f"r{number}", title(ranking, rankings), options)
         for number, ranking in enumerate(rankings)
     ]
 
@@ -129,13 +129,6 @@ def _chapter(study: Study, ranking: Ranking, name: str, title: str, options: Ver
         confirmed=winners,
         confirmation=confirmation,
     )
-
-
-def _title(ranking: Ranking, rankings: Sequence[Ranking]) -> str:
-    if sum(other.dataset == ranking.dataset for other in rankings) == 1:
-        return ranking.dataset
-    way = "not measured" if ranking.objective is None else f"protocol {ranking.protocol[:8]}"
-    return f"{ranking.dataset}, {way}"
 
 
 def _drawings(ranking: Ranking, matters: Importance, name: str, order: Sequence[RunRecord]) -> dict[str, list[Drawing]]:

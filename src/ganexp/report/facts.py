@@ -107,7 +107,7 @@ def _dataset(run: RunRecord) -> str:
     record = run.provenance.get("dataset") or {}
     reference = run.measured.get("reference") or {}
     origin = record.get("reference_origin") or reference.get("origin") or "unknown"
-    return f"{run.dataset}: reference images from the {origin}"
+    return f"{run.dataset}: reference images from the {origin}; scored by protocol {run.version}"
 
 
 def _distinct(texts: Iterable[str]) -> list[str]:

@@ -25,7 +25,7 @@ from ganexp.report.statistics.importance import MIN_TRIALS
 from ganexp.report.study import Study
 from ganexp.report.text import sentence
 from ganexp.report.text.history import history
-from ganexp.report.text.remarks import together
+from ganexp.report.text.remarks import older_protocols, together
 from ganexp.types import terminal
 from ganexp.types.terminal import plural
 
@@ -62,7 +62,7 @@ def render(study: Study, rankings: Sequence[Ranking], out: Path, options: Verdic
         "study": study,
         "chapters": parts,
         "facts": overview(study),
-        "together": together(rankings),
+        "together": [*together(rankings), *older_protocols(study)],
         "history": history(study, rankings),
         "searches": searched,
         "anchors": anchors(rankings),

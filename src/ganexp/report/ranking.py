@@ -77,6 +77,11 @@ class Ranking:
     baseline: Setting | None = None  # the setting that others are to beat
 
     @property
+    def version(self) -> int:
+        """Version of the protocol that the objective was measured by."""
+        return next((run.version for standing in self.standings for run in standing.done), 1)
+
+    @property
     def ranked(self) -> tuple[Standing, ...]:
         """Those with a rank, best first."""
         return tuple(standing for standing in self.standings if standing.rank is not None)
@@ -95,6 +100,14 @@ class Ranking:
     def claims(self) -> bool:
         """Whether anything may be claimed."""
         return self.comparison is not None and self.comparison.claims and self.comparison.df >= 1
+
+
+def title(ranking: Ranking, rankings: Sequence[Ranking]) -> str:
+    """The data set, with the protocol where several rankings are of it."""
+    if sum(other.dataset == ranking.dataset for other in rankings) == 1:
+        return ranking.dataset
+    way = "not measured" if ranking.objective is None else f"protocol {ranking.version} ({ranking.protocol[:8]})"
+    return f"{ranking.dataset}, {way}"
 
 
 def rankings(study: Study, options: VerdictOptions = NO_OPTIONS) -> tuple[Ranking, ...]:

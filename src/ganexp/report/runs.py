@@ -18,6 +18,7 @@ from ganexp.config.target import is_own
 from ganexp.files import plan
 from ganexp.files.code_record import read_code
 from ganexp.files.plan import PlannedRun, Request
+from ganexp.files.record import metric_of, version_of
 from ganexp.files.run_folder import RunFolder, run_folders
 from ganexp.report.settings import Setting
 from ganexp.types.endings import State
@@ -56,6 +57,9 @@ class RunRecord:
         except (OSError, ValueError) as error:
             log.warning("%s; its epochs are left out", error)
             rows = []
+        for name in self.provenance.get("unsettled") or ():  # an evaluation was killed: values of which protocol?
+            for row in rows:
+                row.pop(name, None)
         return pd.DataFrame(
             {name: pd.to_numeric([row.get(name) for row in rows]) for name in (rows[0] if rows else ())}
         )
@@ -95,6 +99,11 @@ class RunRecord:
         return hashlib.sha256(json.dumps(self.measured, sort_keys=True).encode()).hexdigest()[:16]
 
     @property
+    def version(self) -> int:
+        """Version of the protocol that the objective was measured by."""
+        return version_of(self.measured, (self.objective or ("", ""))[0])
+
+    @property
     def seconds(self) -> float:
         """Training seconds up to its own last epoch."""
         if self.result:
@@ -102,7 +111,9 @@ class RunRecord:
         return float(self.rows["train_seconds"].max()) if "train_seconds" in self.rows else 0.0
 
     def value(self, name: str) -> float | None:
-        """A finite final number of a finished run, or None."""
+        """A finite final number of a finished run, or None; a metric counts if its version is the objective's."""
+        if metric_of(name, self.measured.get("metrics") or ()) and version_of(self.measured, name) != self.version:
+            return None
         value = finite(self.final.get(name))
         return None if value is None else float(value)
 

@@ -35,7 +35,8 @@ FIRST = (
 
 OWN = ("own_code", "own_code_note")  # of runs with own code: digest of its source, and a caveat
 
-LAST = ("protocol", "error")  # digest of how metrics were made (only equal ones may be ranked together)
+# Digest of how metrics were made, with its version from 2 on: only equal ones may be ranked together.
+LAST = ("protocol", "error")
 
 # Column -> the configuration's key, where the names differ.
 KEY_OF = {
@@ -180,7 +181,7 @@ def _measured(run: RunRecord) -> dict[str, Any]:
         **{key: finite(value) for key, value in run.final.items() if key not in ROWS_WHOLE},
         "train_seconds": finite(run.result["train_seconds"]),
         "images_per_second": finite(run.result["images_per_second"]),
-        "protocol": protocol if run.measured else None,
+        "protocol": (protocol if run.version == 1 else f"{run.version}-{protocol}") if run.measured else None,
     }
 
 

@@ -20,8 +20,10 @@ from ganexp.files.drawing import decoration
 from ganexp.files.foreign import folder_below
 from ganexp.files.lease import Lease
 from ganexp.files.record import PROBABILITY_COLUMNS, Row, half_a, is_cadence
+from ganexp.files.run_folder import RunFolder
 from ganexp.trainer.batches import Batches
 from ganexp.trainer.build import Prepared, reseed_for_own_code
+from ganexp.trainer.columns import settle
 from ganexp.trainer.observe import observe
 from ganexp.trainer.progress import Progress
 from ganexp.trainer.result import result
@@ -55,6 +57,7 @@ class Session:
         self.spec, self.evaluator, self.logger = run.spec, run.evaluator, run.logger
         self.training, self.lease, self.signals, self.progress = training, lease, signals, progress
         self.machine = machine
+        self.measured = dict(self.evaluator.provenance) if self.evaluator is not None else {}  # of the history
         self._last_scores: tuple[int, Scores] | None = None
         self.started = perf_counter()
         self.earlier_seconds = 0.0
@@ -77,6 +80,7 @@ class Session:
             self.logger.log(row, int(row["step"] or 0))
 
     def _restore(self, restored: Mapping[str, Any], own: bool) -> None:
+        settle(self, RunFolder(restored["folder"]), restored.get("measured", {}))
         history = self.training.history
         self.earlier_seconds = float(restored.get("elapsed", 0.0))
         for row in history:
@@ -170,6 +174,7 @@ class Session:
         folder.write_rows(self.training.history, list(self.spec.config.scores))
         meta = {"epoch": len(self.training.history), "machine": self.machine, **self._meta()}
         meta["elapsed"] = round(self.elapsed(), 3)
+        meta["measured"] = {key: self.measured[key] for key in ("protocol", "metrics") if key in self.measured}
         self.training.save(folder.state_checkpoint(self.training.step), meta)
         folder.prune_states(self.spec.config.trainer.keep_checkpoints, self.training.step)
 

@@ -21,6 +21,7 @@ from ganexp.files.foreign import folder_below
 from ganexp.files.lease import HeldError
 from ganexp.files.record import Row, Texts
 from ganexp.files.run_folder import RunFolder
+from ganexp.trainer.columns import measured_in, settle
 from ganexp.trainer.finish import draw_losses
 from ganexp.trainer.state import TrainState
 from ganexp.types.endings import State
@@ -126,7 +127,8 @@ def read_off_longer(session: Session) -> str | None:
     training.train_seconds = float(rows[-1]["train_seconds"] or 0.0)
     with decoration(spec.directory / "samples"):
         spec.folder.link_samples(folder, epoch)
-    spec.folder.write_rows(rows, list(spec.config.scores))
+    settle(session, folder, measured_in(folder))
+    spec.folder.write_rows(training.history, list(spec.config.scores))
     return folder.path.name
 
 

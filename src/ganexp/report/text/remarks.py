@@ -9,8 +9,8 @@ from ganexp.report.runs import RunRecord
 from ganexp.report.statistics.compare import LEVEL, compare
 from ganexp.report.statistics.comparison import RULE, Comparison
 from ganexp.report.statistics.outliers import outlying
-from ganexp.report.study import Study
-from ganexp.report.text.sentence import Sentence, Strong, name_of, names_of, percent
+from ganexp.report.study import CONFIRM, Study
+from ganexp.report.text.sentence import Code, Sentence, Strong, name_of, names_of, percent
 from ganexp.types.terminal import plural
 
 
@@ -41,6 +41,27 @@ def together(rankings: Sequence[Ranking]) -> list[Sentence]:
     counts = {"datasets": len(parts), "settings": len(shared), "others": len(shared) - 1}
     name, apart, level = Strong(name_of(comparison.chosen)), len(comparison.told_apart), percent(comparison.level)
     return [Sentence.leading("together", text, names=", ".join(names), name=name, apart=apart, level=level, **counts)]
+
+
+def older_protocols(study: Study) -> list[Sentence]:
+    """How many runs are scored by an older protocol than others, and what scores them again; [] where none is."""
+    places = [(sweep.directory.resolve().name, sweep.runs) for sweep in study.sweeps]
+    places += [(f"SWEEP_DIR/{CONFIRM}", study.confirmed)] if study.confirmed else []
+    versions = {run.version for _, runs in places for run in runs if run.objective is not None}
+    sentences = []
+    for version in sorted(versions)[:-1]:
+        for number, (place, runs) in enumerate(places):
+            old = sum(run.objective is not None and run.version == version for run in runs)
+            text = (
+                "{old} "
+                + plural(old, "run is", "runs are")
+                + " scored by protocol {version}, others by {newest}: they "
+            )
+            text += "are never ranked together. {code} scores them again."
+            parts = {"old": old, "version": version, "newest": max(versions)}
+            code = Code(f"python -m ganexp.evaluate {place}")
+            sentences += [Sentence.of(f"protocol/{version}/{number}", text, code=code, **parts)] if old else []
+    return sentences
 
 
 def mixed(ranking: Ranking) -> list[Sentence]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ganexp.report.ranking import Ranking, mean
+from ganexp.report.ranking import Ranking, mean, title
 from ganexp.report.settings import NO_OPTIONS, VerdictOptions, label
 from ganexp.report.statistics.compare import MIN_SEEDS, not_worse
 from ganexp.report.statistics.comparison import Comparison, Difference
@@ -54,10 +54,10 @@ def verdict(study: Study, ranking: Ranking, name: str, options: VerdictOptions =
 
 def terminal_verdict(study: Study, rankings: Sequence[Ranking], options: VerdictOptions = NO_OPTIONS) -> list[str]:
     """Lines for a terminal: each data set's claim, the winner's corrected value and what to do next."""
-    lines = [sentence.plain for sentence in remarks.together(rankings)]
+    lines = [sentence.plain for sentence in (*remarks.together(rankings), *remarks.older_protocols(study))]
     for ranking in rankings:
         sentences = [s for s in verdict(study, ranking, "", options) if s.lead or s.key in SPOKEN]
-        lines.append(f"{ranking.dataset}: " + " ".join(sentence.plain for sentence in sentences))
+        lines.append(f"{title(ranking, rankings)}: " + " ".join(sentence.plain for sentence in sentences))
     return lines
 
 
