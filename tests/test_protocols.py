@@ -86,7 +86,7 @@ def test_a_run_that_is_resumed_under_another_protocol_has_one_in_each_column(spe
     assert filled(asked.directory, "cfd") == [1, 4, 5]
 
 
-def test_a_mix_is_said_and_never_ranked_together(recorded, door):
+def test_a_mix_is_said_and_never_ranked_together(recorded):
     grid = recorded("grid")
     path = next(path for path in sorted(grid.glob("*/result.json")))
     result = json.loads(path.read_text())
