@@ -2,11 +2,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from ganexp.report.summary import FIRST, load_metrics, load_summary, write_summary
 from ganexp.types.endings import State
@@ -136,3 +140,46 @@ def test_the_command_and_no_torch(sweep: Path) -> None:
     done = subprocess.run([sys.executable, "-c", program, str(sweep)], capture_output=True, text=True, check=True)
     assert "6 runs (2 COMPLETED" in done.stdout
     assert (sweep / "summary.csv").exists()
+
+
+SWEPT = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(2**53), 2**53),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.sampled_from(["016", "1e-4", "1_000", "", "sgd", "0x1", "inf", "a,b"]),
+    st.lists(st.integers(0, 9), max_size=3),
+)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(SWEPT, min_size=1, max_size=4))
+def test_grouping_by_a_swept_key_counts_every_row(tmp_path_factory: pytest.TempPathFactory, values: list[Any]) -> None:
+    folder = tmp_path_factory.mktemp("swept")
+    write_plan(folder, [planned(n, model__x=value) for n, value in enumerate(values)], ["model.x"])
+    table = load_summary(folder)
+    assert table.groupby("model.x", observed=True).size().sum() == len(values)
+    for value, cell in zip(values, table["model.x"], strict=True):
+        expected = "null" if value is None else str(value) if isinstance(value, list) else value
+        assert cell == expected
+    write_summary(folder, table)
+    alone = tmp_path_factory.mktemp("alone")
+    (folder / "summary.csv").rename(alone / "summary.csv")
+    assert load_summary(alone).groupby("model.x").size().sum() == len(values)
+    plain = pd.read_csv(alone / "summary.csv", keep_default_na=False, dtype={"model.x": str})
+    assert plain.groupby("model.x").size().sum() == len(values)
+
+
+def test_what_was_swept_comes_back_from_the_file_alone(tmp_path: Path) -> None:
+    swept = [None, 16, 1e-05, "016", [16, 32], True, "sgd"]
+    write_plan(tmp_path, [planned(n, model__x=value) for n, value in enumerate(swept)], ["model.x"])
+    write_summary(tmp_path)
+    here = load_summary(tmp_path)["model.x"].tolist()
+    (tmp_path / "plan.json").unlink()
+    assert here == load_summary(tmp_path)["model.x"].tolist() == ["null", 16, 1e-05, "016", "[16, 32]", True, "sgd"]
+
+
+def test_a_group_with_a_slash_is_told_from_the_overrides(tmp_path: Path) -> None:
+    runs = [replace(planned(n), overrides=(f"optim/schedule={name}",)) for n, name in enumerate(["none", "cosine"])]
+    write_plan(tmp_path, runs, ["optim/schedule"])
+    assert load_summary(tmp_path)["optim/schedule"].tolist() == ["none", "cosine"]

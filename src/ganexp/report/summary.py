@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,12 @@ HAS_COLUMN = {"dataset", "model", "loss", "lr", "optim.lr", "seed", *KEY_OF.valu
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a text begins with that a spreadsheet takes for a formula
 
+NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?(e[+-]?\d+)?", re.IGNORECASE | re.ASCII)  # as a value is written
+
+# Types of an overridden key's values -> of its column.
+KINDS = {frozenset({bool}): "boolean", frozenset({int}): "Int64", frozenset({str}): "string"}
+KINDS |= {frozenset({float}): "float64", frozenset({int, float}): "float64"}
+
 # Overridden keys that say nothing about a single run.
 ABOUT_THE_SWEEP = ("hydra", "sweep", "trust", "notes", "changed_code", "own_code_random")
 
@@ -97,7 +104,9 @@ def load_summary(directory: Path | str) -> pd.DataFrame:
     ['COMPLETED', 'DIVERGED']
 
     Columns are those of summary.csv; the file itself is read only where `directory` has neither a plan nor runs. Names
-    are categories, whole numbers Int64, measurements float64 (NaN where there is none).
+    are categories, whole numbers Int64, measurements float64 (NaN where there is none). A key that was overridden has
+    no missing values, so that `groupby` counts every row: null is the word "null", a list is its text "[16, 32]", and a
+    run without the key has "".
 
     Raises:
         DirectoryError: there is nothing to summarise, or the plan is damaged.
@@ -133,7 +142,7 @@ def load_metrics(directory: Path | str) -> pd.DataFrame:
 def summarise(sweep: Path | Sweep) -> pd.DataFrame:
     """The rows of summary.csv of a sweep."""
     sweep = sweep if isinstance(sweep, Sweep) else read_sweep(sweep)
-    extra = [key for key in sweep.keys if key not in HAS_COLUMN and key.split(".")[0] not in ABOUT_THE_SWEEP]
+    extra = [key for key in sweep.keys if re.split("[./]", key)[0] not in ABOUT_THE_SWEEP and not _told(key, sweep)]
     rows = [_row(run, extra) for run in sweep.runs]
     metrics = [name for row in rows for name in row if name not in (*FIRST, *extra, *OWN, *LAST)]
     own = OWN if any("own_code" in row for row in rows) else ()
@@ -141,14 +150,38 @@ def summarise(sweep: Path | Sweep) -> pd.DataFrame:
     return _typed(pd.DataFrame.from_records(rows, columns=names), extra)
 
 
+def _told(key: str, sweep: Sweep) -> bool:
+    """Whether one of the first columns holds the values of an overridden key (`optim.generator.lr` may be another)."""
+    return key in HAS_COLUMN and (
+        key != "optim.lr" or all(r.values.get(key, rate) == rate for r in sweep.runs for rate in [r.values.get("lr")])
+    )
+
+
 def _read(path: Path) -> pd.DataFrame:
-    """A summary.csv with its types: names with a dot are keys, other numbers measurements."""
-    words = dict.fromkeys((*TEXT, *CATEGORIES, *LAST), "string")
-    table = pd.read_csv(path, dtype=words, engine="python")  # the engine that reads every digit
-    names = list(table.columns)
+    """A summary.csv with its types: names with a dot or slash are keys, other numbers measurements."""
+    names = list(pd.read_csv(path, nrows=0).columns)
     rest = names[names.index("run_dir") + 1 : -len(LAST)]
-    extra = [name for name in rest if "." in name or not pd.api.types.is_numeric_dtype(table[name])]
+    words = dict.fromkeys((*TEXT, *CATEGORIES, *LAST), "string")
+    # Keys are read as they are written. The engine is the one that reads every digit.
+    missing: dict[str, Any] = {
+        "keep_default_na": False,
+        "na_values": {name: [""] for name in names if name not in rest},
+    }
+    table = pd.read_csv(path, dtype=words, engine="python", converters=dict.fromkeys(rest, _cell), **missing)
+    measured = (int, float)
+    extra = [
+        name for name in rest if re.search("[./]", name) or not all(type(c) in measured or c == "" for c in table[name])
+    ]
+    for name in set(rest) - set(extra):
+        table[name] = pd.to_numeric(table[name])
     return _typed(table, extra)
+
+
+def _cell(text: str) -> bool | int | float | str:
+    """A swept value as summary.csv writes it; what no number is written like (016) is text."""
+    if text in ("True", "False"):
+        return text == "True"
+    return json.loads(text) if NUMBER.fullmatch(text) else text
 
 
 def _row(run: RunRecord, extra: Sequence[str]) -> dict[str, Any]:
@@ -156,13 +189,19 @@ def _row(run: RunRecord, extra: Sequence[str]) -> dict[str, Any]:
     row |= {"run_id": run.run_id, "trajectory_id": run.trajectory_id, "epochs": run.epochs}
     row |= {"run_dir": run.folder.relative_to(run.sweep).as_posix(), "state": run.state.value}
     for key in extra:
-        value = run.values.get(key)
-        row[key] = json.dumps(value) if isinstance(value, list | tuple | Mapping) else value
+        value = run.values[key] if key in run.values else _typed_in(run, key)
+        value = json.dumps(value) if isinstance(value, list | tuple | Mapping) else value
+        row[key] = "null" if value is None else value
     if "own_code" in run.values:
         row |= {"own_code": str(run.values["own_code"]), "own_code_note": run.note or None}
     if run.error:
         row["error"] = run.error
     return row | (_measured(run) if run.result else _last_losses(run))
+
+
+def _typed_in(run: RunRecord, key: str) -> str:
+    """What a run's overrides say of a key that the configuration does not hold (`optim/schedule`), or ""."""
+    return next((text.partition("=")[2] for text in run.overrides if text.partition("=")[0].lstrip("+") == key), "")
 
 
 def _fitting(name: str, value: Any) -> Any:
@@ -196,13 +235,11 @@ def _last_losses(run: RunRecord) -> dict[str, Any]:
 
 
 def _typed(table: pd.DataFrame, extra: Sequence[str]) -> pd.DataFrame:
-    """The table with the types of its columns; an overridden key has the type of its values, text where they differ."""
+    """The table with the types of its columns; an overridden key has the type of its values, if they have one."""
     table = table.astype({name: _type_of(name) for name in table.columns if name not in extra})
     for name in extra:
-        column = table[name].convert_dtypes()
-        if column.dtype == "Float64":
-            column = column.astype("float64")
-        table[name] = column.astype("string") if column.dtype == object else column
+        kinds = frozenset(type(value) for value in table[name].astype(object))
+        table[name] = table[name].astype(KINDS.get(kinds, "object"))  # type: ignore[call-overload]
     return table
 
 
