@@ -25,11 +25,12 @@ test-slow: $(READY) ## tests that take a while
 test-faults: $(READY) ## kills, full disks, bad input, strangers' files; FAULTS_ROUNDS=10 for ten times as much
 	$(BIN)/python -m pytest -n 2 --dist worksteal -o addopts="-ra --strict-markers --strict-config" tests/faults
 
-lint: $(READY) ## style, types, and the order of the rooms
+lint: $(READY) ## style, types, the order of the rooms, and that what src imports is declared
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/deptry src
 
 test-cluster: $(READY) ## SLURM, Ray and PostgreSQL on this machine; needs root, installs Debian's packages
 	$(INSTALL) --editable ".[slurm,ray,postgresql]"

@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from ganexp.config.run_config import conf_dir, load
 from ganexp.trainer.batches import Batches
@@ -29,6 +31,15 @@ TINY = {
 """The networks, small; a new one is walked at its own size until it has a line here."""
 
 
+class _NoFloat64(TorchDispatchMode):
+    """Inside, no operation of torch may give float64 numbers, which a Mac's GPU does not have."""
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        given = func(*args, **(kwargs or {}))
+        assert torch.float64 not in {each.dtype for each in tree_leaves(given) if isinstance(each, torch.Tensor)}, func
+        return given
+
+
 def options(group: str) -> list[str]:
     return sorted(path.stem for path in (conf_dir() / group).glob("*.yaml"))
 
@@ -38,15 +49,17 @@ def one_step(config, shape=(1, 28, 28), steps=1):
     torch.manual_seed(0)
     classes = 4 if config.conditional else None
     gan = config.model.build(shape, num_classes=classes)
-    state = TrainState(
-        gan,
-        config.optim_generator.build,
-        config.optim_discriminator.build,
-        ema=True,
-        device=torch.device("cpu"),
-        schedules_g=config.schedules_generator,
-        schedules_d=config.schedules_discriminator,
-    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ganexp.trainer.state.WITHOUT_FLOAT64", ("cpu",))  # as on a Mac's GPU
+        state = TrainState(
+            gan,
+            config.optim_generator.build,
+            config.optim_discriminator.build,
+            ema=True,
+            device=torch.device("cpu"),
+            schedules_g=config.schedules_generator,
+            schedules_d=config.schedules_discriminator,
+        )
     images = np.random.default_rng(0).integers(0, 256, (8, *shape), dtype=np.uint8)
     draws = config.trainer.d_steps if config.trainer.real_batch == "fresh" else 1
     labels = np.arange(8) % 4 if config.conditional else None
@@ -56,8 +69,9 @@ def one_step(config, shape=(1, 28, 28), steps=1):
     game = Game(config.loss.build(), config.penalty.build(), 2, 1.0, bf16)
     if game.penalty is not None:
         check_penalty(config.penalty.name, game.penalty, config.loss.name, game.loss, gan.discriminator)
-    for step in range(steps):
-        train_step(state, batches.at(step), game)
+    with _NoFloat64():
+        for step in range(steps):
+            train_step(state, batches.at(step), game)
     assert state.finite()
     assert any(not torch.equal(a, b) for a, b in zip(before, gan.generator.parameters(), strict=True))
     counts = batches.label_counts(classes)

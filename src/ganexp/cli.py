@@ -13,6 +13,7 @@ from typing import NoReturn
 from ganexp.config.mistakes import composition_message
 from ganexp.types.endings import FAILED, INTERRUPTED, REFUSED, ending
 from ganexp.types.errors import Diverged, Refused
+from ganexp.types.system import name_missing_guards
 from ganexp.types.terminal import keep_working, plain, speak_utf8
 
 LONGEST_WORD = 500  # characters of a word in a message that are shown: a value that was typed may be of any length
@@ -30,6 +31,7 @@ def start(command: Callable[..., None]) -> None:
 @contextmanager
 def reporting() -> Iterator[None]:
     """Inside, refusals, NaN, and a lack of disk or memory end the process with one message; see `ending`."""
+    name_missing_guards()
     try:
         yield
     except (Refused, Diverged, OSError, MemoryError, RuntimeError) as error:

@@ -110,10 +110,11 @@ def test_a_named_file_that_is_not_there(make_dataset: MakeDataset, tmp_path: Pat
         inception.Inception(tmp_path / "missing.pth")(make_dataset(), torch.device("cpu"))
 
 
-def test_without_torch_fidelity_the_message_says_what_to_install(
-    make_dataset: MakeDataset, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("missing", ["torch_fidelity.feature_extractor_inceptionv3", "torchmetrics"])
+def test_without_the_packages_of_the_extra_the_message_says_what_to_install(
+    missing: str, make_dataset: MakeDataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(sys.modules, "torch_fidelity.feature_extractor_inceptionv3", None)
+    monkeypatch.setitem(sys.modules, missing, None)
     with pytest.raises(DataError, match=r"pip install 'ganexp\[inception\]', or choose metrics=default"):
         inception.Inception()(make_dataset(), torch.device("cpu"))
 

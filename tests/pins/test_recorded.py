@@ -2,12 +2,17 @@
 
 import csv
 import json
+import re
+import tomllib
+from pathlib import Path
 
 import numpy as np
 import pytest
 import record
 from safetensors.numpy import load_file
 
+ROOT = Path(__file__).parents[2]
+RECORDED = ("0.1.0",)  # versions with directories in recorded.tar.xz
 RUN, TRAJECTORY = "959160eacc05ca7a796bddc16aaa2317", "8eb0d1d09c895fb06530343d60e33e14"
 
 
@@ -37,6 +42,13 @@ def same_weights(new, old):
     assert new.keys() == old.keys()
     for name, values in old.items():
         np.testing.assert_allclose(new[name], values, rtol=1e-5, atol=1e-6)
+
+
+def test_directories_of_every_released_version_are_here():
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    released = re.findall(r"^## \[?(\d+\.\d+\.\d+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert {version, *released} <= {*RECORDED}
+    assert f"\nversion: {version}\n" in (ROOT / "CITATION.cff").read_text()
 
 
 def test_status(recorded, door):

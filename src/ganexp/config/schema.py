@@ -34,7 +34,7 @@ class TrainerConfig:
     # Backend of torch.compile for both networks (cudagraphs: their kernels are launched as CUDA graphs); null: none.
     # It has no second derivatives, and so no gradient penalties.
     compile: Literal["inductor", "cudagraphs", "aot_eager"] | None = None
-    device: str = "auto"  # auto (a GPU where there is one), cpu, cuda, cuda:1 ...
+    device: str = "auto"  # auto (cuda, else a Mac's mps, else cpu), cpu, cuda, cuda:1, mps
     # torch threads; null: all cores in a single run, one in a parallel sweep.
     threads: Annotated[int, Ge(1), Le(256)] | None = None
     max_steps: PositiveInt | None = None  # stop after so many generator steps, then finish as usual

@@ -9,8 +9,11 @@ import secrets
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
+
+from ganexp.types.system import WINDOWS, patiently
 
 # Names that `replacing` gives, around the name of the final file.
 _TEMPORARY = re.compile(r"\.(?P<stem>.+)\.[0-9a-f]{8}\.tmp(?P<suffix>(\.[^.]+)?)")
@@ -33,7 +36,7 @@ def replacing(path: Path | str) -> Iterator[Path]:
         if temporary.stat().st_mode != mode:
             temporary.chmod(mode)
         _flush(temporary)
-        temporary.replace(path)
+        patiently(partial(temporary.replace, path))
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -72,7 +75,7 @@ def left_over(folder: Path, own: Callable[[Path], object]) -> list[Path]:
 
 
 def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
+    descriptor = os.open(path, os.O_RDWR if WINDOWS else os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from ganexp.files.atomic import write_bytes
 from ganexp.files.contents import Meta, check
 from ganexp.files.foreign import folder_below, open_file
 from ganexp.types import Optimizer
+from ganexp.types.system import total_memory
 
 FORMAT = 1
 JSON = b"json:"  # prefix of bytes that are the JSON of an extra state
@@ -148,8 +148,7 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 def _check_size(path: Path) -> None:
     """OSError for a link, or a file larger than half of this machine's memory."""
-    most = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
-    open_file(path, most).close()
+    open_file(path, total_memory() // 2).close()
     if path.parent.is_symlink():
         raise OSError(f"{path.parent} is a link")
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
 from ganexp.types.errors import DirectoryError
+from ganexp.types.system import GUARDED, READ_FLAGS
 
 SMALL, MEDIUM, LARGE = 1_000_000, 16_000_000, 64_000_000
 """Bytes that a file of one run may have (status, configuration; result, metrics.csv), and one of a whole sweep."""
@@ -21,7 +22,9 @@ def open_file(path: Path, most: int) -> BinaryIO:
     Raises:
         OSError: it is missing, a link, no plain file (a pipe would never end), or larger than `most` bytes.
     """
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    if not GUARDED and not stat.S_ISREG(path.lstat().st_mode):
+        raise OSError(f"{path}: expected a plain file, got a link, folder, pipe or device")
+    descriptor = os.open(path, READ_FLAGS)
     try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):

@@ -8,9 +8,10 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import FileLock, Timeout, has_fcntl
 
 from ganexp.files.atomic import left_over
+from ganexp.types.system import WINDOWS
 
 log = logging.getLogger("ganexp")
 NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)  # errors of a filesystem without locks
@@ -20,7 +21,8 @@ def file_lock(path: Path) -> FileLock:
     """A lock on the file `path`, not yet taken.
 
     filelock's substitute for a missing flock, a marker file, is not used: that of a holder which died on another host
-    stays for ever, and looking for one opens the directory for writing.
+    stays for ever, and looking for one opens the directory for writing. (filelock gives nothing else to a system
+    without flock that is not Windows: `take` leaves it alone.)
     """
     return FileLock(path, is_singleton=False, thread_local=False, fallback_to_soft=False)
 
@@ -32,6 +34,8 @@ def take(lock: FileLock, seconds: float = -1) -> bool:
         Timeout: somebody else holds it.
         OSError: its file cannot be opened.
     """
+    if not (has_fcntl or WINDOWS):
+        return False
     try:
         lock.acquire(timeout=seconds, poll_interval=0.01 if 0 <= seconds < 1 else 0.05)
     except NotImplementedError:

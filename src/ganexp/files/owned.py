@@ -18,6 +18,7 @@ from ganexp.files.atomic import left_over, write_bytes, write_json
 from ganexp.files.foreign import LARGE, read_bytes, read_json, refuse_links
 from ganexp.files.locks import held
 from ganexp.types.errors import DirectoryError
+from ganexp.types.system import name_missing_guards
 
 # Name below a folder -> sizes (bytes) and SHA-256 of ganexp's own versions of the file.
 Prints = dict[str, list[tuple[int, str]]]
@@ -120,6 +121,7 @@ def claim(folder: Path, names: Sequence[str], multirun: str) -> None:
         DirectoryError: a user's own file is in the place of one of those, or of multirun.yaml.
         OSError: it cannot be written.
     """
+    name_missing_guards()
     check(folder, {MULTIRUN: multirun.encode()}, way=MOVE)
     if not os.path.lexists(folder / MANIFEST) and not (folder / "plan.json").exists():
         if theirs := [name for name in names if os.path.lexists(folder / name)]:

@@ -241,5 +241,5 @@ def _link(source: Path, target: Path) -> None:
         os.link(source, target)
     except FileExistsError:
         return
-    except OSError:
+    except (OSError, AttributeError):  # Android has no links
         atomic.copy(source, target)

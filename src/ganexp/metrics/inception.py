@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import torch
@@ -49,9 +50,12 @@ def weights_file(weights: Path | None) -> Path:
     """`weights`, or torch-fidelity's own file, downloaded if it is missing."""
     try:
         from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3 as URL
+
+        if find_spec("torchmetrics") is None:  # which is first imported when values are computed
+            raise ImportError("no torchmetrics")
     except ImportError as error:
         raise DataError(
-            f"fid, kid and inception_score: expected the package torch-fidelity, got {error}; "
+            f"fid, kid and inception_score: expected the packages torch-fidelity and torchmetrics, got {error}; "
             "pip install 'ganexp[inception]', or choose metrics=default"
         ) from None
     if weights is not None:

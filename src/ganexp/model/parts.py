@@ -55,6 +55,8 @@ class Dropout(nn.Dropout):
         """x of any shape -> each unit 0 with probability p, else divided by 1 - p; x itself in evaluation."""
         if not self.training or not self.p:
             return x
+        if x.device.type == "mps":  # which does not draw whole numbers of 64 bits
+            return super().forward(x)
         dropped = min(round(self.p * SIXTEEN_BITS), SIXTEEN_BITS - 1)
         words = torch.empty(-(-x.numel() // 4), dtype=torch.int64, device=x.device)
         words.random_(torch.iinfo(torch.int64).min, None)

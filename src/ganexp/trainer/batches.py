@@ -75,7 +75,7 @@ class Batches:
 
     def label_counts(self, num_classes: int | None) -> list[int] | None:
         """Number of images of each label; None without labels."""
-        return None if self.labels is None else torch.bincount(self.labels, minlength=num_classes or 0).tolist()
+        return None if self.labels is None else torch.bincount(self.labels.cpu(), minlength=num_classes or 0).tolist()
 
     def images_seen(self, step: int) -> int:
         """Real images drawn in the first `step` steps; a reused batch counts once."""

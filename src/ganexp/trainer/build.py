@@ -16,6 +16,7 @@ from ganexp.trainer.state import TrainState
 from ganexp.trainer.step import Game, train_step
 from ganexp.types.errors import DataError
 from ganexp.types.rng import derive, reseed, reseed_others
+from ganexp.types.system import WITHOUT_FLOAT64
 
 if TYPE_CHECKING:
     from ganexp.config.run_config import RunConfig
@@ -54,7 +55,8 @@ def device(name: str) -> torch.device:
         DataError: it does not exist on this machine.
     """
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        found = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+        return torch.device(next(kind for kind, there in found.items() if there))
     try:
         chosen = torch.device(name)
         float(torch.zeros(1, device=chosen))
@@ -96,7 +98,7 @@ def evaluator_for(config: RunConfig, dataset: Dataset) -> Evaluator | None:
         scores,
         num_samples=config.metrics.num_samples,
         objective=config.metrics.objective,
-        device=where,
+        device="cpu" if where.type in WITHOUT_FLOAT64 else where,  # there networks of others may not run
         conditional=config.conditional,
     )
     evaluator.prepare()

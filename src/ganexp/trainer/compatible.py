@@ -11,6 +11,7 @@ from ganexp.config.run_spec import load_dataset
 from ganexp.config.target import is_own
 from ganexp.types import GAN, AdversarialLoss, Dataset, ImageShape, Penalty
 from ganexp.types.errors import ConfigError, DataError, Refused
+from ganexp.types.system import total_memory
 
 if TYPE_CHECKING:
     from torch import nn
@@ -97,13 +98,6 @@ def check_memory(gan: GAN, config: RunConfig, image_shape: ImageShape) -> None:
             f"got {weights:,} weights with gradients and {images // prod(image_shape):,} generated images at once, "
             f"which take at least {needed / 2**30:,.0f} GiB"
         )
-
-
-def total_memory() -> int:
-    """Bytes of memory of this machine."""
-    import psutil
-
-    return int(psutil.virtual_memory().total)
 
 
 def _check_labels(dataset: Dataset) -> None:

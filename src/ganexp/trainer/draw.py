@@ -16,11 +16,11 @@ from ganexp.config.reopen import open_config
 from ganexp.config.run_config import RunConfig
 from ganexp.files.generator import generator_weights, load_weights, parse_checkpoint
 from ganexp.files.png import to_uint8
-from ganexp.trainer.compatible import total_memory
 from ganexp.trainer.sampling import STEPS, decode, draw_labels, interpolations, latents, sampler
 from ganexp.types import GAN
 from ganexp.types.errors import DirectoryError
 from ganexp.types.rng import derive, reseed
+from ganexp.types.system import total_memory
 
 CPU = torch.device("cpu")
 

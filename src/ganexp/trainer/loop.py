@@ -100,8 +100,8 @@ def _run_epoch(
         hooks.stepped(state.step)
         if state.step % CHECK_EVERY == 0 and state.step < end:
             epoch_row(state, batches, epoch)
-    if state.device.type == "cuda":
-        torch.cuda.synchronize(state.device)  # what was asked of a GPU is done later
+    if state.device.type != "cpu":
+        torch.accelerator.synchronize(state.device)  # what was asked of a GPU is done later
         state.train_seconds = before + perf_counter() - started
 
 

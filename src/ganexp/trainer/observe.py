@@ -28,7 +28,7 @@ def observe(
     was_training = discriminator.training
     discriminator.eval()
     try:
-        on_real, on_fake = (torch.sigmoid(discriminator(*each).float()).double() for each in inputs)
+        on_real, on_fake = (torch.sigmoid(discriminator(*each).float()).cpu().double() for each in inputs)
     finally:
         discriminator.train(was_training)
     both = torch.cat((on_real, on_fake))

@@ -8,7 +8,10 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-REQUEUEING = (signal.SIGUSR1, signal.SIGUSR2)  # signals by which a cluster's engine preempts a job
+from ganexp.types.system import signals
+
+REQUEUEING = signals("SIGUSR1", "SIGUSR2")  # by which a cluster's engine preempts a job
+CLOSING = signals("SIGHUP", "SIGBREAK")  # of a terminal that closes; the second one is that of Windows
 
 
 class Signals:
@@ -45,19 +48,19 @@ def _requested() -> list[signal.Signals]:
 
 
 def stop_signals() -> tuple[signal.Signals, ...]:
-    """The signals that ask a process to stop and save: SIGHUP only where it was not ignored (nohup)."""
-    hang_up = () if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else (signal.SIGHUP,)
-    return (signal.SIGINT, signal.SIGTERM, *hang_up)
+    """The signals that ask a process to stop and save: those of CLOSING only where they were not ignored (nohup)."""
+    closing = [number for number in CLOSING if signal.getsignal(number) is not signal.SIG_IGN]
+    return (signal.SIGINT, signal.SIGTERM, *closing)
 
 
 def ignore_next(number: int) -> None:
     """If `number` is SIGHUP, ignore it from now on: a terminal that closes sends it more than once."""
-    if number == signal.SIGHUP:
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    if number in CLOSING:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def restore(handlers: Mapping[Any, Any]) -> None:
     """Restore the handlers, except that a SIGHUP which came stays ignored."""
     for number, handler in handlers.items():
-        if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+        if number not in CLOSING or signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, handler)

@@ -14,6 +14,7 @@ from ganexp.files import checkpoint
 from ganexp.files.record import Row
 from ganexp.types import GAN, Optimizer
 from ganexp.types.schedule import Moment, Schedule
+from ganexp.types.system import WITHOUT_FLOAT64
 
 SUMS = ("d_loss", "g_loss", "d_real", "d_fake", "weight")  # running sums over the images of the epoch in progress
 
@@ -53,7 +54,8 @@ class TrainState:
         self.average: nn.Module | None = copy.deepcopy(self.generator).requires_grad_(False) if ema else None
         self.step = 0
         self.train_seconds = 0.0
-        self.sums = torch.zeros(len(SUMS), dtype=torch.float64, device=device)
+        precision = torch.float32 if device.type in WITHOUT_FLOAT64 else torch.float64
+        self.sums = torch.zeros(len(SUMS), dtype=precision, device=device)
         self.history: list[Row] = []
 
     @property
@@ -111,7 +113,7 @@ class TrainState:
             checkpoint.load_module(module, checkpoint.without_prefix(name, tensors))
         for name, optimizer in self._optimizers().items():
             checkpoint.unpack_optimizer(name, optimizer, tensors, meta["scalars"])
-        self.sums = tensors["sums"].to(self.device)
+        self.sums = tensors["sums"].to(self.sums)
         for name in VALUES:
             setattr(self, name, meta[name])
 

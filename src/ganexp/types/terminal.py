@@ -120,14 +120,14 @@ NAMES = {1: "standard output", 2: "standard error"}  # by file descriptor
 class _Lossy(io.FileIO):
     """A stream whose writes never fail: what nobody reads, or a full disk does not take, is lost."""
 
-    complained = False
+    complained = failed = False
 
     def write(self, data: ReadableBuffer) -> int:
         """As `io.FileIO`; bytes that cannot be written count as written."""
         try:
             written = super().write(data)
         except OSError as error:
-            written = None
+            written, self.failed = None, True
             self._complain(error)
         return memoryview(data).nbytes if written is None else written
 
@@ -193,8 +193,11 @@ def speak_utf8() -> None:
 def _lossy(descriptor: int, like: io.TextIOWrapper | None) -> io.TextIOWrapper:
     raw = _Lossy(descriptor, "w", closefd=False)
     unbuffered = like is not None and like.write_through
+    buffer: Any = raw if unbuffered else io.BufferedWriter(raw)  # as Python itself does for -u
+    if like is not None and not isinstance(getattr(like.buffer, "raw", like.buffer), io.FileIO):
+        buffer = like.buffer  # a console of Windows, which takes characters, not bytes
     stream = _Gate(
-        raw if unbuffered else io.BufferedWriter(raw),  # as Python itself does for -u
+        buffer,
         encoding="utf-8" if like is None else like.encoding,
         errors="backslashreplace",
         line_buffering=like is not None and like.line_buffering,
@@ -213,7 +216,13 @@ def _open_closed() -> None:
 
 
 def reader_gone() -> bool:
-    """Whether nobody can read standard output any more: the pipe's other end or the terminal is closed."""
+    """Whether nobody can read standard output any more: the pipe's other end or the terminal is closed.
+
+    Where pipes cannot be asked (Windows), it is known once a message was lost.
+    """
+    if not hasattr(select, "poll"):
+        raw = getattr(getattr(sys.stdout, "buffer", None), "raw", None)
+        return isinstance(raw, _Lossy) and raw.failed
     poll = select.poll()
     poll.register(1, 0)
     return any(events & (select.POLLERR | select.POLLHUP) for _, events in poll.poll(0))

@@ -162,11 +162,11 @@ def cores() -> int:
 
 def visible_gpus(device: str) -> list[str]:
     """GPUs to share out, as CUDA_VISIBLE_DEVICES names them; none where `device` is the CPU or one GPU ("cuda:1")."""
-    if device not in ("auto", "cuda"):
+    if device not in ("auto", "cuda", "mps"):
         return []
     import torch
 
-    count = torch.cuda.device_count()
+    count = torch.cuda.device_count() or int(torch.backends.mps.is_available())  # a Mac has one
     named = [name.strip() for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name.strip()]
     return named[:count] if named else [str(number) for number in range(count)]
 

@@ -19,10 +19,10 @@ from typing import Any, Final
 import cloudpickle
 
 from ganexp.config.hydra_private import env_override
+from ganexp.types.system import WINDOWS
 from ganexp.types.terminal import keep_working
 
 GRACE_SECONDS = 60.0  # longest time that stopping workers may take to save their work
-WATCH_SECONDS = 1.0  # between two checks by a worker that its launcher is alive
 LATER: Final = object()  # in place of a task: there is none now, but may be one again
 LATER_SECONDS = 1.0  # longest pause after LATER before the next task is asked for
 _HANDED_OVER: Final = object()  # in place of an answer: the task has only now been handed over
@@ -113,7 +113,7 @@ class Workers:
     def _start(self, slot: _Slot) -> None:
         ours, theirs = multiprocessing.Pipe()
         context = multiprocessing.get_context("spawn")
-        process = context.Process(target=_serve, args=(theirs, os.getpid()), name="ganexp-worker")
+        process = context.Process(target=_serve, args=(theirs,), name="ganexp-worker")
         with env_override(dict(slot.environment)):
             process.start()
         theirs.close()
@@ -123,7 +123,7 @@ class Workers:
         """The slots whose worker sends something, or is gone; waits for one, `seconds` at most."""
         busy = {slot.connection: slot for slot in self._slots if slot.task is not None}
         ready = wait([connection for connection in busy if connection is not None], seconds)
-        return [busy[connection] for connection in ready if isinstance(connection, Connection)]
+        return [slot for connection, slot in busy.items() if connection in ready]
 
     def _take(self, slot: _Slot) -> Any:
         """The message of a slot that is ready; a new process says that it listens, and is given its task."""
@@ -159,7 +159,8 @@ class Workers:
         """Idle workers end at once, busy ones are asked to; those still there after the grace period are killed."""
         for slot in self._slots:
             if slot.process is not None and slot.task is not None:
-                slot.process.terminate()
+                if not WINDOWS:  # whose Ctrl-C reaches every process of a console, and whose terminate() lets none save
+                    slot.process.terminate()
             elif slot.connection is not None:
                 slot.connection.close()
         until = time.monotonic() + GRACE_SECONDS
@@ -178,10 +179,10 @@ class Workers:
                 slot.process = slot.connection = slot.task = slot.waiting = None
 
 
-def _serve(connection: Connection, launcher: int) -> None:
+def _serve(connection: Connection) -> None:
     """A worker's loop: take a task, answer, until the launcher closes the connection or is gone."""
     keep_working()
-    threading.Thread(target=_watch, args=(launcher,), daemon=True, name="ganexp-watch").start()
+    threading.Thread(target=_watch, daemon=True, name="ganexp-watch").start()
     with suppress(EOFError, OSError, KeyboardInterrupt):
         connection.send_bytes(b"listening")
         function = cloudpickle.loads(connection.recv_bytes())
@@ -205,11 +206,15 @@ def _packed(answer: Any) -> bytes:
     return packed
 
 
-def _watch(launcher: int) -> None:
+def _watch() -> None:
     """Stop this process, as SIGTERM does, once its launcher is gone."""
-    while os.getppid() == launcher:
-        time.sleep(WATCH_SECONDS)
-    os.kill(os.getpid(), signal.SIGTERM)
+    launcher = multiprocessing.parent_process()
+    assert launcher is not None
+    launcher.join()
+    if WINDOWS:  # where os.kill ends a process without calling its handler
+        signal.raise_signal(signal.SIGTERM)
+    else:
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _ending(status: int) -> str:
