@@ -1,6 +1,7 @@
 """Systems that lack what Linux has: simulated, as the suite runs on Linux alone (docs/compatibility.md)."""
 
 import os
+import re
 import signal
 import stat
 import subprocess
@@ -12,9 +13,11 @@ import pytest
 import torch
 
 from ganexp.files import atomic
+from ganexp.report import page
 from ganexp.sweep.launchers.launcher import visible_gpus
 from ganexp.trainer.build import device
 from ganexp.types import system, terminal
+from ganexp.types.errors import DirectoryError
 
 ELSEWHERE = """
     import multiprocessing.synchronize, multiprocessing.popen_spawn_posix, multiprocessing.resource_tracker
@@ -172,3 +175,18 @@ def test_auto_takes_cuda_before_the_gpu_of_a_mac_before_the_cpu(monkeypatch):
     assert (device("auto").type, visible_gpus("auto"), visible_gpus("cpu")) == ("mps", ["0"], [])
     there["mps"] = False
     assert (device("auto").type, visible_gpus("auto")) == ("cpu", [])
+
+
+def test_a_page_cannot_be_written_on_another_drive_than_its_runs(tmp_path, monkeypatch):
+    def other_drives(path, start):
+        raise ValueError("path is on mount 'C:', start on mount 'D:'")
+
+    monkeypatch.setattr(page.os.path, "relpath", other_drives)
+    with pytest.raises(DirectoryError, match="--out: expected a folder on the drive of"):
+        page._link(tmp_path / "run", tmp_path / "out")
+
+
+def test_no_text_is_read_in_the_encoding_of_the_system():
+    sources = Path(system.__file__).parents[1].rglob("*.py")
+    found = [path.name for path in sources if re.search(r"\.read_text\(\)", path.read_text())]
+    assert found == []  # that of Windows is not UTF-8

@@ -169,7 +169,7 @@ def file_digest(path: Path, array: NDArray[Any], cache_dir: Path) -> str:
 def _cached(cache_dir: Path) -> dict[str, dict[str, Any]]:
     """The cached digests that are well-formed; a missing or damaged cache is an empty one."""
     try:
-        cached = json.loads((cache_dir / CACHE).read_text())
+        cached = json.loads((cache_dir / CACHE).read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
         return {}
     entries = cached.items() if isinstance(cached, dict) else ()

@@ -55,7 +55,7 @@ def write(network: ClassifierNetwork, card: dict[str, Any], folder: Path, stem: 
 def read(folder: Path, stem: str) -> tuple[ClassifierNetwork, dict[str, Any]] | None:
     """What `write` wrote, in eval mode; None where there is nothing, or the two files do not belong together."""
     try:
-        card = json.loads((folder / f"{stem}.json").read_text())
+        card = json.loads((folder / f"{stem}.json").read_text(encoding="utf-8"))
         data = (folder / f"{stem}.safetensors").read_bytes()
         if hashlib.sha256(data).hexdigest() != card["sha256"] or card["architecture"] != ARCHITECTURE:
             return None

@@ -27,6 +27,7 @@ from ganexp.report.text import sentence
 from ganexp.report.text.history import history
 from ganexp.report.text.remarks import older_protocols, together
 from ganexp.types import terminal
+from ganexp.types.errors import DirectoryError
 from ganexp.types.terminal import plural
 
 HTML, MARKDOWN, FIGURES = "report.html", "report.md", "figures"
@@ -55,7 +56,7 @@ class Report:
 def render(study: Study, rankings: Sequence[Ranking], out: Path, options: VerdictOptions = NO_OPTIONS) -> Report:
     """The report of a study, to be written into the folder `out`."""
     parts, searched = chapters(study, rankings, options), searches(study)
-    script = (Path(__file__).parent / "templates" / "page.js").read_text()
+    script = (Path(__file__).parent / "templates" / "page.js").read_text(encoding="utf-8")
     sizes = {run.values.get("trainer.batch_size") for run in study.runs}
     batches = sorted(size for size in sizes if isinstance(size, int))
     context = {
@@ -91,7 +92,10 @@ def _figures(parts: Sequence[Chapter], searched: Sequence[SearchRecord]) -> dict
 
 def _link(folder: Path, out: Path) -> str:
     """A relative URL of a folder; it begins with a dot, as a folder may be named javascript:..."""
-    path = Path(os.path.relpath(folder.parent.resolve() / folder.name, out.resolve())).as_posix()
+    try:
+        path = Path(os.path.relpath(folder.parent.resolve() / folder.name, out.resolve())).as_posix()
+    except ValueError:  # on Windows
+        raise DirectoryError(f"--out: expected a folder on the drive of {folder}, got {out}") from None
     return "./" + quote(path)
 
 
