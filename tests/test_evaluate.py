@@ -104,12 +104,12 @@ def test_scores_do_not_depend_on_the_batch_size(spec):
     assert dict(scores.values) == {name: final[name] for name in scores.values}
 
 
-def test_a_finished_run_without_labels_of_its_own_is_refused_before_anything_is_written(spec, monkeypatch):
-    asked = spec()
+def test_an_objective_that_needs_labels_is_refused_before_anything_is_written(spec):
+    asked = spec("metrics.objective=cfd")
     unlabelled = replace(
         asked, dataset=replace(asked.dataset, name="own", train_labels=None, reference_labels=None, num_classes=None)
     )
-    with pytest.raises(Exception, match="label"):
+    with pytest.raises(ConfigError, match="'cfd', which is left out: expected labelled images"):
         run.execute(unlabelled)
     assert not asked.directory.exists()
 

@@ -122,7 +122,7 @@ def test_a_damaged_own_classifier_is_trained_again(
 
 def test_without_labels_the_message_says_what_to_use_instead(make_dataset: MakeDataset) -> None:
     for unlabelled in ({"train_labels": None}, {"reference_labels": None}, {"num_classes": None}):
-        with pytest.raises(DataError, match=r"squares: expected labelled images.*metrics=inception, or metrics=none"):
+        with pytest.raises(DataError, match=r"expected labelled images.*got squares without.*rfd, and"):
             classifier(make_dataset(**unlabelled), CPU)
     with pytest.raises(DataError, match="at least 2 classes, got 1"):
         classifier(make_dataset(train_labels=np.zeros(120, np.int64)), CPU)

@@ -183,11 +183,6 @@ def test_nothing_to_measure_needs_neither_images_nor_labels(make_dataset: MakeDa
     assert scores.values == {} and scores.floors == {}
 
 
-def test_without_labels_cfd_is_refused_before_training(make_dataset: MakeDataset) -> None:
-    with pytest.raises(DataError, match="metrics=inception"):
-        evaluator(make_dataset(train_labels=None)).prepare()
-
-
 def test_too_few_held_out_images_for_k_are_refused_before_training(
     make_dataset: MakeDataset, short_recipe: Recipe
 ) -> None:

@@ -44,8 +44,8 @@ def test_an_own_metric_is_identified_by_its_function() -> None:
 @pytest.mark.parametrize(
     ("option", "columns", "objective"),
     [
-        ("default", ["cfd", "precision", "recall", "density", "coverage"], "cfd"),
-        ("full", ["cfd", "precision", "recall", "density", "coverage", "parzen_ll", "memorization"], "cfd"),
+        ("default", ["cfd", "precision", "recall", "density", "coverage", "rfd"], None),
+        ("full", ["cfd", "precision", "recall", "density", "coverage", "rfd", "parzen_ll", "memorization"], None),
         ("inception", ["fid", "kid", "inception_score"], "fid"),
         ("none", [], None),
     ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
@@ -95,6 +96,14 @@ class TestObjectives:
         assert objectives_of(config, None, None) == {"cfd": "minimize"}
         directions = {"cfd": "minimize", "train_seconds": "minimize", "recall": "maximize"}
         assert objectives_of(config, list(directions), None) == directions
+
+    def test_without_labels_they_are_rfd(self, composer: Composer, tmp_path: Path) -> None:
+        np.save(tmp_path / "x.npy", np.random.default_rng(0).integers(0, 256, (200, 1, 8, 8), np.uint8))
+        data = ("dataset=arrays", f"dataset.images={tmp_path / 'x.npy'}", f"dataset.root={tmp_path}")
+        config = check(composer, space(*data))[0].config
+        assert objectives_of(config, None, None) == {"rfd": "minimize"}
+        with pytest.raises(ConfigError, match=r"expected some of precision, .*rfd.*got 'cfd'"):
+            objectives_of(config, ["cfd"], None)
 
     def test_metrics_none_is_refused(self, composer: Composer) -> None:
         config = check(composer, space("metrics=none"))[0].config

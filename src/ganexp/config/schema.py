@@ -52,7 +52,7 @@ class MetricsConfig:
     every_epochs: PositiveInt | None = None  # score every so many epochs; null: at 1, 2, 5, 10, 20, 50, 100, ...
     # Generated images to score, at most; the reference halves bound it too.
     num_samples: Annotated[int, Ge(2)] = 10_000
-    objective: str | None = None  # the column that settings are chosen by; null where nothing is measured
+    objective: str | None = None  # the column that settings are chosen by; null: cfd, or rfd where there are no labels
     scores: dict[str, Any] = field(default_factory=dict)  # column -> metric (`_target_` and its parameters)
     pictures: bool = False  # at the end, draw interpolations, and samples beside their nearest training images
 

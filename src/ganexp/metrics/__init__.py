@@ -17,17 +17,17 @@ One in the classifier's features declares `extractor=classifier` and asks for `c
 
 metric: what a metric is, and what it sees. evaluator: prepares metrics before training, and scores samplers.
 protocol: what makes two values comparable. reference: the halves of the held-out images. extractor, classifiers,
-classifier_network, train_classifier, inception: networks whose features are compared. numerics: digits that do not
-depend on the number of threads. The others hold the metrics that they are named after.
+classifier_network, train_classifier, random_features, inception: networks whose features are compared. numerics: digits
+that do not depend on the number of threads. The others hold the metrics that they are named after.
 
 Everywhere, images are uint8 (N, C, H, W), labels int64 (N,), features or points (N, D). `weights` is a file with
 torch-fidelity's Inception-v3 weights; None: where torch-fidelity looks for it or downloads it to.
 """
 
-from ganexp.metrics.cfd_fid import cfd, fid
+from ganexp.metrics.cfd_fid import cfd, fid, rfd
 from ganexp.metrics.classifiers import classifier
 from ganexp.metrics.conditional import label_accuracy, precision_by_class, recall_by_class
-from ganexp.metrics.evaluator import Evaluator, check_objective
+from ganexp.metrics.evaluator import Evaluator, choose_objective
 from ganexp.metrics.inception import Inception
 from ganexp.metrics.kid_inception_score import inception_score, kid
 from ganexp.metrics.memorization import memorization, nearest_neighbours
@@ -51,6 +51,7 @@ OPTIONS = (
     precision_by_class,
     recall,
     recall_by_class,
+    rfd,
 )
 
 __all__ = [
@@ -63,7 +64,7 @@ __all__ = [
     "Metric",
     "ScoringContext",
     "cfd",
-    "check_objective",
+    "choose_objective",
     "classifier",
     "coverage",
     "density",
@@ -79,5 +80,6 @@ __all__ = [
     "precision_by_class",
     "recall",
     "recall_by_class",
+    "rfd",
     "same_protocol",
 ]

@@ -1,18 +1,20 @@
-"""Fréchet distance between Gaussians fitted to two sets of features: cfd in the classifier's, fid in Inception's."""
+"""Fréchet distance between Gaussians fitted to features: cfd in the classifier's, rfd in random, fid in Inception's."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from ganexp.metrics.classifiers import classifier
+from ganexp.metrics.classifiers import classifier, why_none
 from ganexp.metrics.inception import Inception, pool_features
 from ganexp.metrics.metric import ExtractorSource, ImageSet, Metric, ScoringContext
 from ganexp.metrics.numerics import one_thread
+from ganexp.metrics.random_features import random_features
+from ganexp.types import Dataset
 from ganexp.types.errors import DataError, Diverged
 
 
@@ -29,7 +31,21 @@ class Gaussian:
 
 def cfd() -> Metric:
     """Classifier Fréchet distance: comparable within ganexp only, for one dataset and one classifier."""
-    return _frechet("ganexp.metrics.frechet.cfd", classifier, lambda features: features)
+    return replace(_frechet("ganexp.metrics.frechet.cfd", classifier, lambda features: features), applies=why_none)
+
+
+def rfd(*, always: bool = False) -> Metric:
+    """Fréchet distance in features that no label trained; comparable within ganexp only, for one dataset.
+
+    It is left out where there is cfd, unless `always`.
+    """
+
+    def applies(dataset: Dataset) -> str | None:
+        if always or why_none(dataset) is not None:
+            return None
+        return f"{dataset.name} has labels, and so cfd; metrics.scores.rfd.always=true computes both"
+
+    return replace(_frechet("ganexp.metrics.frechet.rfd", random_features, lambda features: features), applies=applies)
 
 
 def fid(*, weights: Path | None = None) -> Metric:

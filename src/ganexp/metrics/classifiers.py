@@ -24,7 +24,7 @@ log = logging.getLogger("ganexp")
 
 PACKAGED = Path(__file__).parent / "weights"
 OWN_RECIPE = Recipe()  # for a user's own data
-USE_INSTEAD = "give it labels, or choose metrics=inception, or metrics=none"
+USE_INSTEAD = "rfd, and metrics=inception, need no labels"
 
 
 def classifier(dataset: Dataset, device: torch.device) -> Extractor:
@@ -107,7 +107,8 @@ def _packaged(dataset: Dataset) -> tuple[ClassifierNetwork, dict[str, Any]] | No
 
 def _own(dataset: Dataset) -> tuple[ClassifierNetwork, dict[str, Any]]:
     """The classifier in the dataset's cache, trained first by one of the processes that ask for it."""
-    _check_labels(dataset)
+    if (reason := why_none(dataset)) is not None:
+        raise DataError(f"the classifier's features: {reason}; {USE_INSTEAD}")
     recipe = hashlib.sha256(json.dumps([ARCHITECTURE, asdict(OWN_RECIPE)]).encode()).hexdigest()
     stem = f"classifier_{dataset.fingerprint[:16]}_{recipe[:8]}"
     folder = dataset.cache_dir
@@ -123,10 +124,11 @@ def _train_own(dataset: Dataset, folder: Path, stem: str) -> tuple[ClassifierNet
     return network, write(network, card, folder, stem)
 
 
-def _check_labels(dataset: Dataset) -> None:
-    name = f"cfd and the metrics in its features, dataset {dataset.name}"
+def why_none(dataset: Dataset) -> str | None:
+    """Why `dataset` has no classifier; None where it has one, or labels of at least two classes to train one with."""
+    if _packaged(dataset) is not None:
+        return None
     if dataset.train_labels is None or dataset.reference_labels is None or dataset.num_classes is None:
-        raise DataError(f"{name}: expected labelled images to train the classifier, got none; {USE_INSTEAD}")
+        return f"expected labelled images to train a classifier, got {dataset.name} without labels"
     classes = len(np.unique(dataset.train_labels))
-    if classes < 2:
-        raise DataError(f"{name}: expected training images of at least 2 classes, got {classes}; {USE_INSTEAD}")
+    return None if classes > 1 else f"expected training images of at least 2 classes, got {classes} in {dataset.name}"

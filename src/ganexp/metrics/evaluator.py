@@ -22,6 +22,8 @@ from ganexp.types.errors import ConfigError
 
 log = logging.getLogger("ganexp")
 
+DEFAULT_OBJECTIVES = ("cfd", "rfd")  # with labels, and without
+
 
 class Evaluator:
     """Scores a generator against the reference of one dataset.
@@ -29,10 +31,10 @@ class Evaluator:
     Nothing is read, trained or downloaded before `prepare`, which fills the floors (column -> the same metric between
     half B and half A) and the provenance (how values are made). The halves of the reference bound `num_samples`.
     `metrics` may be empty; those that do not apply to the dataset are in `left_out`, with the reason. `objective` is
-    the column that settings are chosen by, or None. Feature extractors run on `device`.
+    the column that settings are chosen by; None: as in `choose_objective`. Feature extractors run on `device`.
 
     Raises:
-        ConfigError: `objective` is no column, or one by which nothing may be chosen.
+        ConfigError: as of `choose_objective`.
     """
 
     def __init__(
@@ -45,14 +47,10 @@ class Evaluator:
         device: torch.device | str = "cpu",
         conditional: bool = False,
     ) -> None:
-        check_objective(metrics, objective)
         self.dataset = dataset
-        reasons = {name: metric.applies(dataset) for name, metric in metrics.items()}
-        if not conditional:
-            reasons |= {name: "the model takes no labels" for name, metric in metrics.items() if metric.labelled}
-        self.left_out = {name: reason for name, reason in reasons.items() if reason is not None}
+        self.left_out = left_out(metrics, dataset, conditional=conditional)
         self.metrics = {name: metric for name, metric in metrics.items() if name not in self.left_out}
-        self.objective = objective if objective in self.metrics else None
+        self.objective = choose_objective(metrics, objective, self.left_out)
         self.device = torch.device(device)
         self.floors: dict[str, float] = {}
         self.provenance: dict[str, Any] = {}
@@ -150,17 +148,33 @@ class Evaluator:
         return ImageSet(images, lambda extractor, pixels: cached_features(extractor, pixels, folder, key), label_tensor)
 
 
-def check_objective(metrics: Mapping[str, Metric], objective: str | None) -> None:
-    """Raise ConfigError unless `objective` is None or a column by which settings may be chosen."""
+def left_out(metrics: Mapping[str, Metric], dataset: Dataset, *, conditional: bool) -> dict[str, str]:
+    """Columns that cannot be had for `dataset`, or for a model that is not `conditional`, and why."""
+    reasons = {name: metric.applies(dataset) for name, metric in metrics.items()}
+    if not conditional:
+        reasons |= {name: "the model takes no labels" for name, metric in metrics.items() if metric.labelled}
+    return {name: reason for name, reason in reasons.items() if reason is not None}
+
+
+def choose_objective(metrics: Mapping[str, Metric], objective: str | None, reasons: Mapping[str, str]) -> str | None:
+    """The column that settings are chosen by: `objective`; where that is None, cfd, or rfd if cfd is left out.
+
+    None where neither is measured. `reasons` are what `left_out` gives.
+
+    Raises:
+        ConfigError: `objective` is no column, one by which nothing may be chosen, or left out.
+    """
     if objective is None:
-        return
-    choices = ", ".join(name for name, metric in metrics.items() if metric.may_choose) or "null"
+        return next((name for name in DEFAULT_OBJECTIVES if name in metrics and name not in reasons), None)
+    choices = [name for name, metric in metrics.items() if metric.may_choose and name not in reasons]
+    expected = f"expected one of {', '.join(choices) or 'null'}"
     if objective not in metrics:
-        raise ConfigError(f"metrics.objective: expected one of {choices}, got {objective!r}")
-    if not metrics[objective].may_choose:
-        raise ConfigError(
-            f"metrics.objective: {objective!r} is reported but nothing may be chosen by it: expected one of {choices}"
-        )
+        raise ConfigError(f"metrics.objective: {expected}, got {objective!r}")
+    if objective in reasons:
+        raise ConfigError(f"metrics.objective: {expected}, got {objective!r}, which is left out: {reasons[objective]}")
+    if objective not in choices:
+        raise ConfigError(f"metrics.objective: {objective!r} is reported but nothing may be chosen by it: {expected}")
+    return objective
 
 
 class _Remembered:

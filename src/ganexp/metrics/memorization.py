@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ganexp.files.png import to_uint8
-from ganexp.metrics.classifiers import classifier
 from ganexp.metrics.evaluator import Evaluator
 from ganexp.metrics.extractor import Extractor, cached_features
 from ganexp.metrics.metric import ImageSet, Metric, ScoringContext
 from ganexp.metrics.precision_recall import nearest, nearest_distances
+from ganexp.metrics.random_features import classifier_or_random
 from ganexp.types import Dataset, Sampler
 
 NEIGHBOURS = 50  # nearest training images whose mean distance says how densely they lie there
@@ -89,11 +89,11 @@ def _ratios(context: ScoringContext, images: ImageSet) -> Tensor:
 def nearest_neighbours(
     evaluator: Evaluator, sample: Sampler, count: int
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """The first `count` samples, and for each the nearest of all training images, in the classifier's features.
+    """The first `count` samples, and for each the nearest of all training images, in the same features.
 
-    The features are computed once for each dataset and classifier.
+    The features are computed once for each dataset and extractor.
     """
-    dataset, extractor = evaluator.dataset, evaluator.extractor(classifier)
+    dataset, extractor = evaluator.dataset, evaluator.extractor(classifier_or_random)
     samples = to_uint8(sample(count))
     training = cached_features(extractor, dataset.train, dataset.cache_dir, dataset.fingerprint)
     _, positions = nearest(extractor.features(samples), training)

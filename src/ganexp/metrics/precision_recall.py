@@ -15,9 +15,9 @@ import torch
 from annotated_types import Gt, Lt
 from torch import Tensor
 
-from ganexp.metrics.classifiers import classifier
 from ganexp.metrics.metric import ImageSet, Metric, ScoringContext
 from ganexp.metrics.numerics import each_block, one_thread
+from ganexp.metrics.random_features import classifier_or_random
 from ganexp.types.errors import DataError, Diverged
 
 BLOCK = 500  # rows of distances at a time, fewer against more than 10,000 images: 40 MB for each thread
@@ -65,7 +65,7 @@ def _metric(name: str, k: int, measure: Callable[[Balls, Balls], float]) -> Metr
         return measure(balls(context.reference), balls(context.generated))
 
     identity = f"ganexp.metrics.manifold.{name}"
-    return Metric(compute, "maximise", extractor=classifier, settings={"k": k}, id=identity)
+    return Metric(compute, "maximise", extractor=classifier_or_random, settings={"k": k}, id=identity)
 
 
 def squared_radii(points: Tensor, k: int) -> Tensor:

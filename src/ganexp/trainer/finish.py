@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -16,15 +15,12 @@ from ganexp.files.png import to_uint8
 from ganexp.files.record import Row
 from ganexp.trainer.build import reseed_for_own_code
 from ganexp.trainer.sampling import STEPS, GeneratorSampler, interpolations
-from ganexp.types.errors import DataError
 
 if TYPE_CHECKING:
     from ganexp.metrics import Evaluator
     from ganexp.trainer.hooks import Session
 
 CLOSER_ROWS = 6  # rows of the pictures drawn at the end where `metrics.pictures` is set
-
-log = logging.getLogger("ganexp")
 
 
 def finish(session: Session, read_off: str | None = None) -> dict[str, Any]:
@@ -70,20 +66,13 @@ def draw_losses(spec: RunSpec, rows: Sequence[Row]) -> None:
 
 
 def draw_closer(spec: RunSpec, evaluator: Evaluator, sample: GeneratorSampler) -> None:
-    """samples/interpolation.png, and samples/neighbours.png: generated images, each left of its nearest training image.
-
-    Without a classifier and labels to train one the neighbours are left out.
-    """
+    """samples/interpolation.png; samples/neighbours.png: generated images, each left of its nearest training image."""
     from ganexp.metrics import nearest_neighbours
 
     interpolation, neighbours = spec.folder.picture("interpolation"), spec.folder.picture("neighbours")
     with decoration(interpolation):
         png.save_grid(interpolation, to_uint8(interpolations(sample, CLOSER_ROWS)), STEPS)
     with decoration(neighbours):
-        try:
-            generated, nearest = nearest_neighbours(evaluator, sample, CLOSER_ROWS * STEPS // 2)
-        except DataError as error:
-            log.info("no picture of nearest neighbours: %s", error)
-            return
+        generated, nearest = nearest_neighbours(evaluator, sample, CLOSER_ROWS * STEPS // 2)
         pairs = np.stack((generated, nearest), axis=1).reshape(-1, *generated.shape[1:])
         png.save_grid(neighbours, pairs, STEPS)

@@ -101,6 +101,11 @@ class Session:
                 write_shorter(self, epoch)
 
     @property
+    def columns(self) -> list[str]:
+        """The metrics' columns in metrics.csv."""
+        return list(self.evaluator.metrics) if self.evaluator is not None else []
+
+    @property
     def sample(self) -> GeneratorSampler:
         """A sampler of the current sampling generator."""
         return self._sampler(self.training.sampling_generator)
@@ -154,7 +159,8 @@ class Session:
 
     def prunes(self, row: Row) -> bool:
         """Report a scored epoch to the search, if the run is a trial; returns whether to prune the run."""
-        value = half_a(row, str(self.spec.config.metrics.objective))
+        objective = self.evaluator and self.evaluator.objective
+        value = half_a(row, objective) if objective else None
         return (
             self.spec.should_prune is not None
             and value is not None
@@ -171,7 +177,7 @@ class Session:
         """Write metrics.csv, then its full checkpoint; remove older checkpoints."""
         folder = self.spec.folder
         self.lease.check()
-        folder.write_rows(self.training.history, list(self.spec.config.scores))
+        folder.write_rows(self.training.history, self.columns)
         meta = {"epoch": len(self.training.history), "machine": self.machine, **self._meta()}
         meta["elapsed"] = round(self.elapsed(), 3)
         meta["measured"] = {key: self.measured[key] for key in ("protocol", "metrics") if key in self.measured}

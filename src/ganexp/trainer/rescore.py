@@ -208,12 +208,12 @@ def _update_result(spec: RunSpec, scores: Scores, evaluator: Evaluator, by_epoch
             if columns and not by_epoch:
                 raise HeldElsewhereError(f"{folder.path}: scored by another process in the meantime; try again")
             rows = replaced(rows, columns, by_epoch)
-            result = _with_scores(result, rows, scores, spec.config.metrics.objective, evaluator)
+            result = _with_scores(result, rows, scores, evaluator)
             if columns:
                 unsettled = result["provenance"].pop("unsettled", [])
                 during = {**result["provenance"], "unsettled": sorted({*unsettled, *columns})}
                 folder.write_result({**result, "provenance": during})
-                folder.write_rows(rows, list(spec.config.scores))
+                folder.write_rows(rows, list(evaluator.metrics))
                 if still := sorted({*unsettled} - {*columns}):
                     result["provenance"]["unsettled"] = still
             folder.write_result(result)
@@ -221,14 +221,12 @@ def _update_result(spec: RunSpec, scores: Scores, evaluator: Evaluator, by_epoch
         raise HeldElsewhereError(f"{folder.path}: being worked on by {error}") from None
 
 
-def _with_scores(
-    result: dict[str, Any], rows: Sequence[Row], scores: Scores, objective: str | None, evaluator: Evaluator
-) -> dict[str, Any]:
+def _with_scores(result: dict[str, Any], rows: Sequence[Row], scores: Scores, evaluator: Evaluator) -> dict[str, Any]:
     final = {**result["final"], **scores.values}
     recorded = result.get("objective")
     if recorded:
         recorded["value"] = final.get(f"{recorded['name']}_half_a", recorded.get("value"))
-    elif objective is not None:
+    elif (objective := evaluator.objective) is not None:
         recorded = result["objective"] = objective_of(objective, final, direction_of(evaluator, objective))
     if recorded and rows:
         result["best"] = best_row([*rows[:-1], final], recorded["name"], recorded.get("direction", "minimise"))

@@ -29,7 +29,7 @@ def result(
     The last of `rows` is the end, `scores` are the metrics there, by `evaluator`. `machine` holds the conditions of
     training (`ganexp.files.provenance.machine`); `total_seconds` covers training, scoring and writing.
     """
-    last, objective = rows[-1], spec.config.metrics.objective
+    last, objective = rows[-1], evaluator.objective if evaluator is not None else None
     final = {**last, **scores.values}
     seconds = float(last["train_seconds"] or 0.0)
     direction = direction_of(evaluator, objective)

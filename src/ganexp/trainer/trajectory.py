@@ -128,7 +128,7 @@ def read_off_longer(session: Session) -> str | None:
     with decoration(spec.directory / "samples"):
         spec.folder.link_samples(folder, epoch)
     settle(session, folder, measured_in(folder))
-    spec.folder.write_rows(training.history, list(spec.config.scores))
+    spec.folder.write_rows(training.history, session.columns)
     return folder.path.name
 
 
@@ -168,12 +168,12 @@ def write_shorter(session: Session, epoch: int) -> None:
             session.progress.note(f"{error}; {short.directory.name} is not read off")
             return
         scores = session.scores_of(generator, epoch)
-    _write(short, session.spec.folder, rows, session.result(short, rows, scores))
+    _write(session, short, rows, session.result(short, rows, scores))
 
 
-def _write(short: RunSpec, longer: RunFolder, rows: Sequence[Row], result: Mapping[str, Any]) -> None:
-    """Write the directory of a shorter run from the longer run's files; `rows` and `result` are the shorter run's."""
-    folder, epoch = short.folder, short.config.trainer.epochs
+def _write(session: Session, short: RunSpec, rows: Sequence[Row], result: Mapping[str, Any]) -> None:
+    """Write the directory of a shorter run from the session's files; `rows` and `result` are the shorter run's."""
+    longer, folder, epoch = session.spec.folder, short.folder, short.config.trainer.epochs
     short.directory.mkdir(parents=True, exist_ok=True)
     folder.claim(short.identity.run_id, short.identity.content)
     with contextlib.suppress(HeldError), folder.lease() as lease:
@@ -184,7 +184,7 @@ def _write(short: RunSpec, longer: RunFolder, rows: Sequence[Row], result: Mappi
             folder.drop_left_over()
         lease.begin(short.new_status(State.RUNNING, epoch))
         folder.write_record(short.texts, short.identity.content, short.code)
-        folder.write_rows(rows, list(short.config.scores))
+        folder.write_rows(rows, session.columns)
         with decoration(short.directory / "samples"):
             folder.link_samples(longer, epoch)
         folder_below(short.directory, "checkpoints")

@@ -11,6 +11,8 @@ from optuna.trial import Trial
 
 from ganexp.config.hydra_private import Override
 from ganexp.config.run_config import RunConfig, from_plain
+from ganexp.config.run_spec import load_dataset
+from ganexp.metrics.evaluator import choose_objective, left_out
 from ganexp.sweep.compose import Composer
 from ganexp.sweep.points import Point, all_points, telling
 from ganexp.sweep.search.optuna_private import ParameterDraw, distribution_of
@@ -118,15 +120,18 @@ def objectives_of(config: RunConfig, names: Sequence[str] | None, directions: An
         ConfigError: nothing is measured, no metric gives such a value, or `directions` are not the metrics' own.
     """
     metrics = {name: target.build() for name, target in config.scores.items()}
-    if names is None and config.metrics.objective is None:
+    reasons = left_out(metrics, load_dataset(config.dataset), conditional=config.conditional)
+    objective = choose_objective(metrics, config.metrics.objective, reasons)
+    if names is None and objective is None:
         raise ConfigError(
             "metrics.objective: expected a metric, as a search needs something to optimise, got null; "
             "choose metrics=default, or name hydra.sweeper.objectives"
         )
     if names is None:
-        names = [str(config.metrics.objective)]
+        names = [str(objective)]
     else:
-        _check_names(list(names), [*(name for name, metric in metrics.items() if metric.may_choose), SECONDS])
+        measured = [name for name, metric in metrics.items() if metric.may_choose and name not in reasons]
+        _check_names(list(names), [*measured, SECONDS])
     up = [name in metrics and metrics[name].direction == "maximise" for name in names]  # seconds go down
     own: list[Direction] = ["maximize" if each else "minimize" for each in up]
     if directions is not None:
