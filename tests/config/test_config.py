@@ -16,7 +16,7 @@ def test_defaults_are_those_of_the_documentation():
     assert (trainer.batch_size, trainer.epochs, trainer.d_steps, trainer.real_batch) == (32, 50, 5, "reuse")
     assert (trainer.ema_kimg, trainer.precision, trainer.device, trainer.threads) == (None, "fp32", "auto", None)
     assert (config.metrics.every_epochs, config.metrics.num_samples, config.metrics.objective) == (None, 10_000, None)
-    assert tuple(config.scores) == ("cfd", "precision", "recall", "density", "coverage")
+    assert tuple(config.scores) == ("cfd", "precision", "recall", "density", "coverage", "rfd")
     assert config.trust == ()
 
 

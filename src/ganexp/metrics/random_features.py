@@ -3,7 +3,8 @@
 Random convolutional features tell real from generated images about as well as trained ones, and do not depend on what a
 network was trained for (Naeem et al. 2020, section 4). These ones are little moved by brightness, contrast and fine
 noise (each image is normalised, weak responses are cut off, the rest is averaged), and much by displacement and lost
-detail (the averages keep their place in a coarse grid). Chosen by faults of MNIST and digits: shifts, blur, noise, backgrounds, lost classes.
+detail (the averages keep their place in a coarse grid). Chosen by faults of MNIST and digits: shifts, blur, noise,
+backgrounds, lost classes.
 """
 
 from __future__ import annotations
