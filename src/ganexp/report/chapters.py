@@ -26,7 +26,7 @@ from ganexp.report.text.verdict import verdict
 
 # Columns of the leaderboard, in this order; other metrics follow by name.
 ORDER = (
-    *("cfd", "fid", "kid", "inception_score", "precision", "recall", "density", "coverage", "memorization"),
+    *("cfd", "rfd", "fid", "kid", "inception_score", "precision", "recall", "density", "coverage", "memorization"),
     *("parzen_ll", "d_near_half"),
 )
 

@@ -20,7 +20,7 @@ from ganexp.types.terminal import count, duration, last_line, print_table, say
 log = logging.getLogger("ganexp")
 
 TABLE_ROWS = 40  # longest list of runs or trials; for more, see the files
-MEASURED = ("cfd", "precision", "recall", "d_loss", "g_loss", "train_seconds")  # columns of that list
+MEASURED = ("cfd", "rfd", "precision", "recall", "d_loss", "g_loss", "train_seconds")  # columns of that list
 FAILURES = 10  # failures that are printed in full
 
 
