@@ -165,7 +165,7 @@ class TestAddress:
         sampler, pruner = optuna.samplers.RandomSampler(), optuna.pruners.NopPruner()
         for _ in range(2):
             open_study(at, open_storage(at), tmp_path / "one", ["minimize"], sampler, pruner)
-        with pytest.raises(ConfigError, match=r"is filled by .*one; expected that as hydra.sweep.dir, got .*two"):
+        with pytest.raises(ConfigError, match=r"is filled by .*one; expected that as hydra.sweep.dir, .*got .*two"):
             open_study(at, open_storage(at), tmp_path / "two", ["minimize"], sampler, pruner)
 
     @pytest.mark.parametrize("losses", [0, 1, 3])

@@ -66,6 +66,10 @@ class SweepConfig:
     retry: Literal["none", "failed"] = "none"  # runs that ended badly before: leave them (none), or run them again
     zip: list[list[str]] = field(default_factory=list)  # groups of keys that are swept in pairs, not crossed
     report: bool = True  # write report.html and report.md at the end (summary.csv is written always)
+    skip_refused: bool = False  # leave out the points of a grid that are refused, and make the others
+    # Seconds of a command after which no new job starts and running ones save their work; null: no limit.
+    max_seconds: Positive | None = None
+    stop_on_failure: bool = False  # stop in the same way once a run fails or diverges
     # The keys below are set by ganexp itself, for each job of a sweep.
     read_off: list[PositiveInt] = field(default_factory=list)  # shorter epochs that the job writes runs for
     run_id: str | None = None  # the planned run; a job that finds itself to be another run does nothing

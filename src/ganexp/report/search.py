@@ -28,7 +28,7 @@ class Trial:
     """One trial of a search."""
 
     number: int  # as the study counts
-    state: str  # "COMPLETE", "PRUNED", "FAIL", "RUNNING" or "WAITING"
+    state: str  # "COMPLETE", "PRUNED", "FAIL", "RUNNING", "WAITING" or "LEFT_OUT"
     values: tuple[float, ...]  # of the objectives; empty where it is not complete
     reports: tuple[tuple[int, float], ...]  # (epoch, value of the objective) as it was reported
     run_id: str  # of its run, or ""
@@ -120,7 +120,7 @@ def _trial(raw: Mapping[str, Any]) -> Trial:
     reports = [(int(epoch), float(value)) for epoch, value in raw["intermediate"].items() if finite(value) is not None]
     return Trial(
         number=int(raw["number"]),
-        state=str(raw["state"]),
+        state="LEFT_OUT" if "left_out" in raw["attributes"] else str(raw["state"]),
         values=tuple(float(value) for value in raw["values"] or ()) if raw["state"] == DONE else (),
         reports=tuple(sorted(reports)),
         run_id=str(raw["attributes"].get("run_id", "")),

@@ -28,6 +28,7 @@ from ganexp.sweep.jobs import Job, jobs_for
 from ganexp.sweep.launchers.launcher import Answers, Streaming
 from ganexp.sweep.launchers.workers import WorkerDied
 from ganexp.sweep.points import Point
+from ganexp.sweep.stopping import FirstFailure
 from ganexp.types.endings import State
 from ganexp.types.errors import DirectoryError, Refused
 
@@ -48,6 +49,7 @@ class Conductor:
     launcher: Any
     batch_size: int | None  # jobs to give to the launcher at once; None: all
     retry: bool = field(kw_only=True)  # also runs that failed or diverged before
+    stop_on_failure: bool = False  # begin no more jobs once a run has failed or diverged
     results: list[Sequence[JobReturn]] = field(default_factory=list)  # by batch, without the configurations
     jobs_launched: int = 0  # so far, or about to be
     jobs_returned: int = 0
@@ -95,7 +97,11 @@ class Conductor:
             self.record(*self._request)
 
     def conduct(self) -> None:
-        """Make what is missing; return when nothing more can be done."""
+        """Make what is missing; return when nothing more can be done.
+
+        Raises:
+            FirstFailure: a run failed or diverged, and the sweep stops on that.
+        """
         while True:
             states = self.states()
             jobs = self.jobs(states)
@@ -152,9 +158,11 @@ class Conductor:
     def _after_job(self, job: Job, returned: JobReturn) -> None:
         """Write FAILED for runs whose job could not, then tell the user."""
         error = error_of(returned)
-        lost = isinstance(error, WorkerDied) and getattr(self.launcher, "relaunches", False)
+        again = isinstance(error, WorkerDied) and self._attempts[job.point.run_id] < self.launcher.tries
+        if again:
+            log.warning("%s: %s; it is tried once more", self.directory / job.point.run_dir, error)
         for point in job.points:
-            if isinstance(error, Exception) and not (lost and self._attempts[point.run_id] < ATTEMPTS):
+            if isinstance(error, Exception) and not again:
                 try:
                     mark_failed(self.directory, point, error)
                 except OSError as write_error:  # a full disk, say, must not end the other jobs
@@ -162,8 +170,11 @@ class Conductor:
                     self._attempts[point.run_id] = ATTEMPTS  # else it would be launched again
         returned.cfg = returned.hydra_cfg = None  # a quarter of a megabyte for each job of a long sweep
         self.jobs_returned += 1
+        states = {point.run_id: self.state_of(point) for point in job.points}
         if self.on_end is not None:
-            self.on_end(job, {point.run_id: self.state_of(point) for point in job.points})
+            self.on_end(job, states)
+        if self.stop_on_failure and any(state in BADLY_ENDED for state in states.values()):
+            raise FirstFailure
 
 
 def record_request(

@@ -19,7 +19,7 @@ from ganexp.sweep.compose import Composer
 from ganexp.trainer.compatible import check_together
 from ganexp.types.errors import ConfigError, DataError
 from ganexp.types.nested import dotted, json_values
-from ganexp.types.terminal import ticking
+from ganexp.types.terminal import say, ticking
 
 SHOWN_ERRORS = 5  # distinct errors printed in full; the rest are counted
 WORDED_ERRORS = 50  # distinct errors whose message is made, which is slow for unknown keys
@@ -56,8 +56,12 @@ class Point(PlannedRun):
         return float(self.epochs * math.ceil(images / batch) * (batch + 32) * (d_steps + 1))
 
 
-def all_points(composer: Composer, grid: Sequence[tuple[str, ...]], swept: Sequence[str]) -> list[Point]:
+def all_points(
+    composer: Composer, grid: Sequence[tuple[str, ...]], swept: Sequence[str], *, skip_refused: bool = False
+) -> list[Point]:
     """Compose, validate and identify every point of `grid`; equal runs appear as often as they were asked for.
+
+    With `skip_refused`, points that are not acceptable are left out, which is said, while others remain.
 
     Raises:
         ConfigError, DataError: at least one point is not acceptable; says which and why.
@@ -70,8 +74,13 @@ def all_points(composer: Composer, grid: Sequence[tuple[str, ...]], swept: Seque
         except (ConfigError, DataError, HydraException, OmegaConfBaseException) as error:
             problems.setdefault(f"{error} {error.__cause__}", (error, []))[1].append(number)
     if problems:
-        only_data = all(isinstance(error, DataError) for error, _ in problems.values())
-        raise (DataError if only_data else ConfigError)(_explain(problems.values(), grid, swept))
+        lines = _explain(problems.values(), grid, swept)
+        if not (skip_refused and points):
+            only_data = all(isinstance(error, DataError) for error, _ in problems.values())
+            hint = f" (sweep.skip_refused=true makes the other {len(points)} of {len(grid)} points)" if points else ""
+            raise (DataError if only_data else ConfigError)("\n".join([f"nothing was started{hint};", *lines]))
+        left_out = f"left out (sweep.skip_refused=true): {len(grid) - len(points)} of {len(grid)} points"
+        say("\n".join([left_out, *lines]))
     return points
 
 
@@ -114,16 +123,16 @@ def _values(
 
 def _explain(
     problems: Iterable[tuple[Exception, Sequence[int]]], grid: Sequence[tuple[str, ...]], swept: Sequence[str]
-) -> str:
+) -> list[str]:
     grouped: dict[str, list[int]] = {}
     for error, numbers in islice(problems, WORDED_ERRORS):
         refused = isinstance(error, ConfigError | DataError)
         grouped.setdefault(str(error) if refused else composition_message(error), []).extend(numbers)
-    lines = ["nothing was started;"]
+    lines = []
     for message, numbers in islice(grouped.items(), SHOWN_ERRORS):
         more = "" if len(numbers) == 1 else f" and {len(numbers) - 1} more"
         setting = " ".join(telling(grid[numbers[0]], swept)) or "the only one"
         lines.append(f"point {numbers[0] + 1} of {len(grid)} ({setting}){more}: {message}")
     if len(grouped) > SHOWN_ERRORS:
         lines.append(f"... and {len(grouped) - SHOWN_ERRORS} other errors")
-    return "\n".join(lines)
+    return lines

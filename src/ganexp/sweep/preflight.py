@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from ganexp.config.own_code import check, check_planned, own_code
 from ganexp.config.run_spec import RunSpec, identify, load_dataset
@@ -22,10 +23,11 @@ from ganexp.types.errors import ConfigError, Refused
 _REHEARSED: dict[str, CodeRecord] = {}  # `_kind` of points and their sources -> what the rehearsal of one noticed
 
 
-def check_metrics(points: Sequence[Point], keys: Sequence[str]) -> None:
+def check_metrics(points: Sequence[Point], keys: Sequence[str]) -> list[tuple[Point, Mapping[str, Any]]]:
     """Prepare what each distinct choice of metrics needs, on each dataset.
 
-    Failures other than refusals are left to the jobs, which record them.
+    Failures other than refusals are left to the jobs, which record them. Returns the other choices, each with how it
+    measures (`Scores.provenance`; {} where nothing is measured).
 
     Raises:
         ConfigError: a run is not acceptable; says which.
@@ -35,14 +37,17 @@ def check_metrics(points: Sequence[Point], keys: Sequence[str]) -> None:
         config = point.config
         chosen = (config.scores, config.metrics, config.trainer.device, config.conditional, config.dataset)
         distinct.setdefault(repr(chosen), point)
+    measured: list[tuple[Point, Mapping[str, Any]]] = []
     for point in distinct.values():
         try:
             with _named(point, keys):
-                evaluator_for(point.config, load_dataset(point.config.dataset))
+                evaluator = evaluator_for(point.config, load_dataset(point.config.dataset))
+            measured.append((point, evaluator.provenance if evaluator is not None else {}))
         except ConfigError:
             raise
         except Exception:  # noqa: S110  (the job meets it again, and records it)
             pass
+    return measured
 
 
 def check_own_code(

@@ -61,7 +61,7 @@ def follow(conductor: Conductor, keys: Sequence[str]) -> None:
     conductor.on_end, conductor.on_wait = on_end, lambda held: watch.waits(len(held))
 
 
-def closing(conductor: Conductor, keys: Sequence[str], *, interrupted: bool, report: bool) -> bool:
+def closing(conductor: Conductor, keys: Sequence[str], *, stopped: str, urgent: bool, report: bool) -> bool:
     """Write the summary and print how the sweep stands; returns whether every point is COMPLETED (or PRUNED)."""
     table = _summary(conductor).set_index("run_id")
     rows = table.loc[[point.run_id for point in conductor.points]]
@@ -71,10 +71,11 @@ def closing(conductor: Conductor, keys: Sequence[str], *, interrupted: bool, rep
         say(f"{row['state']} {row['run_dir']}: {last_line(str(row['error']))}")
     words = ", ".join(f"{number} {name}" for name, number in rows["state"].value_counts().items() if number)
     say(f"{words}; {conductor.directory / FILE}")
-    if report and not interrupted:
+    if report and not urgent:
         refresh_report(conductor.directory, changed=conductor.jobs_launched > 0)
-    how_to_go_on(interrupted=interrupted, failed=any(rows["state"].isin(BADLY_ENDED)))
-    return bool(rows["state"].isin([State.COMPLETED, State.PRUNED]).all())
+    good = bool(rows["state"].isin([State.COMPLETED, State.PRUNED]).all())
+    how_to_go_on("" if good else stopped, failed=any(rows["state"].isin(BADLY_ENDED)))
+    return good
 
 
 def refresh_report(directory: Path, *, changed: bool) -> None:
@@ -84,11 +85,11 @@ def refresh_report(directory: Path, *, changed: bool) -> None:
         say(page)
 
 
-def how_to_go_on(*, interrupted: bool, failed: bool) -> None:
-    """Print how to finish an incomplete sweep."""
-    if interrupted:
-        say("stopped; the same command goes on")
-    elif failed:
+def how_to_go_on(stopped: str, *, failed: bool) -> None:
+    """Print how to finish an incomplete sweep; `stopped` says why it ended early, if it did."""
+    if stopped:
+        say(f"{stopped}; the same command goes on")
+    if failed:
         say("what failed is left as it is; sweep.retry=failed tries again")
 
 

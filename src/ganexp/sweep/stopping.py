@@ -1,4 +1,7 @@
-"""How a sweep ends: by itself, or by Ctrl-C, SIGTERM or SIGHUP; in either case its end is written down and printed."""
+"""How a sweep ends: by itself, by its time or first failure, by Ctrl-C, SIGTERM or SIGHUP.
+
+In each case its end is written down and printed.
+"""
 
 from __future__ import annotations
 
@@ -8,20 +11,36 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 from ganexp.trainer.signals import ignore_next, restore, stop_signals
+from ganexp.types.endings import FAILED
+
+LONGEST_TIMER = 1e9  # seconds; systems refuse larger ones
+
+OVER = "the time of this command is over (sweep.max_seconds={:g})"
+
+
+class FirstFailure(Exception):
+    """A run failed in a sweep with `sweep.stop_on_failure`."""
 
 
 class Stop:
     """The signal that stopped a sweep, or None."""
 
     signal: int | None = None
+    time_is_over = False
 
     def terminate(self, number: int, frame: FrameType | None) -> None:
         """Handle SIGTERM or SIGHUP: end like Ctrl-C; workers are asked to save their work."""
         self.signal = number
         ignore_next(number)
         raise SystemExit(128 + number)
+
+    def end_time(self, number: int, frame: FrameType | None) -> None:
+        """Handle the timer's signal: SIGTERM's handler, the sweep's or that of a run in this process, does the rest."""
+        self.time_is_over = True
+        signal.raise_signal(signal.SIGTERM)
 
     def status(self, error: KeyboardInterrupt | SystemExit) -> int:
         """The exit status for the exception that ended the sweep."""
@@ -31,35 +50,47 @@ class Stop:
 
 
 @contextmanager
-def stopped_by() -> Iterator[Stop]:
-    """Inside, SIGTERM and SIGHUP end the sweep as an exception does; outside the main thread nothing changes."""
+def stopped_by(seconds: float | None = None) -> Iterator[Stop]:
+    """Inside, SIGTERM and SIGHUP end the sweep as an exception does, and so does its time, if any.
+
+    Outside the main thread nothing changes.
+    """
     stop = Stop()
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return
     numbers = [number for number in stop_signals() if number != signal.SIGINT]
-    before = {number: signal.signal(number, stop.terminate) for number in numbers}
+    before: dict[int, Any] = {number: signal.signal(number, stop.terminate) for number in numbers}
+    before[signal.SIGALRM] = signal.signal(signal.SIGALRM, stop.end_time)
+    signal.setitimer(signal.ITIMER_REAL, min(seconds or 0.0, LONGEST_TIMER))
     try:
         yield stop
     finally:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
         restore(before)
 
 
-def run_to_end(work: Callable[[], None], closing: Callable[..., bool]) -> None:
+def run_to_end(work: Callable[[], None], closing: Callable[..., bool], options: Any, launcher: Any) -> None:
     """Do `work`, and whatever happens call `closing`, which writes and prints how the sweep stands.
 
-    `closing` takes whether the sweep was `interrupted`, and returns whether all of its runs are well.
+    `closing` takes why the sweep `stopped` ("": it did not) and whether that was `urgent` (a signal), and returns
+    whether everything that was asked for is done and well. `options` is the configuration's section `sweep`; `launcher`
+    may have `cancel`, which stops jobs that would outlive it.
 
     Raises:
-        SystemExit: 128 + n where signal n stopped the work; 1 where not all runs are well.
+        SystemExit: 128 + n where signal n stopped the work; 1 where not everything is well.
     """
-    status = 0
+    status, why = 0, ""
     try:
-        with stopped_by() as stop:
+        with stopped_by(options.max_seconds) as stop:
             work()
+    except FirstFailure:
+        why = "stopped at the first failure (sweep.stop_on_failure)"
     except (KeyboardInterrupt, SystemExit) as error:
-        status = stop.status(error)
-    good = closing(interrupted=status != 0)
+        status, why = (0, OVER.format(options.max_seconds)) if stop.time_is_over else (stop.status(error), "stopped")
+    if why and not status:
+        getattr(launcher, "cancel", lambda: None)()
+    good = closing(stopped=why, urgent=status != 0)
     sys.stdout.flush()
     if status or not good:
-        raise SystemExit(status or 1)
+        raise SystemExit(status or FAILED)

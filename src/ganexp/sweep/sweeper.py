@@ -25,7 +25,7 @@ NOT_SWEPT = ("sweep", "trust")  # keys that are about the sweep as a whole
 class GridSweeper(BasicSweeper):
     """`hydra/sweeper=grid`: Hydra's basic sweeper for grids; the same command again goes on with what is missing.
 
-    It adds `sweep.zip`, `sweep.dry_run` and `sweep.retry`. All points are composed and validated first; runs of one
+    It adds the keys of `SweepConfig`. All points are composed and validated first; runs of one
     trajectory share a job; runs that have ended are left alone.
     """
 
@@ -71,10 +71,11 @@ class GridSweeper(BasicSweeper):
 
         assert self.config is not None
         options, keys = self.config.sweep, swept_keys(grid)
-        requested = all_points(composer, list(points(grid)), keys)
+        requested = all_points(composer, list(points(grid)), keys, skip_refused=options.skip_refused)
         plan.check(directory, plan.Plan(NUMERICS_VERSION))
         runs = preflight.check_own_code(distinct(requested), directory, keys)
-        conductor = Conductor(directory, runs, self.launcher, self.max_batch_size, retry=options.retry == "failed")
+        retry, stop = options.retry == "failed", options.stop_on_failure
+        conductor = Conductor(directory, runs, self.launcher, self.max_batch_size, stop_on_failure=stop, retry=retry)
         show.opening(directory, requested, runs)
         if options.dry_run:
             dry_run.show(conductor, keys)
@@ -82,7 +83,8 @@ class GridSweeper(BasicSweeper):
         preflight.check_metrics([point for job in conductor.jobs(conductor.states()) for point in job.points], keys)
         conductor.record(self.config, overrides)
         show.follow(conductor, keys)
-        stopping.run_to_end(conductor.conduct, partial(show.closing, conductor, keys, report=bool(options.report)))
+        closing = partial(show.closing, conductor, keys, report=bool(options.report))
+        stopping.run_to_end(conductor.conduct, closing, options, self.launcher)
         return conductor.results
 
 

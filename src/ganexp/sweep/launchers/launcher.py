@@ -34,7 +34,7 @@ Answers = Generator[tuple[int, JobReturn], None, None]  # as jobs end: number (0
 class Streaming(ABC):
     """A launcher that answers for each job as it ends; a base class that comes before Hydra's."""
 
-    relaunches = False  # whether a run whose process is lost goes on in another job, from its checkpoint
+    tries = 2  # most launches of a run by one command, while its processes are killed or lost
     config: Any
     hydra_context: Any
 

@@ -12,7 +12,7 @@ from omegaconf import OmegaConf, open_dict
 
 from ganexp.config.hydra_private import JobReturn, Singleton, run_ray_job, start_ray
 from ganexp.sweep.launchers.launcher import Answers, Streaming, as_return, cores
-from ganexp.sweep.launchers.workers import LATER_SECONDS, Feed, WorkerDied
+from ganexp.sweep.launchers.workers import GRACE_SECONDS, LATER_SECONDS, Feed, WorkerDied
 
 PASSED_ON = ("GANEXP_DATA", "GANEXP_WRITABLE")  # variables that a task takes from the launcher's environment
 
@@ -25,7 +25,7 @@ class RayStream(Streaming, RayLauncher):  # type: ignore[misc]
     of `ray.init` and `ray.remote` (num_cpus, num_gpus, ...).
     """
 
-    relaunches = True
+    tries = 3
 
     def stream(self, jobs: Iterator[Any], most: int, first: int = 0) -> Answers:
         """Run jobs, `most` of them handed to Ray at once; see `Streaming`. Ray decides how many of them run."""
@@ -49,6 +49,8 @@ class RayStream(Streaming, RayLauncher):  # type: ignore[misc]
         finally:
             for task in running:
                 ray.cancel(task)
+            if running:
+                ray.wait(list(running), num_returns=len(running), timeout=GRACE_SECONDS)
 
     def at_once(self) -> int:
         """How many runs the cluster has processors for."""

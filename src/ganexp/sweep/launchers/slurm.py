@@ -23,7 +23,7 @@ from hydra_plugins.hydra_submitit_launcher.submitit_launcher import BaseSubmitit
 from ganexp.config.hydra_private import JobReturn, Singleton, setup_globals
 from ganexp.files.foreign import refuse_links
 from ganexp.sweep.launchers.launcher import Answers, Streaming, as_return, cores, environments
-from ganexp.sweep.launchers.workers import Feed, WorkerDied, Workers
+from ganexp.sweep.launchers.workers import GRACE_SECONDS, Feed, WorkerDied, Workers
 from ganexp.types.errors import ConfigError
 
 POLL_SECONDS = 2.0  # between two looks at the queue
@@ -89,13 +89,14 @@ class Allocation:
 class SubmititStream(Streaming, BaseSubmititLauncher):  # type: ignore[misc]
     """Base of both launchers."""
 
-    relaunches = True
+    tries = 3
 
     def __init__(self, runs_per_job: int = 1, **params: Any) -> None:
         super().__init__(**params)
         if runs_per_job < 1:
             raise ConfigError(f"hydra.launcher.runs_per_job: expected at least 1, got {runs_per_job}")
         self.runs_per_job = runs_per_job
+        self._running = dict[int, Any]()  # number -> job that was submitted and has not ended
 
     @property
     def threads(self) -> int:
@@ -111,12 +112,12 @@ class SubmititStream(Streaming, BaseSubmititLauncher):  # type: ignore[misc]
         size = self.runs_per_job
         executor, shared = self._executor()
         units = [Allocation(shared, numbered[start : start + size]) for start in range(0, len(numbered), size)]
-        submitted, jobs = 0, dict[int, Any]()
+        submitted, jobs = 0, self._running
         longest, most = self._longest_array() or len(units), self.at_once()
         while jobs or submitted < len(units):
             if submitted < len(units) and len(jobs) < most:
                 array = units[submitted : submitted + longest]
-                jobs |= enumerate(executor.map_array(Allocation.__call__, array), submitted)
+                jobs.update(enumerate(executor.map_array(Allocation.__call__, array), submitted))
                 submitted += len(array)
             for place in self._ended(jobs):
                 yield from enumerate(self._answer(jobs.pop(place), units[place]), place * size)
@@ -125,7 +126,7 @@ class SubmititStream(Streaming, BaseSubmititLauncher):  # type: ignore[misc]
     def stream(self, jobs: Iterator[Any], most: int, first: int = 0) -> Answers:
         """Run jobs, `most` of them submitted at once, each on its own; see `Streaming`."""
         executor, shared = self._executor()
-        running, units, feed = dict[int, Any](), list[Allocation](), Feed(jobs)
+        running, units, feed = self._running, list[Allocation](), Feed(jobs)
         while True:
             for overrides in feed.while_room(lambda: len(running) < most):
                 units.append(Allocation(shared, [(first + len(units), list(overrides))]))
@@ -135,6 +136,16 @@ class SubmititStream(Streaming, BaseSubmititLauncher):  # type: ignore[misc]
             time.sleep(POLL_SECONDS)
             for number in self._ended(running):
                 yield number, self._answer(running.pop(number), units[number])[0]
+
+    def cancel(self) -> None:
+        """Cancel the jobs that wait or run, and wait until the runs have saved their work."""
+        for job in self._running.values():
+            job.cancel(check=False)
+        until = time.monotonic() + GRACE_SECONDS
+        while self._running and time.monotonic() < until:
+            time.sleep(POLL_SECONDS)
+            for number in self._ended(self._running):
+                del self._running[number]
 
     def at_once(self) -> int:
         """Most jobs at once, as far as the launcher knows."""

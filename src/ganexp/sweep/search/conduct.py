@@ -7,12 +7,13 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from optuna.trial import Trial
 
-from ganexp.config.hydra_private import BasicLauncher, JobReturn, error_of
+from ganexp.config.hydra_private import BasicLauncher, JobReturn, error_of, quoted
+from ganexp.config.recorded import literal
 from ganexp.files.record import half_a
 from ganexp.files.run_folder import RunFolder
 from ganexp.sweep.conduct import ATTEMPTS, BADLY_ENDED, WAIT_SECONDS, mark_failed
@@ -21,7 +22,8 @@ from ganexp.sweep.launchers.workers import LATER, WorkerDied
 from ganexp.sweep.points import Point
 from ganexp.sweep.search.optuna_private import stored
 from ganexp.sweep.search.space import SECONDS
-from ganexp.sweep.search.trials import RETRY_OF, RUN_DIR, RUN_ID, Trials
+from ganexp.sweep.search.trials import LEFT_OUT, PROTOCOL, RETRY_OF, RUN_DIR, RUN_ID, Trials
+from ganexp.sweep.stopping import FirstFailure
 from ganexp.types.endings import State
 from ganexp.types.errors import ConfigError, DataError
 
@@ -53,7 +55,9 @@ class Search:
     objectives: Sequence[str]  # metric columns, or "train_seconds"
     at_once: int | None  # most trials at once; None: the launcher's workers, or `BATCH` where it does not say
     most_failures: float  # no new trial is begun once more have failed
-    on_end: Callable[[Trial, State, str], None] | None = None  # with its values or error in words
+    protocol: Mapping[str, str] = field(default_factory=dict)  # objective -> digest of how it is measured
+    stop_on_failure: bool = False  # begin no more trials once one has failed
+    on_end: Callable[[Trial, str, str], None] | None = None  # with how it ended, and its values or error in words
     on_wait: Callable[[int], None] | None = None  # with the number of trials at work elsewhere
     jobs_launched: int = 0  # so far
     failed: int = 0  # trials
@@ -65,9 +69,14 @@ class Search:
         self._active: dict[int, TrialRun] = {}
         self._attempts: Counter[int] = Counter()
         self._waiting = False
+        self._left_out: set[str] = set()  # reasons that have been said
 
     def conduct(self) -> None:
-        """Ask for trials and make them, until the study has its total and all of them have ended."""
+        """Ask for trials and make them, until the study has its total and all of them have ended.
+
+        Raises:
+            FirstFailure: a trial failed, and the search stops on that.
+        """
         with self.trials.held():
             if hasattr(self.launcher, "stream"):
                 crew = min(self.at_once or self.launcher.at_once(), self.trials.total)
@@ -120,10 +129,18 @@ class Search:
                 return None
             trial, point = answer
             if isinstance(point, Exception):
-                self._tell(trial, State.FAILED, reason=str(point))
+                self._leave_out(trial, str(point))
             elif self._may_start(run := TrialRun(trial, point, RunFolder(self.directory / point.run_dir))):
                 return run
         return None
+
+    def _leave_out(self, trial: Trial, reason: str) -> None:
+        """End a trial whose combination of values is refused: as pruned, so that samplers avoid it."""
+        trial.set_user_attr(LEFT_OUT, reason)
+        self.trials.tell(trial, State.PRUNED)
+        if self.on_end is not None:
+            self.on_end(trial, "left out", "" if reason in self._left_out else reason)
+        self._left_out.add(reason)
 
     def _proposed(self, trial: Trial) -> Point | Exception:
         """A trial's run, recorded with the trial; an error where its combination is refused."""
@@ -133,6 +150,7 @@ class Search:
             return error
         trial.set_user_attr(RUN_ID, point.run_id)
         trial.set_user_attr(RUN_DIR, point.run_dir)
+        trial.set_user_attr(PROTOCOL, dict(self.protocol))
         self.record(point)
         return point
 
@@ -155,7 +173,12 @@ class Search:
     def _overrides(self, run: TrialRun) -> list[str]:
         retry = ["sweep.retry=failed"] if run.repeats else []
         number, place = f"sweep.trial={run.trial.number}", directory_override(self.directory)
-        return [*run.point.overrides, *retry, number, *run.point.planned, place]
+        return [*run.point.overrides, *retry, number, *run.point.planned, place, *self._named()]
+
+    def _named(self) -> list[str]:
+        """The override by which workers find the study of a renamed directory."""
+        name = self.trials.study.study_name
+        return [] if name == self.directory.resolve().name else [f"hydra.sweeper.study_name={quoted(literal(name))}"]
 
     def _after_job(self, number: int, done: JobReturn) -> None:
         """After a job: tell the study, or keep the trial for another attempt."""
@@ -163,7 +186,8 @@ class Search:
         state, error = run.folder.state, error_of(done)
         if not state.final:
             lasting = isinstance(error, Exception) and not isinstance(error, WorkerDied)
-            if not lasting and self._attempts[run.trial.number] < ATTEMPTS:
+            most = self.launcher.tries if isinstance(error, WorkerDied) else ATTEMPTS
+            if not lasting and self._attempts[run.trial.number] < most:
                 self._ready.append(run)
                 return
             if not isinstance(error, Exception):
@@ -202,10 +226,13 @@ class Search:
         self, trial: Trial, state: State, values: Sequence[float] | None = None, reason: str | None = None
     ) -> None:
         self.trials.tell(trial, state, values, reason)
-        self.failed += state not in (State.COMPLETED, State.PRUNED)
+        failed = state not in (State.COMPLETED, State.PRUNED)
+        self.failed += failed
         if self.on_end is not None:
             measured = zip(self.objectives, values or (), strict=False)
             self.on_end(trial, state, reason or ", ".join(f"{name} {value:.4g}" for name, value in measured))
+        if failed and self.stop_on_failure:
+            raise FirstFailure
 
 
 def values_of(result: Mapping[str, Any], objectives: Sequence[str]) -> list[float | None]:

@@ -16,10 +16,11 @@ from ganexp.report.summary import FILE, write_summary
 from ganexp.sweep.search.conduct import Search
 from ganexp.sweep.search.space import Space
 from ganexp.sweep.search.study import Address, Direction
-from ganexp.sweep.search.trials import REASON, RUN_DIR, Journal
+from ganexp.sweep.search.trials import LEFT_OUT, REASON, RUN_DIR, Journal, counted
 from ganexp.sweep.show import FAILURES, TABLE_ROWS, Watch, how_to_go_on, refresh_report
-from ganexp.types.endings import State
 from ganexp.types.terminal import count, last_line, print_table, say
+
+OUT = "left out"  # in place of a state: the combination of values is refused
 
 
 def opening(directory: Path, address: Address, space: Space, options: Any, objectives: Mapping[str, Direction]) -> None:
@@ -36,15 +37,15 @@ def follow(search: Search, keys: Sequence[str]) -> None:
     """Print a line for each trial as it ends, and when the search waits for others."""
     watch, journal = Watch("trial"), Journal(search.trials, search.objectives)
 
-    def on_end(trial: Trial, state: State, words: str) -> None:
-        watch.ended(f"trial {trial.number}: {_setting(trial.params, keys)}: {state} {last_line(words)}")
+    def on_end(trial: Trial, ending: str, words: str) -> None:
+        watch.ended(f"trial {trial.number}: {_setting(trial.params, keys)}: {ending} {last_line(words)}".rstrip())
         journal.update()
 
     search.on_end, search.on_wait = on_end, watch.waits
 
 
-def closing(search: Search, space: Space, *, interrupted: bool, report: bool) -> bool:
-    """Write the summary and trials.json, and print the result; returns whether trials finished and none failed."""
+def closing(search: Search, space: Space, *, stopped: str, urgent: bool, report: bool) -> bool:
+    """Write the summary and trials.json, and print the result; returns whether all trials ended, and none failed."""
     trials = search.trials.all()
     Journal(search.trials, search.objectives).write()
     if any(RUN_DIR in trial.user_attrs for trial in trials):
@@ -54,13 +55,20 @@ def closing(search: Search, space: Space, *, interrupted: bool, report: bool) ->
     failed = [trial for trial in trials if trial.state is TrialState.FAIL]
     for trial in failed[:FAILURES]:
         say(f"trial {trial.number}: {last_line(str(trial.user_attrs.get(REASON)))}")
-    states = Counter(trial.state.name for trial in trials)
+    states = Counter(state_of(trial) for trial in trials)
     say(", ".join(f"{number} {name}" for name, number in states.items()) + f"; {search.directory / FILE}")
     _best(search, trials)
-    if report and not interrupted:
+    if report and not urgent:
         refresh_report(search.directory, changed=search.jobs_launched > 0)
-    how_to_go_on(interrupted=interrupted, failed=bool(failed))
-    return not failed and states["COMPLETE"] > 0
+    all_ended = not states["RUNNING"] and len(counted(trials)) >= search.trials.total
+    good = all_ended and not failed and (states["COMPLETE"] > 0 or states[OUT] == len(trials))
+    how_to_go_on("" if good else stopped, failed=bool(failed))
+    return good
+
+
+def state_of(trial: FrozenTrial) -> str:
+    """Optuna's state of a trial, or that it was left out."""
+    return OUT if LEFT_OUT in trial.user_attrs else trial.state.name
 
 
 def _setting(params: Mapping[str, Any], keys: Sequence[str]) -> str:
@@ -96,5 +104,5 @@ def _show_trials(trials: Sequence[FrozenTrial], objectives: Sequence[str], keys:
     for trial in trials:
         values = trial.values if trial.state is TrialState.COMPLETE else None
         cells = [f"{value:.4g}" for value in values] if values else [""] * len(objectives)
-        rows.append((str(trial.number), _setting(trial.params, keys), trial.state.name, *cells))
+        rows.append((str(trial.number), _setting(trial.params, keys), state_of(trial), *cells))
     print_table(("trial", "setting", "state", *objectives), rows)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, MutableSequence, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
-from optuna.trial import Trial
+from optuna.trial import FrozenTrial, Trial
 
 from ganexp.config.hydra_private import Override
 from ganexp.config.run_config import RunConfig, from_plain
@@ -36,6 +36,12 @@ class Space:
         """The keys in which trials differ."""
         return tuple(self.distributions)
 
+    def in_order_of(self, trials: Iterable[FrozenTrial]) -> Space:
+        """The space with its choices in the order of a study's trials, where they are the same, as Optuna asks."""
+        begun = {key: each for trial in trials for key, each in trial.distributions.items()}
+        same = {k: begun[k] for k, each in self.distributions.items() if _as_set(begun.get(k)) == _as_set(each) != []}
+        return replace(self, distributions={**self.distributions, **same})
+
     def milestones(self) -> list[int]:
         """Every number of epochs that a trial may ask for; empty where there are too many."""
         values = [value for value in _values(self.distributions.get("trainer.epochs")) if str(value).isdigit()]
@@ -45,21 +51,23 @@ class Space:
         """Overrides of points that together take every choice, and both ends of every interval."""
         ends = {key: _ends(distribution) for key, distribution in self.distributions.items()}
         first = {key: values[0] for key, values in ends.items()}
-        yield self._overrides(first)
+        yield self.overrides(first)
         for key, values in ends.items():
             for value in values[1:]:
-                yield self._overrides({**first, key: value})
+                yield self.overrides({**first, key: value})
 
     def draw(self, drawing: ParameterDraw, trial: Trial) -> tuple[str, ...]:
-        """The overrides of a trial's run, with parameters drawn now."""
-        overrides = drawing.overrides(trial, self.distributions, self.fixed, self.deletions)
+        """The overrides of a trial's run; parameters that it does not have yet are drawn now."""
+        missing = {key: each for key, each in self.distributions.items() if key not in trial.params}
+        overrides = drawing.overrides(trial, missing, self.fixed, self.deletions)
         last = int(trial.params.get("trainer.epochs", 0))
         milestones = [str(epochs) for epochs in self.milestones() if epochs <= last]
         if milestones and "trainer.milestones" not in self.fixed:
             return (*overrides, f"trainer.milestones=[{','.join(milestones)}]")
         return overrides
 
-    def _overrides(self, params: Mapping[str, Any]) -> tuple[str, ...]:
+    def overrides(self, params: Mapping[str, Any]) -> tuple[str, ...]:
+        """The overrides of the run with these parameters."""
         return (*(f"{key}={value}" for key, value in {**params, **self.fixed}.items()), *self.deletions)
 
 
@@ -167,6 +175,11 @@ def _values(distribution: BaseDistribution | None) -> Sequence[Any]:
     if isinstance(distribution, IntDistribution):
         return range(distribution.low, distribution.high + 1, distribution.step)
     return []
+
+
+def _as_set(distribution: BaseDistribution | None) -> list[str]:
+    """The values of a choice in an order of their own; none for other distributions."""
+    return sorted(map(repr, distribution.choices)) if isinstance(distribution, CategoricalDistribution) else []
 
 
 def _ends(distribution: BaseDistribution) -> Sequence[Any]:

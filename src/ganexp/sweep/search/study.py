@@ -24,9 +24,12 @@ from optuna.trial import Trial
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
-from ganexp.files import owned
+from ganexp.files import owned, plan
 from ganexp.files.foreign import refuse_links
+from ganexp.files.run_folder import RunFolder
 from ganexp.sweep.search.optuna_private import stored, trial_numbered
+from ganexp.sweep.search.trials import LAUNCHERS, RUN_DIR
+from ganexp.types.endings import State
 from ganexp.types.errors import ConfigError
 
 log = logging.getLogger("ganexp")
@@ -58,7 +61,7 @@ class Address:
 
 
 def address_of(sweeper: Any, directory: Path) -> Address:
-    """The study of a sweep.
+    """The study of a sweep: as named, or the one that fills its directory, which may have been renamed or copied.
 
     Raises:
         ConfigError: a storage that is no URL.
@@ -72,7 +75,11 @@ def address_of(sweeper: Any, directory: Path) -> Address:
             "hydra.sweeper.storage: expected an SQL URL such as sqlite:///study.db or "
             f"postgresql://user@host/studies, or null ({FILE} in the sweep directory), got {url!r}"
         )
-    return Address(str(sweeper.study_name or directory.resolve().name), url, own)
+    name = sweeper.study_name
+    if name is None:
+        recorded = plan.read(directory)
+        name = recorded.study if recorded is not None else None
+    return Address(str(name or directory.resolve().name), url, own)
 
 
 def hidden(url: str) -> str:
@@ -170,14 +177,31 @@ def open_study(
             f"hydra.sweeper.study_name: the study {address.name!r} in {address.shown} was begun to "
             f"{' and '.join(begun)}; expected the same, got {' and '.join(directions)}; choose another name"
         )
-    place = str(directory.resolve())
-    if not address.own and study.user_attrs.setdefault(DIRECTORY, place) != place:
-        raise ConfigError(
-            f"hydra.sweeper.study_name: the study {address.name!r} in {address.shown} is filled by "
-            f"{study.user_attrs[DIRECTORY]}; expected that as hydra.sweep.dir, got {place}; choose another name"
-        )
-    study.set_user_attr(DIRECTORY, place)
+    if not address.own:
+        _check_place(study, address, directory)
+    study.set_user_attr(DIRECTORY, str(directory.resolve()))
     return study
+
+
+def _check_place(study: Study, address: Address, directory: Path) -> None:
+    """Refuse a study whose runs are elsewhere.
+
+    A directory that was renamed or copied holds the runs of its finished trials, and nobody works in its former place.
+    """
+    here = str(directory.resolve())
+    place = str(study.user_attrs.get(DIRECTORY, here))
+    trials = [trial for trial in study.get_trials(deepcopy=False) if RUN_DIR in trial.user_attrs]
+    held = [(directory / Path(str(trial.user_attrs[RUN_DIR])).name).is_dir() for trial in trials]
+    lost = any(trial.state.is_finished() and not found for trial, found in zip(trials, held, strict=True))
+    at_work = place != here and any(
+        status is not None and status.state is State.RUNNING
+        for status in (RunFolder(folder).current() for folder in Path(place).glob(f"{LAUNCHERS}/*"))
+    )
+    if at_work or (trials and not any(held)) or (place != here and (lost or not trials)):
+        raise ConfigError(
+            f"hydra.sweeper.study_name: the study {address.name!r} in {address.shown} is filled by {place}; expected "
+            f"that as hydra.sweep.dir, or a directory that holds its runs, got {here}; choose another name"
+        )
 
 
 class Judge:

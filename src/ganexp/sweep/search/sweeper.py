@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -22,9 +22,11 @@ if TYPE_CHECKING:
     from optuna.trial import Trial
 
     from ganexp.sweep.compose import Composer
+    from ganexp.sweep.points import Point
     from ganexp.sweep.search.conduct import Search
     from ganexp.sweep.search.space import Space
     from ganexp.sweep.search.study import Address
+    from ganexp.sweep.search.trials import Trials
 
 
 class SearchSweeper(OptunaSweeper):  # type: ignore[misc]
@@ -59,6 +61,7 @@ class SearchSweeper(OptunaSweeper):  # type: ignore[misc]
         from ganexp.sweep import preflight, stopping
         from ganexp.sweep.compose import Composer
         from ganexp.sweep.search import samplers, show, study
+        from ganexp.sweep.search.same_study import one_protocol
         from ganexp.sweep.search.space import check, objectives_of, space_of
 
         options, loader, directory = self.options, self.hydra_context.config_loader, self.directory
@@ -75,14 +78,15 @@ class SearchSweeper(OptunaSweeper):  # type: ignore[misc]
         probes = preflight.check_own_code(probes, directory, space.keys, study=True)
         show.opening(directory, address, space, options, objectives)
         if not self.config.sweep.dry_run:
-            preflight.check_metrics(probes[:1], space.keys)
+            protocol = one_protocol(preflight.check_metrics(probes, space.keys), list(objectives), space.keys)
             sampler = functools.partial(samplers.make_sampler, options.sampler, distributions=space.distributions)
             text = OmegaConf.to_yaml(self.config)
             opened = study.begin_study(address, directory, text, list(objectives.values()), sampler, pruner)
-            search = self._search(opened, address, space, list(objectives), composer, overrides)
+            space = space.in_order_of(opened.get_trials(deepcopy=False))
+            search = self._search(opened, address, space, protocol, list(objectives), composer, overrides)
             show.follow(search, space.keys)
             closing = functools.partial(show.closing, search, space, report=bool(self.config.sweep.report))
-            stopping.run_to_end(search.conduct, closing)
+            stopping.run_to_end(search.conduct, closing, self.config.sweep, self.launcher)
         return []
 
     def _search(
@@ -90,34 +94,53 @@ class SearchSweeper(OptunaSweeper):  # type: ignore[misc]
         study: Study,
         address: Address,
         space: Space,
+        protocol: Mapping[str, str],
         objectives: Sequence[str],
         composer: Composer,
         overrides: Sequence[Override],
     ) -> Search:
         from ganexp.files import owned
         from ganexp.sweep.conduct import record_request
-        from ganexp.sweep.points import Point, all_points
+        from ganexp.sweep.points import all_points
         from ganexp.sweep.preflight import with_own_code
         from ganexp.sweep.search.conduct import Search
-        from ganexp.sweep.search.optuna_private import ParameterDraw, grid_size
-        from ganexp.sweep.search.trials import Trials
+        from ganexp.sweep.search.optuna_private import ParameterDraw
 
         options, directory = self.options, self.directory
-        trials = Trials(study, directory, int(min(options.n_trials, grid_size(study))))
-        if self.config.sweep.retry == "failed":
-            trials.retry()
+
+        def run_of(overrides: tuple[str, ...]) -> Point:
+            return all_points(composer, [overrides], space.keys)[0]
+
+        trials = self._trials(study, space, protocol, run_of)
         drawing = ParameterDraw(self.config, options.custom_search_space)
 
         def propose(trial: Trial) -> Point:
-            return with_own_code(all_points(composer, [space.draw(drawing, trial)], space.keys)[0], directory)
+            return with_own_code(run_of(space.draw(drawing, trial)), directory)
 
         def record(*points: Point) -> None:
             record_request(directory, self.config, overrides, points, study=address.name, storage=address.shown)
 
         owned.write_beside(directory, owned.MULTIRUN, OmegaConf.to_yaml(self.config))
         record()
-        most_failures = options.max_failure_rate * options.n_trials
-        return Search(trials, propose, record, self.launcher, objectives, options.n_jobs, most_failures)
+        most = options.max_failure_rate * options.n_trials
+        stop = bool(self.config.sweep.stop_on_failure)
+        return Search(trials, propose, record, self.launcher, objectives, options.n_jobs, most, protocol, stop)
+
+    def _trials(
+        self, study: Study, space: Space, protocol: Mapping[str, str], run_of: Callable[[tuple[str, ...]], Point]
+    ) -> Trials:
+        """The trials of the study, compared with this search."""
+        from ganexp.sweep.search.optuna_private import grid_size
+        from ganexp.sweep.search.same_study import SameStudy
+        from ganexp.sweep.search.trials import Trials
+
+        size, dynamic = grid_size(study), self.options.custom_search_space is not None
+        same = SameStudy(self.directory, study.study_name, space, dynamic, size < float("inf"), protocol, run_of)
+        trials = Trials(study, self.directory, int(min(self.options.n_trials, size)), same.check)
+        same.check(trials.all())
+        if self.config.sweep.retry == "failed":
+            trials.retry()
+        return trials
 
 
 def _check(options: SimpleNamespace) -> None:

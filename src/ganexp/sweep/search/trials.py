@@ -30,7 +30,9 @@ from ganexp.types.endings import State
 from ganexp.types.errors import DirectoryError
 
 LAUNCHER, RUN_ID, RUN_DIR, REASON, RETRY_OF = "launcher", "run_id", "run_dir", "reason", "retry_of"
-"""User attributes of a trial: who works on it, its run, why it failed, and which trial it repeats."""
+PROTOCOL, LEFT_OUT = "protocol", "left_out"
+"""User attributes of a trial: who works on it, its run, why it failed, which trial it repeats; objective -> digest of
+how it is measured; why its combination of values is refused, so that it has no run."""
 
 LAUNCHERS = ".launchers"  # folder in the sweep directory: one lease for each launcher that works on the study
 
@@ -44,8 +46,15 @@ JOURNAL_SHARE = 0.02  # largest share of a search's time that writing its journa
 class Trials:
     """The trials of one study, of which there shall be `total`, for one launcher of possibly several."""
 
-    def __init__(self, study: Study, directory: Path, total: int) -> None:
-        self.study, self.directory, self.total = study, directory, total
+    def __init__(
+        self,
+        study: Study,
+        directory: Path,
+        total: int,
+        check: Callable[[Sequence[FrozenTrial]], None] = lambda trials: None,
+    ) -> None:
+        """`check` refuses trials that other launchers have added, where they belong to another search."""
+        self.study, self.directory, self.total, self._check = study, directory, total, check
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -66,19 +75,26 @@ class Trials:
     def ask(self, suggest: Callable[[Trial], Any]) -> tuple[Trial, Any] | None:
         """The next trial and `suggest(trial)`, or None where the study has its total.
 
-        Trials that a launcher left when it died come first, under their own numbers.
+        Trials that a launcher left when it died come first, under their own numbers. A trial for which `suggest` raises
+        is told as failed.
 
         Raises:
+            ConfigError: another launcher fills the study with trials of another search.
             DirectoryError: other launchers kept the study locked for too long.
         """
         with self._locked():
             trials = self.all()
+            self._check(trials)
             abandoned = next((trial for trial in trials if self._is_abandoned(trial)), None)
             if abandoned is None and len(counted(trials)) >= self.total:
                 return None
             trial = self.study.ask() if abandoned is None else trial_numbered(self.study, abandoned.number)
             trial.set_user_attr(LAUNCHER, self.name)
-            return trial, suggest(trial)
+            try:
+                return trial, suggest(trial)
+            except Exception as error:  # in own code that draws parameters, say: nobody would work on the trial
+                self.tell(trial, State.FAILED, reason=str(error))
+                raise
 
     def elsewhere(self) -> int:
         """The number of trials that other launchers work on."""
