@@ -27,6 +27,7 @@ from ganexp.types.errors import ConfigError, DataError
 SHOWN = 5  # differences that a refusal names
 GROUPS = ("dataset", "model", "loss", "penalty", "optim", "seed")  # roots of keys that change numbers
 MEASURING = ("metrics", "dataset")  # roots of keys that change how images are measured
+IRRELEVANT = ("dataset.root", "metrics.every_epochs", "metrics.pictures")  # keys below those that change neither
 ABSENT = "none"  # shown for the value of a key that is not there
 
 
@@ -144,7 +145,7 @@ class SameStudy:
             return not any(key == each or key.startswith(f"{each}.") for each in searched)
 
         keys = [key for key in {**old, **new} if old.get(key) != new.get(key) and counts(key) and fixed(key)]
-        keys = [key for key in keys if key != "dataset.root" and not key.endswith("._target_")]
+        keys = [key for key in keys if key not in IRRELEVANT and not key.endswith("._target_")]
         return [f"{key}: expected {old.get(key, ABSENT)}, got {new.get(key, ABSENT)}" for key in keys]
 
 
