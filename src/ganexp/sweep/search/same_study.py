@@ -28,6 +28,7 @@ SHOWN = 5  # differences that a refusal names
 GROUPS = ("dataset", "model", "loss", "penalty", "optim", "seed")  # roots of keys that change numbers
 MEASURING = ("metrics", "dataset")  # roots of keys that change how images are measured
 IRRELEVANT = ("dataset.root", "metrics.every_epochs", "metrics.pictures")  # keys below those that change neither
+OTHER_VERSION = "the version of a metric"  # in place of a key
 ABSENT = "none"  # shown for the value of a key that is not there
 
 
@@ -45,8 +46,10 @@ class SameStudy:
     _known: set[int] = field(default_factory=set)  # numbers of trials that belong to the search
     _planned: Mapping[str, plan.PlannedRun] | None = None  # run_id -> run, read once something differs
 
-    def check(self, trials: Sequence[FrozenTrial]) -> None:
+    def check(self, trials: Sequence[FrozenTrial], *, asking: bool = True) -> None:
         """Refuse a study with other trials than this search would make.
+
+        A study that has all its trials (not `asking`) may be read with a version that measures in another way.
 
         Raises:
             ConfigError: naming the keys, with the study's values and this command's.
@@ -54,6 +57,7 @@ class SameStudy:
         new = [each for each in trials if each.number not in self._known and each.state is not TrialState.WAITING]
         self._planned = None
         found = list(dict.fromkeys(text for trial in new for text in self._differences(trial)))
+        found = [text for text in found if asking or not text.startswith(OTHER_VERSION)]
         if found:
             more = f"; and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
             raise ConfigError(
@@ -119,7 +123,7 @@ class SameStudy:
         except (ConfigError, DataError):
             texts = []
         yield from texts or [
-            f"metrics: expected {name} by protocol {digest}, got {self.protocol[name]}, which is another way to measure"
+            f"{OTHER_VERSION}: expected {name} by protocol {digest}, got {self.protocol[name]}: another way to measure"
             for name, digest in begun.items()
             if digest != self.protocol[name]
         ]

@@ -132,13 +132,15 @@ class SearchSweeper(OptunaSweeper):  # type: ignore[misc]
         """The trials of the study, compared with this search."""
         from ganexp.sweep.search.optuna_private import grid_size
         from ganexp.sweep.search.same_study import SameStudy
-        from ganexp.sweep.search.trials import Trials
+        from ganexp.sweep.search.trials import Trials, counted
 
         size, dynamic = grid_size(study), self.options.custom_search_space is not None
         same = SameStudy(self.directory, study.study_name, space, dynamic, size < float("inf"), protocol, run_of)
         trials = Trials(study, self.directory, int(min(self.options.n_trials, size)), same.check)
-        same.check(trials.all())
-        if self.config.sweep.retry == "failed":
+        retry, all_trials = self.config.sweep.retry == "failed", trials.all()
+        going_on = any(not trial.state.is_finished() for trial in all_trials) or len(counted(all_trials)) < trials.total
+        same.check(all_trials, asking=retry or going_on)
+        if retry:
             trials.retry()
         return trials
 
