@@ -12,8 +12,7 @@ from typing import Any
 
 from optuna.trial import Trial
 
-from ganexp.config.hydra_private import BasicLauncher, JobReturn, error_of, quoted
-from ganexp.config.recorded import literal
+from ganexp.config.hydra_private import BasicLauncher, JobReturn, error_of
 from ganexp.files.record import half_a
 from ganexp.files.run_folder import RunFolder
 from ganexp.sweep.conduct import ATTEMPTS, BADLY_ENDED, WAIT_SECONDS, mark_failed
@@ -173,12 +172,7 @@ class Search:
     def _overrides(self, run: TrialRun) -> list[str]:
         retry = ["sweep.retry=failed"] if run.repeats else []
         number, place = f"sweep.trial={run.trial.number}", directory_override(self.directory)
-        return [*run.point.overrides, *retry, number, *run.point.planned, place, *self._named()]
-
-    def _named(self) -> list[str]:
-        """The override by which workers find the study of a renamed directory."""
-        name = self.trials.study.study_name
-        return [] if name == self.directory.resolve().name else [f"hydra.sweeper.study_name={quoted(literal(name))}"]
+        return [*run.point.overrides, *retry, number, *run.point.planned, place]
 
     def _after_job(self, number: int, done: JobReturn) -> None:
         """After a job: tell the study, or keep the trial for another attempt."""
