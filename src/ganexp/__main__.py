@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import Any
 
 import hydra
@@ -10,6 +11,7 @@ from omegaconf import OmegaConf
 
 from ganexp.cli import run_reported, wants_traceback
 from ganexp.config import schema
+from ganexp.config.command_line import check_options
 from ganexp.config.run_config import conf_dir
 from ganexp.task import run_dir, task
 from ganexp.types.terminal import keep_working, speak_utf8
@@ -23,7 +25,12 @@ def main() -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"
     register()
     program: Any = hydra.main(config_path=str(conf_dir().resolve()), config_name="config", execution_whitelist=[])(task)
-    run_reported(program, traceback)
+
+    def checked() -> None:
+        check_options(sys.argv[1:])
+        program()
+
+    run_reported(checked, traceback)
 
 
 def register() -> None:

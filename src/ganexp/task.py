@@ -14,7 +14,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from ganexp.cli import reporting
-from ganexp.config.mistakes import check_hydra
+from ganexp.config.hydra_keys import check_hydra
 from ganexp.types.endings import FAILED, ending
 from ganexp.types.errors import Refused, in_words, lack_of_memory
 from ganexp.types.terminal import keep_working, plain

@@ -8,7 +8,7 @@ from hydra import compose
 from omegaconf import OmegaConf
 from typing_extensions import TypedDict
 
-from ganexp.config.mistakes import check_hydra
+from ganexp.config.hydra_keys import check_hydra
 from ganexp.config.reopen import open_config
 from ganexp.config.run_config import from_plain, load, plain_values
 from ganexp.config.run_spec import identify

@@ -7,7 +7,8 @@ import pytest
 from hydra import compose
 from hydra.core.global_hydra import GlobalHydra
 
-from ganexp.config.mistakes import check_hydra, composition_message
+from ganexp.config.hydra_keys import check_hydra
+from ganexp.config.mistakes import composition_message
 from ganexp.config.run_config import load
 from ganexp.metrics.precision_recall import squared_radii
 from ganexp.types.errors import ConfigError, in_words

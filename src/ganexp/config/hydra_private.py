@@ -16,6 +16,9 @@ from hydra._internal.config_loader_impl import ConfigLoaderImpl
 # Hydra's defaults, which `GridSweeper` extends, and which runs one job at a time in this process.
 from hydra._internal.core_plugins.basic_launcher import BasicLauncher
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper, BasicSweeperConf
+
+# The options of the command line.
+from hydra._internal.utils import get_args_parser
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.global_hydra import GlobalHydra
 
@@ -49,6 +52,7 @@ __all__ = [
     "env_override",
     "error_of",
     "execute_joblib_job",
+    "get_args_parser",
     "has_keys",
     "node_at",
     "quoted",

@@ -8,13 +8,11 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ganexp.types.errors import ConfigError, did_you_mean, nearest, unknown_key
+from ganexp.config.command_line import as_typed
+from ganexp.types.errors import ConfigError, did_you_mean, nearest
 from ganexp.types.nested import dotted
-
-if TYPE_CHECKING:
-    from omegaconf import DictConfig
 
 LONGEST = 500  # characters of a line that are shown: an error that refers to itself repeats itself
 
@@ -34,6 +32,8 @@ def composition_message(error: BaseException) -> str:
             return str(refusal)
     parts = _texts(error)
     text = "\n".join(parts)
+    if said := as_typed(text):
+        return said
     unknown = re.search(r"Could not (?:override|append to config|delete from config)[^']*'([^']+)'", text)
     wrong = re.search(r"full_key: (\S+)", text)
     inside = re.search(r"In '([^']+)': \w+ raised while composing config:\n(.+)", text)
@@ -47,11 +47,26 @@ def composition_message(error: BaseException) -> str:
             from ganexp.config.run_config import taken_away
 
             return taken_away(key.partition(".")[0])
-        return f"{key}: unknown key.{suggestion(key)}"
+        return f"{key}: unknown key.{_of_other_options(key) or suggestion(key)}"
     if wrong:
         first = next(line for line in parts[-1].splitlines() if line.strip())
         return _with_arguments(f"{wrong[1]}: {expected_got(first.strip())}")
     return _no_option(text) or _with_arguments(text)
+
+
+def _of_other_options(key: str) -> str:
+    """Which options of its group have a key that the chosen one lacks, and how a sweep over several gives it; or ""."""
+    import yaml
+
+    from ganexp.config.run_config import conf_dir, options_of
+
+    group, _, rest = key.partition(".")
+    files = {name: conf_dir() / group / f"{name}.yaml" for name in options_of(group)}
+    having = [name for name, path in files.items() if rest in (yaml.safe_load(path.read_text(encoding="utf-8")) or {})]
+    typed = next((argument for argument in sys.argv[1:] if argument.startswith(f"{key}=")), None)
+    swept = any(re.match(rf"{group}=.*[,(]", argument) for argument in sys.argv[1:])
+    instead = f"; in a sweep over such options: ++{typed}" if typed and swept else ""
+    return f" Options of {group} that have it: {', '.join(having)}{instead}" if having else ""
 
 
 def _texts(error: BaseException) -> list[str]:
@@ -126,26 +141,6 @@ def known_launcher() -> Iterator[None]:
         raise ConfigError(f"hydra.launcher._target_: expected a launcher that is installed, got {name}") from None
 
 
-def check_hydra(node: DictConfig, where: str = "hydra") -> None:
-    """Refuse keys of Hydra's own node that nobody reads: `+` and `++` add them to its typed sections too.
-
-    Raises:
-        ConfigError: naming the key and the nearest one.
-    """
-    from omegaconf import DictConfig, OmegaConf
-
-    from ganexp.config.hydra_private import has_keys, node_at
-
-    if where == "hydra":
-        check_presets(f"{group}={option}" for group, option in node.runtime.choices.items())
-    names = list(getattr(OmegaConf.get_type(node), "__dataclass_fields__", ()))
-    for key in map(str, node) if has_keys(node) else ():
-        if names and key not in names and where != "hydra.sweeper.sampler" and f"{where}.{key}" != "hydra.env":
-            raise ConfigError(unknown_key(f"{where}.{key}", names))
-        if isinstance(child := node_at(node, key), DictConfig):
-            check_hydra(child, f"{where}.{key}")
-
-
 def _with_arguments(text: str) -> str:
     """The text of an error, with the typed overrides where it names none of them."""
     typed = [argument for argument in sys.argv[1:] if "=" in argument]
@@ -180,6 +175,8 @@ def expected_got(line: str) -> str:
         return "expected a value, got null"
     if line.endswith("does not support deletion"):
         return "expected a value, got ~, which would take the key away"
+    if match := re.search(r"while resolving interpolation: Missing mandatory value: (\S+)$", line):
+        return f"expected keys that have a value here, got {match[1]}, which has none"
     if line.startswith("Missing mandatory value"):
         return "expected a value, got none"
     if match := re.match(r"Invalid value assigned: (\w+) is not a ListConfig", line):

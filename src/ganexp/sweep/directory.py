@@ -26,9 +26,10 @@ def _dataset_names(root: Any) -> Iterable[str]:
     from hydra.types import RunMode
 
     from ganexp.config.hydra_private import GlobalHydra, OverridesParser
+    from ganexp.sweep.sweeper import preset_overrides
 
     task = [str(text) for text in root.hydra.overrides.task]
-    params = [f"{key}={value}" for key, value in (root.hydra.sweeper.get("params") or {}).items()]
+    params = preset_overrides(root.hydra.sweeper.get("params"), root)
     state = GlobalHydra.instance()
     loader = state.config_loader() if state.is_initialized() else None
     parsed = OverridesParser.create(config_loader=loader).parse_overrides([*params, *task])

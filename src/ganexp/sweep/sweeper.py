@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
-from ganexp.config.hydra_private import BasicSweeper, ConfigLoader, Override, OverridesParser
-from ganexp.config.mistakes import check_hydra, known_launcher
+from ganexp.config.hydra_keys import check_hydra
+from ganexp.config.hydra_private import BasicSweeper, ConfigLoader, Override, OverridesParser, quoted
+from ganexp.config.mistakes import known_launcher
 from ganexp.types.errors import ConfigError
+from ganexp.types.nested import dotted
 from ganexp.types.terminal import LONG_TABLE, say
 
 if TYPE_CHECKING:
@@ -52,7 +55,7 @@ class GridSweeper(BasicSweeper):
         if self.max_batch_size is not None and self.max_batch_size < 1:
             raise ConfigError(f"hydra.sweeper.max_batch_size: expected at least 1 or null, got {self.max_batch_size}")
         loader = self.hydra_context.config_loader
-        overrides = parse_overrides(loader, [*self._parse_config(), *arguments])
+        overrides = parse_overrides(loader, [*preset_overrides(self.params, self.config), *arguments])
         grid = axes(overrides, [list(keys) for keys in self.config.sweep.zip])
         directory = Path(str(self.config.hydra.sweep.dir))
         if check_size(grid) > LONG_TABLE:
@@ -86,6 +89,30 @@ class GridSweeper(BasicSweeper):
         closing = partial(show.closing, conductor, keys, report=bool(options.report))
         stopping.run_to_end(conductor.conduct, closing, options, self.launcher)
         return conductor.results
+
+
+def preset_overrides(params: Any, config: DictConfig) -> list[str]:
+    """The overrides in `hydra.sweeper.params`: a YAML list is choices, unless its key itself holds a list."""
+    tree: Any = OmegaConf.to_container(params, resolve=True) if OmegaConf.is_config(params) else params
+    return [f"{key}={_as_override(str(key), value, config)}" for key, value in dotted(tree or {}).items()]
+
+
+def _as_override(key: str, value: Any, config: DictConfig) -> str:
+    if not isinstance(value, list):
+        return _plain(value) if not isinstance(value, str) else value
+    one = OmegaConf.is_list(OmegaConf.select(config, key)) or isinstance(config.hydra.runtime.choices.get(key), list)
+    if key.startswith("+") or (one and not any(isinstance(child, list) for child in value)):
+        return _plain(value)
+    return ",".join(map(_plain, value)) if len(value) > 1 else f"choice({','.join(map(_plain, value))})"
+
+
+def _plain(value: Any) -> str:
+    """A value from YAML in the grammar of overrides; text in quotes where it would be read as something else."""
+    if isinstance(value, list):
+        return f"[{','.join(map(_plain, value))}]"
+    if isinstance(value, str):
+        return value if re.fullmatch(r"(?!(?:null|true|false|nan|inf)$)[a-z_][\w-]*", value, re.I) else quoted(value)
+    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def parse_overrides(loader: ConfigLoader, texts: Sequence[str]) -> list[Override]:

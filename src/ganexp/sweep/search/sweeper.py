@@ -12,9 +12,10 @@ from hydra.types import HydraContext, TaskFunction
 from hydra_plugins.hydra_optuna_sweeper.optuna_sweeper import OptunaSweeper
 from omegaconf import DictConfig, OmegaConf
 
+from ganexp.config.hydra_keys import check_hydra
 from ganexp.config.hydra_private import Override, Plugins
-from ganexp.config.mistakes import check_hydra, known_launcher
-from ganexp.sweep.sweeper import parse_overrides
+from ganexp.config.mistakes import known_launcher
+from ganexp.sweep.sweeper import parse_overrides, preset_overrides
 from ganexp.types.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -65,8 +66,7 @@ class SearchSweeper(OptunaSweeper):  # type: ignore[misc]
         from ganexp.sweep.search.space import check, objectives_of, space_of
 
         options, loader, directory = self.options, self.hydra_context.config_loader, self.directory
-        params = [f"{key!s}={value}" for key, value in (self.params or {}).items()]
-        overrides = parse_overrides(loader, [*params, *arguments])
+        overrides = parse_overrides(loader, [*preset_overrides(self.params, self.config), *arguments])
         composer = Composer(loader, self.config)
         space = space_of(overrides)
         probes = check(composer, space)

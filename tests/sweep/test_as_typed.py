@@ -1,0 +1,102 @@
+"""What people type: refused in one line with the nearest line that works; keys that move files; lists in presets."""
+
+import pytest
+
+DRY = ("metrics=none", "dataset.num_images=48", "sweep.dry_run=true")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["hydra.sweep.dir=a=b"], "\"hydra.sweep.dir='a=b'\""),
+        (["--optim.lr=1e-3"], "Did you mean 'optim.lr=1e-3'?"),
+        (["--dataset", "mnist"], "Did you mean 'dataset=mnist'?"),
+        (["--epochs", "5"], "Did you mean 'trainer.epochs=5'?"),
+        (["dataset", "mnist"], "Did you mean 'dataset=mnist'?"),
+        (["dataset=minst"], "Did you mean 'mnist'?"),
+        (["experiment=best_mnits"], "Did you mean 'best_mnist'?"),
+        (["-m", "optim.lr=1e-4", ",1e-5"], "Did you mean 'optim.lr=1e-4,1e-5'?"),
+        (["-m", "optim.lr=1e-4,1e-5,"], "Did you mean 'optim.lr=1e-4,1e-5'?"),
+        (["-m", "seed=range", "3"], "Did you mean 'seed=range(3)'?"),
+        (["-m", "optim.lr=(1e-4,2e-4)"], "Did you mean 'optim.lr=1e-4,2e-4'?"),
+        (["-m", "hydra/launcher=jobli"], "Did you mean 'joblib'?"),
+        (["-m", "hydra.launcher=basic"], "Did you mean 'hydra/launcher=basic'?"),
+        (["–multirun", "optim.lr=1e-4,1e-5"], "Did you mean '--multirun'?"),
+        (["optim.lr=“1e-4”"], "typographic"),
+        (["optim.lr=", "1e-4"], "Did you mean 'optim.lr=1e-4'?"),
+        (["optim.lr", "=1e-4"], "Did you mean 'optim.lr=1e-4'?"),
+        (["--config-dir", "nowhere"], "--config-dir: expected a folder that exists"),
+        (["-m", "optim=sgd,rmsprop", "optim.momentum=0.9"], "++optim.momentum=0.9"),
+    ],
+)
+def test_a_slip_of_the_hand_is_one_line_with_what_was_meant(ganexp, arguments, said):
+    done = ganexp(*arguments)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert said in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert "hydra.cc" not in done.stderr
+    assert "usage:" not in done.stderr
+
+
+@pytest.mark.parametrize("launcher", ["basic", "joblib"])
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "hydra.sweep.subdir=${hydra.job.override_dirname}",
+        "hydra.sweep.subdir=${hydra.job.num}",
+        "hydra.sweep.dir=x/${hydra.job.num}",
+        "hydra.job.chdir=true",
+        "hydra.output_subdir=.hydra",
+        "hydra.run.dir=x",
+        "hydra.runtime.output_dir=x",
+        "+hydra.job.env_set.GANEXP_DATA=x",
+    ],
+)
+def test_a_key_that_moves_files_is_refused_in_words(ganexp, tmp_path, typed, launcher):
+    done = ganexp("-m", "seed=0,1", "metrics=none", f"hydra/launcher={launcher}", typed)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert done.stderr.startswith(f"ganexp: {typed.partition('=')[0].lstrip('+')}: expected ")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("typed", ["hydra.job.chdir=true", "hydra.output_subdir=cfg", "hydra.sweep.dir=x"])
+def test_so_it_is_in_a_single_run(ganexp, typed):
+    done = ganexp(*DRY, typed)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert done.stderr.startswith(f"ganexp: {typed.partition('=')[0]}: expected ")
+
+
+def test_a_key_that_only_the_swept_options_have_works_with_two_plus_signs(ganexp):
+    done = ganexp("-m", *DRY, "optim=sgd,rmsprop", "++optim.momentum=0.9")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "2 runs of 2 missing" in done.stdout
+
+
+@pytest.mark.parametrize("sweeper", ["grid", "optuna"])
+@pytest.mark.parametrize("place", ["--config-dir=own", "hydra.searchpath=[file://own]"])
+def test_a_list_in_a_preset_is_choices_unless_the_key_holds_a_list(ganexp, tmp_path, sweeper, place):
+    (tmp_path / "own" / "sweep").mkdir(parents=True)
+    (tmp_path / "own" / "sweep" / "lists.yaml").write_text(
+        "# @package _global_\nhydra:\n  sweeper:\n    params:\n      optim: {lr: [1e-4, 2e-4]}\n"
+        "      loss: [hinge, minimax]\n      model.generator_widths: [16, 32]\n      trainer.max_steps: [null, 3]\n"
+    )
+    measured = "metrics=none" if sweeper == "grid" else "metrics=default"
+    done = ganexp("-m", place, "sweep=lists", *DRY, measured, f"hydra/sweeper={sweeper}")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "8 runs of 8 missing" in done.stdout if sweeper == "grid" else "optim.lr" in done.stdout
+
+
+def test_log_files_and_names_go_where_the_list_says(ganexp, tmp_path):
+    small = ("metrics=none", "dataset.num_images=48", "trainer.max_steps=1", "hydra/launcher=basic")
+    log = ("hydra/job_logging=default", "hydra.job.name=mine", "hydra.run.dir=one", "hydra.sweep.dir=all")
+    done = ganexp("-m", *small, *log, "sweep.report=false")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (tmp_path / "all" / "mine.log").exists()
+    assert len(list((tmp_path / "all").glob("digits-*/result.json"))) == 1
+    assert not (tmp_path / "one").exists()
+
+
+def test_a_temporary_folder_of_joblib_is_refused(ganexp):
+    done = ganexp("-m", *DRY, "hydra.launcher.temp_folder=x")
+    assert done.returncode == 2
+    assert "hydra.launcher.temp_folder: expected" in done.stderr
