@@ -55,8 +55,8 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a text begins with that a spr
 NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?(e[+-]?\d+)?", re.IGNORECASE | re.ASCII)  # as a value is written
 
 # Types of an overridden key's values -> of its column.
-KINDS = {frozenset({bool}): "boolean", frozenset({int}): "Int64", frozenset({str}): "string"}
-KINDS |= {frozenset({float}): "float64", frozenset({int, float}): "float64"}
+KINDS = {frozenset({kind}): name for kind, name in ((bool, "boolean"), (int, "Int64"), (str, "string"))}
+KINDS |= dict.fromkeys((frozenset({float}), frozenset({int, float})), "float64")
 
 # Overridden keys that say nothing about a single run.
 ABOUT_THE_SWEEP = ("hydra", "sweep", "trust", "notes", "changed_code", "own_code_random")
@@ -163,15 +163,11 @@ def _read(path: Path) -> pd.DataFrame:
     rest = names[names.index("run_dir") + 1 : -len(LAST)]
     words = dict.fromkeys((*TEXT, *CATEGORIES, *LAST), "string")
     # Keys are read as they are written. The engine is the one that reads every digit.
-    missing: dict[str, Any] = {
-        "keep_default_na": False,
-        "na_values": {name: [""] for name in names if name not in rest},
-    }
+    empty = {name: [""] for name in names if name not in rest}
+    missing: dict[str, Any] = {"keep_default_na": False, "na_values": empty}
     table = pd.read_csv(path, dtype=words, engine="python", converters=dict.fromkeys(rest, _cell), **missing)
-    measured = (int, float)
-    extra = [
-        name for name in rest if re.search("[./]", name) or not all(type(c) in measured or c == "" for c in table[name])
-    ]
+    measured = {name: all(type(c) in (int, float) or c == "" for c in table[name]) for name in rest}
+    extra = [name for name in rest if re.search("[./]", name) or not measured[name]]
     for name in set(rest) - set(extra):
         table[name] = pd.to_numeric(table[name])
     return _typed(table, extra)
@@ -238,7 +234,7 @@ def _typed(table: pd.DataFrame, extra: Sequence[str]) -> pd.DataFrame:
     """The table with the types of its columns; an overridden key has the type of its values, if they have one."""
     table = table.astype({name: _type_of(name) for name in table.columns if name not in extra})
     for name in extra:
-        kinds = frozenset(type(value) for value in table[name].astype(object))
+        kinds = frozenset(map(type, table[name].astype(object)))
         table[name] = table[name].astype(KINDS.get(kinds, "object"))  # type: ignore[call-overload]
     return table
 
