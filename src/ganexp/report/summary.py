@@ -55,7 +55,9 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a text begins with that a spr
 NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?(e[+-]?\d+)?", re.IGNORECASE | re.ASCII)  # as a value is written
 
 # Types of an overridden key's values -> of its column.
-KINDS = {frozenset({kind}): name for kind, name in ((bool, "boolean"), (int, "Int64"), (str, "string"))}
+KINDS: dict[frozenset[type], str] = {
+    frozenset({kind}): name for kind, name in ((bool, "boolean"), (int, "Int64"), (str, "string"))
+}
 KINDS |= dict.fromkeys((frozenset({float}), frozenset({int, float})), "float64")
 
 # Overridden keys that say nothing about a single run.
