@@ -104,7 +104,7 @@ def _summary(conductor: Conductor) -> pd.DataFrame:
 
 
 def _show_results(points: Sequence[Point], rows: pd.DataFrame, keys: Sequence[str]) -> None:
-    columns = [name for name in MEASURED if rows[name].notna().any()]
+    columns = [name for name in MEASURED if name in rows and rows[name].notna().any()]
     table = []
     for point in points:
         row = rows.loc[point.run_id]

@@ -15,8 +15,7 @@ from typing import Any
 
 from ganexp.trainer.signals import ignore_next, restore, stop_signals
 from ganexp.types.endings import FAILED
-
-LONGEST_TIMER = 1e9  # seconds; systems refuse larger ones
+from ganexp.types.system import signal_self
 
 OVER = "the time of this command is over (sweep.max_seconds={:g})"
 
@@ -37,10 +36,10 @@ class Stop:
         ignore_next(number)
         raise SystemExit(128 + number)
 
-    def end_time(self, number: int, frame: FrameType | None) -> None:
-        """Handle the timer's signal: SIGTERM's handler, the sweep's or that of a run in this process, does the rest."""
+    def end_time(self) -> None:
+        """For the timer's thread: SIGTERM's handler, the sweep's or that of a run in this process, does the rest."""
         self.time_is_over = True
-        signal.raise_signal(signal.SIGTERM)
+        signal_self(signal.SIGTERM)
 
     def status(self, error: KeyboardInterrupt | SystemExit) -> int:
         """The exit status for the exception that ended the sweep."""
@@ -61,12 +60,16 @@ def stopped_by(seconds: float | None = None) -> Iterator[Stop]:
         return
     numbers = [number for number in stop_signals() if number != signal.SIGINT]
     before: dict[int, Any] = {number: signal.signal(number, stop.terminate) for number in numbers}
-    before[signal.SIGALRM] = signal.signal(signal.SIGALRM, stop.end_time)
-    signal.setitimer(signal.ITIMER_REAL, min(seconds or 0.0, LONGEST_TIMER))
+    timer = threading.Timer(min(seconds or 0.0, threading.TIMEOUT_MAX), stop.end_time)
+    timer.daemon = True
+    if seconds:
+        timer.start()
     try:
         yield stop
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        timer.cancel()
+        if seconds:
+            timer.join()  # its signal must not meet the handlers that were there before
         restore(before)
 
 

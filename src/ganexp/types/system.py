@@ -34,6 +34,14 @@ def signals(*names: str) -> tuple[signal.Signals, ...]:
     return tuple(signal.Signals[name] for name in names if hasattr(signal, name))
 
 
+def signal_self(number: int) -> None:
+    """Send a signal to this process, from any thread; its handler runs in the main thread."""
+    if WINDOWS:  # where os.kill ends the process without calling the handler
+        signal.raise_signal(number)
+    else:
+        os.kill(os.getpid(), number)
+
+
 @functools.cache
 def name_missing_guards() -> None:
     """Say on standard error, once, which promises of docs/security.md do not hold on this system."""

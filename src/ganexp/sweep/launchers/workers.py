@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import signal
 import sys
 import threading
@@ -19,7 +18,7 @@ from typing import Any, Final
 import cloudpickle
 
 from ganexp.config.hydra_private import env_override
-from ganexp.types.system import WINDOWS
+from ganexp.types.system import WINDOWS, signal_self
 from ganexp.types.terminal import keep_working
 
 GRACE_SECONDS = 60.0  # longest time that stopping workers may take to save their work
@@ -91,7 +90,7 @@ class Workers:
                     self._give(free, next(numbers), arguments)
                 if all(slot.task is None for slot in self._slots) and not feed.later:
                     break
-                for slot in self._ready(LATER_SECONDS if feed.later else None):
+                for slot in self._ready(LATER_SECONDS if feed.later or WINDOWS else None):
                     answer = self._take(slot)
                     if answer is not _HANDED_OVER:
                         done, slot.task = slot.task, None
@@ -211,10 +210,7 @@ def _watch() -> None:
     launcher = multiprocessing.parent_process()
     assert launcher is not None
     launcher.join()
-    if WINDOWS:  # where os.kill ends a process without calling its handler
-        signal.raise_signal(signal.SIGTERM)
-    else:
-        os.kill(os.getpid(), signal.SIGTERM)
+    signal_self(signal.SIGTERM)
 
 
 def _ending(status: int) -> str:
