@@ -10,15 +10,21 @@ if TYPE_CHECKING:
     from ganexp.dataset.prepared import Source, Split
     from ganexp.logger import Logger
     from ganexp.metrics import ByClass, Estimate, Metric, ScoringContext
+    from ganexp.opened import Run, Sweep, open_run, open_sweep
     from ganexp.report.summary import load_metrics, load_summary
+    from ganexp.session import multirun, train
     from ganexp.types import GAN, AdversarialLoss, Dataset, Optimizer, Penalty, Scores
+    from ganexp.types.errors import ConfigError, DataError, DirectoryError, Refused
     from ganexp.types.schedule import Moment, Schedule
 
 __all__ = [
     "GAN",
     "AdversarialLoss",
     "ByClass",
+    "ConfigError",
+    "DataError",
     "Dataset",
+    "DirectoryError",
     "Estimate",
     "Logger",
     "Metric",
@@ -26,13 +32,20 @@ __all__ = [
     "Optimizer",
     "Penalty",
     "Reference",
+    "Refused",
+    "Run",
     "Schedule",
     "Scores",
     "ScoringContext",
     "Source",
     "Split",
+    "Sweep",
     "load_metrics",
     "load_summary",
+    "multirun",
+    "open_run",
+    "open_sweep",
+    "train",
 ]
 
 _MODULES = {
@@ -48,9 +61,19 @@ _MODULES = {
         "Metric",
         "ScoringContext",
     ),
+    "ganexp.opened": (
+        "Run",
+        "Sweep",
+        "open_run",
+        "open_sweep",
+    ),
     "ganexp.report.summary": (
         "load_metrics",
         "load_summary",
+    ),
+    "ganexp.session": (
+        "multirun",
+        "train",
     ),
     "ganexp.types": (
         "GAN",
@@ -59,6 +82,12 @@ _MODULES = {
         "Optimizer",
         "Penalty",
         "Scores",
+    ),
+    "ganexp.types.errors": (
+        "ConfigError",
+        "DataError",
+        "DirectoryError",
+        "Refused",
     ),
     "ganexp.types.schedule": (
         "Moment",

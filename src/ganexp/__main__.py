@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import hydra
@@ -23,14 +24,20 @@ def main() -> None:
     keep_working()
     traceback = wants_traceback()
     os.environ["HYDRA_FULL_ERROR"] = "1"
-    register()
-    program: Any = hydra.main(config_path=str(conf_dir().resolve()), config_name="config", execution_whitelist=[])(task)
+    hydra_program = program(task)
 
     def checked() -> None:
         check_options(sys.argv[1:])
-        program()
+        hydra_program()
 
     run_reported(checked, traceback)
+
+
+def program(task: Callable[[Any], Any]) -> Callable[[], None]:
+    """Hydra's program, which reads sys.argv and calls `task` with what it composes."""
+    register()
+    made: Any = hydra.main(config_path=str(conf_dir().resolve()), config_name="config", execution_whitelist=[])(task)
+    return made  # type: ignore[no-any-return]
 
 
 def register() -> None:

@@ -12,7 +12,7 @@ from typing import NoReturn
 
 from ganexp.config.mistakes import composition_message
 from ganexp.types.endings import FAILED, INTERRUPTED, REFUSED, ending
-from ganexp.types.errors import Diverged, Refused
+from ganexp.types.errors import ConfigError, DirectoryError, Diverged, Refused
 from ganexp.types.system import name_missing_guards
 from ganexp.types.terminal import keep_working, plain, speak_utf8
 
@@ -56,40 +56,38 @@ def run_reported(program: Callable[[], None], wants_traceback: bool) -> None:
 
     `program` calls Hydra with HYDRA_FULL_ERROR=1, so that exceptions come through; `wants_traceback` raises them again.
     """
-    from hydra.errors import HydraException
-    from omegaconf.errors import OmegaConfBaseException
-
     try:
         program()
     except KeyboardInterrupt:
         raise SystemExit(INTERRUPTED) from None
     except Exception as error:
-        refusal = _refusal(error)
         if wants_traceback:
             raise
-        if refusal is not None:
+        if (refusal := refusal_of(error)) is not None:
             stop(str(refusal))
-        if isinstance(error, HydraException | OmegaConfBaseException) or _by_hydra_alone(error):
-            stop(composition_message(error))
-        if isinstance(error, OSError):
-            stop(ending(error).message)  # REFUSED: no run has begun
         traceback.print_exception(error)
         raise SystemExit(FAILED) from None
 
 
-def _refusal(error: BaseException | None) -> Refused | None:
-    """The refusal in a chain of exceptions, or None: a resolver's error arrives wrapped."""
-    while error is not None:
-        if isinstance(error, Refused):
-            return error
-        error = error.__cause__ or error.__context__
-    return None
+def refusal_of(error: Exception) -> Refused | None:
+    """The refusal that an error of Hydra's program means, before any run has begun; None: an error in code."""
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    cause: BaseException | None = error
+    while cause is not None:  # a resolver's error arrives wrapped
+        if isinstance(cause, Refused):
+            return cause
+        cause = cause.__cause__ or cause.__context__
+    if isinstance(error, HydraException | OmegaConfBaseException) or _by_hydra_alone(error):
+        return ConfigError(composition_message(error))
+    return DirectoryError(ending(error).message) if isinstance(error, OSError) else None
 
 
 def _by_hydra_alone(error: BaseException) -> bool:
     """Whether an error arose before any of ganexp's code ran: about the command line, or a folder that it names."""
     modules = {str(frame.f_globals.get("__name__")) for frame, _ in traceback.walk_tb(error.__traceback__)}
-    return not any(name.startswith("ganexp.") for name in modules - {__name__, "ganexp.__main__"})
+    return not any(name.startswith("ganexp.") for name in modules - {__name__, "ganexp.__main__", "ganexp.session"})
 
 
 def wants_traceback() -> bool:

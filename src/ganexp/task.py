@@ -48,13 +48,14 @@ def task(cfg: DictConfig) -> float | None:
     hydra = HydraConfig.get()
     if hydra.mode != RunMode.MULTIRUN:
         with reporting():  # Hydra would print all overrides before what is refused
-            return run_single(_single_spec(cfg, hydra))
+            return run_single(single_spec(cfg, hydra))
     from ganexp.sweep.jobs import run_job
 
     return run_job(make_spec(cfg, hydra), cfg, hydra)
 
 
-def _single_spec(cfg: DictConfig, hydra: Any) -> RunSpec:
+def single_spec(cfg: DictConfig, hydra: Any) -> RunSpec:
+    """`make_spec` for a single run; where it is refused, the folder that Hydra made for it is removed."""
     try:
         check_hydra(hydra)
         return make_spec(cfg, hydra)

@@ -8,6 +8,8 @@ the loader that knows which keys are groups, not the functions that a plugin run
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 # The loader: which options a group has, and the configuration of one point of a sweep.
@@ -21,6 +23,7 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper, BasicSweepe
 from hydra._internal.utils import get_args_parser
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
 
 # The grammar of overrides: a value in a sweep, a plan or a preset means what it does on a command line.
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -52,6 +55,7 @@ __all__ = [
     "env_override",
     "error_of",
     "execute_joblib_job",
+    "fresh_hydra",
     "get_args_parser",
     "has_keys",
     "node_at",
@@ -105,6 +109,17 @@ def has_keys(config: DictConfig) -> bool:
 def detach(config: DictConfig) -> None:
     """Make a node the root of its tree, so that its interpolations are resolved in it alone."""
     config._set_parent(None)
+
+
+@contextmanager
+def fresh_hydra() -> Iterator[None]:
+    """Inside, Hydra is as where nothing was composed yet; afterwards its state is the caller's again."""
+    before = GlobalHydra.instance().hydra, HydraConfig.instance().cfg
+    GlobalHydra.instance().hydra = HydraConfig.instance().cfg = None
+    try:
+        yield
+    finally:  # by then the instances may be others: Hydra's own contexts replace them
+        GlobalHydra.instance().hydra, HydraConfig.instance().cfg = before
 
 
 def execute_joblib_job(*shared: Any, **job: Any) -> JobReturn:

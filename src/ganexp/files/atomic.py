@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -14,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from ganexp.types.system import WINDOWS, patiently
+
+LOST = (errno.EIO, errno.ENOSPC, errno.EDQUOT)  # errors of fsync by which written bytes are not on disk
 
 # Names that `replacing` gives, around the name of the final file.
 _TEMPORARY = re.compile(r"\.(?P<stem>.+)\.[0-9a-f]{8}\.tmp(?P<suffix>(\.[^.]+)?)")
@@ -78,5 +81,8 @@ def _flush(path: Path) -> None:
     descriptor = os.open(path, os.O_RDWR if WINDOWS else os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    except OSError as error:  # a mounted drive may not know fsync; that bytes were lost is an error anywhere
+        if error.errno in LOST:
+            raise
     finally:
         os.close(descriptor)

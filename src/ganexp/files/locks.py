@@ -40,8 +40,10 @@ def take(lock: FileLock, seconds: float = -1) -> bool:
         lock.acquire(timeout=seconds, poll_interval=0.01 if 0 <= seconds < 1 else 0.05)
     except NotImplementedError:
         return False
+    except Timeout:
+        raise
     except OSError as error:
-        if error.errno not in NO_LOCKS:
+        if error.errno not in NO_LOCKS and error.filename is not None:  # the file itself cannot be opened
             raise
         return False
     return True

@@ -51,6 +51,15 @@ def sources(targets: Iterable[str]) -> dict[str, str]:
     return digests
 
 
+def forget_edited() -> None:
+    """Make Python import own code again that was edited since its source was read, with all that it imports."""
+    importlib.invalidate_caches()
+    for stamps, _ in _READ.values():
+        if any(_stamp(module) != stamp for module, stamp in stamps.items()):
+            for module in stamps:
+                sys.modules.pop(module, None)
+
+
 def file_of(module: str) -> str:
     """The file of a module, or "no file"."""
     spec = _spec(module)

@@ -6,11 +6,19 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+OPENED: list[Path] = []  # the directories of the sweeps that this process was asked for, the newest one last
+
 
 def sweep_dir(root: Any) -> str:
     """`hydra.sweep.dir`: multirun/<dataset>-<name of the sweep>, or mixed-<...> where several datasets are swept."""
     names = set(_dataset_names(root))
     return str(Path("multirun") / f"{names.pop() if len(names) == 1 else 'mixed'}-{root.sweep.name}")
+
+
+def opened(config: Any) -> Path:
+    """The directory of a composed sweep, which is added to `OPENED`."""
+    OPENED.append(Path(str(config.hydra.sweep.dir)).absolute())
+    return Path(str(config.hydra.sweep.dir))
 
 
 def directory_override(directory: Path) -> str:

@@ -49,6 +49,7 @@ class GridSweeper(BasicSweeper):
             SystemExit: 1 where a run that was asked for is not COMPLETED; 130 or 143 where a signal stopped the sweep.
         """
         from ganexp.sweep.compose import Composer
+        from ganexp.sweep.directory import opened
         from ganexp.sweep.expand import axes, check_size
 
         assert self.config is not None and self.hydra_context is not None
@@ -57,7 +58,7 @@ class GridSweeper(BasicSweeper):
         loader = self.hydra_context.config_loader
         overrides = parse_overrides(loader, [*preset_overrides(self.params, self.config), *arguments])
         grid = axes(overrides, [list(keys) for keys in self.config.sweep.zip])
-        directory = Path(str(self.config.hydra.sweep.dir))
+        directory = opened(self.config)
         if check_size(grid) > LONG_TABLE:
             say(f"{directory}: {check_size(grid):,} points to compose")
         return self._make(directory, overrides, grid, Composer(loader, self.config))

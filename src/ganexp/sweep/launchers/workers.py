@@ -8,11 +8,12 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
+from types import ModuleType
 from typing import Any, Final
 
 import cloudpickle
@@ -113,7 +114,7 @@ class Workers:
         ours, theirs = multiprocessing.Pipe()
         context = multiprocessing.get_context("spawn")
         process = context.Process(target=_serve, args=(theirs,), name="ganexp-worker")
-        with env_override(dict(slot.environment)):
+        with env_override(dict(slot.environment)), _without_main():
             process.start()
         theirs.close()
         slot.process, slot.connection = process, ours
@@ -176,6 +177,17 @@ class Workers:
                     slot.process.kill()
                     slot.process.join()
                 slot.process = slot.connection = slot.task = slot.waiting = None
+
+
+@contextmanager
+def _without_main() -> Iterator[None]:
+    """Inside, a new process does not run the caller's script or notebook again: it imports what it calls by name."""
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 def _serve(connection: Connection) -> None:

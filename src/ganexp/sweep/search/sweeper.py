@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from ganexp.config.hydra_keys import check_hydra
 from ganexp.config.hydra_private import Override, Plugins
 from ganexp.config.mistakes import known_launcher
+from ganexp.sweep.directory import opened
 from ganexp.sweep.sweeper import parse_overrides, preset_overrides
 from ganexp.types.errors import ConfigError
 
@@ -44,7 +44,7 @@ class SearchSweeper(OptunaSweeper):  # type: ignore[misc]
         check_hydra(config.hydra)
         _check(self.options)
         self.config, self.hydra_context = config, hydra_context
-        self.directory = Path(str(config.hydra.sweep.dir))
+        self.directory = opened(config)
         with known_launcher():
             self.launcher = Plugins.instance().instantiate_launcher(
                 config=config, hydra_context=hydra_context, task_function=task_function
