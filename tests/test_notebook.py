@@ -6,6 +6,7 @@ import json
 import os
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -76,13 +77,19 @@ def test_the_notebook_is_small_and_has_no_outputs() -> None:
     assert NOTEBOOK.stat().st_size < 20_000
 
 
-def started(colab: dict[str, str], folder: Path):
+@contextmanager
+def kernel(colab: dict[str, str], folder: Path):
+    """A kernel and its client; killed at the end, as a runtime that is taken away."""
     manager = jupyter_client.KernelManager()
     manager.start_kernel(env=colab, cwd=str(folder))
     client = manager.client()
     client.start_channels()
-    client.wait_for_ready(timeout=240)
-    return manager, client
+    try:
+        client.wait_for_ready(timeout=240)
+        yield manager, client
+    finally:
+        manager.shutdown_kernel(now=True)
+        client.stop_channels()
 
 
 def wait_for_epoch(runs: Path, epoch: int) -> Path:
@@ -102,22 +109,19 @@ def test_the_notebook_on_a_drive_goes_on_after_a_cut(tmp_path: Path, colab: dict
     runs = tmp_path / "drive" / "MyDrive" / "ganexp-runs"
 
     long = code[1].replace("trainer.epochs=20", "trainer.epochs=300")
-    manager, client = started(colab, tmp_path)
-    reply = client.execute_interactive(code[0] + "\nimport ganexp", timeout=240)
-    assert reply["content"]["status"] == "ok", reply["content"]
-    cell = client.execute(long)
-    interrupted = wait_for_epoch(runs / "outputs", 2)
-    manager.interrupt_kernel()
-    while (reply := client.get_shell_msg(timeout=240))["parent_header"]["msg_id"] != cell:
-        pass
-    assert reply["content"]["ename"] == "KeyboardInterrupt", reply["content"]
-    status = json.loads((interrupted / "status.json").read_text())
-    assert status["state"] == "INTERRUPTED" and 2 <= status["epoch"] < 300
-
-    client.execute(long)
-    wait_for_epoch(runs / "outputs", status["epoch"] + 1)
-    manager.shutdown_kernel(now=True)  # SIGKILL, as of a runtime that is taken away
-    client.stop_channels()
+    with kernel(colab, tmp_path) as (manager, client):
+        reply = client.execute_interactive(code[0] + "\nimport ganexp", timeout=240)
+        assert reply["content"]["status"] == "ok", reply["content"]
+        cell = client.execute(long, stop_on_error=False)
+        interrupted = wait_for_epoch(runs / "outputs", 2)
+        manager.interrupt_kernel()
+        while (reply := client.get_shell_msg(timeout=240))["parent_header"]["msg_id"] != cell:
+            pass
+        assert reply["content"]["ename"] == "KeyboardInterrupt", reply["content"]
+        status = json.loads((interrupted / "status.json").read_text())
+        assert status["state"] == "INTERRUPTED" and 2 <= status["epoch"] < 300
+        client.execute(long)
+        wait_for_epoch(runs / "outputs", status["epoch"] + 1)
     rows = (interrupted / "metrics.csv").read_text().splitlines()[: status["epoch"]]
     assert json.loads((interrupted / "status.json").read_text())["state"] == "RUNNING"
     long_ago = time.time() - 65  # as after the minute in which a holder on another machine may still live
@@ -129,8 +133,8 @@ def test_the_notebook_on_a_drive_goes_on_after_a_cut(tmp_path: Path, colab: dict
     assert [path.name for path in (runs / "outputs").iterdir()] == [interrupted.name]
     assert json.loads((interrupted / "status.json").read_text())["state"] == "COMPLETED"
     assert (interrupted / "metrics.csv").read_text().splitlines()[: len(rows)] == rows  # their times as well
-    shown = [
-        output.data["text/html"] for cell in notebook.cells for output in cell.get("outputs", ()) if "data" in output
-    ]
-    assert "data:image/png;base64," in shown[0] and "<iframe" in shown[1]
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", ())]
+    shown = "".join(output.data.get("text/html", "") for output in outputs if "data" in output)
+    assert "data:image/png;base64," in shown and "<iframe" in shown
+    assert "Did you mean 'optim.lr'?" in "".join(output.get("text", "") for output in outputs)
     assert len(list((runs / "multirun" / "digits-grid").glob("*/result.json"))) == 6

@@ -233,7 +233,7 @@ def test_what_a_stranger_wrote_cannot_act_on_a_notebook(place: Path) -> None:
 
 SCRIPT = """
 import sys, ganexp
-print("script", sys.argv[0])
+print("begun", sys.argv[0])
 sweep = ganexp.multirun([{overrides}, "seed=0,1", "hydra.launcher.n_jobs=2", "sweep.report=false"])
 print(sorted(sweep.summary.state))
 """
@@ -248,4 +248,4 @@ def test_workers_do_not_run_the_script_again(way: str, place: Path) -> None:
     text = program if way == "stdin" else None
     done = subprocess.run([sys.executable, *arguments], input=text, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("script") == 1 and "['COMPLETED', 'COMPLETED']" in done.stdout
+    assert done.stdout.count("begun") == 1 and "['COMPLETED', 'COMPLETED']" in done.stdout
