@@ -65,7 +65,7 @@ def test_a_finished_run_is_read(capfd: pytest.CaptureFixture[str]) -> None:
         (["optim.lrr=3"], "optim.lrr: unknown key. Did you mean 'optim.lr'?"),
         (["optim.lr=x"], "optim.lr: expected a valid number"),
         (["trainer.batch_size=0"], "trainer.batch_size: expected a value greater than or equal to 1, got 0"),
-        (["dataset=nope"], "Could not find 'dataset/nope'"),
+        (["dataset=nope"], "dataset: expected one of arrays, cifar10"),
         (["--help"], "expected texts such as"),
         (["hydra.mode=MULTIRUN"], "expected texts such as"),
         ("seed=1", "expected a list such as"),
