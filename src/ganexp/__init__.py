@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from ganexp.metrics import ByClass, Estimate, Metric, ScoringContext
     from ganexp.opened import Run, Sweep, open_run, open_sweep
     from ganexp.report.summary import load_metrics, load_summary
+    from ganexp.score import score_images
     from ganexp.session import multirun, train
     from ganexp.types import GAN, AdversarialLoss, Dataset, Optimizer, Penalty, Scores
     from ganexp.types.errors import ConfigError, DataError, DirectoryError, Refused
@@ -45,6 +46,7 @@ __all__ = [
     "multirun",
     "open_run",
     "open_sweep",
+    "score_images",
     "train",
 ]
 
@@ -71,6 +73,7 @@ _MODULES = {
         "load_metrics",
         "load_summary",
     ),
+    "ganexp.score": ("score_images",),
     "ganexp.session": (
         "multirun",
         "train",

@@ -1,8 +1,8 @@
 """Datasets: one function each, which prepares its source once and returns memory-mapped images.
 
 - named, own, folder: the functions, for named datasets, npy files, and folders of pictures.
-- load: from prepared files to a Dataset. prepared, npy, place, content: those files, their folders, their digests.
-- sources, fetch, listing, picture: what they are prepared from.
+- load: from prepared files to a Dataset. prepared, npy, place: those files, their folders, their digests.
+- fetch, listing, picture: what they are prepared from. given, zipped: images of other programs, to be scored.
 
 All functions take these parameters, and raise DataError where data is missing, damaged, too small for what is asked, or
 cannot be written:

@@ -23,8 +23,10 @@ class Listing:
     skipped: int  # files that are hidden, or no pictures by their extension
 
 
-def list_pictures(key: str, top: Path) -> Listing:
+def list_pictures(key: str, top: Path, *, labelled: bool = True) -> Listing:
     """List the pictures in the folder `top`, which the configuration's `key` names, and below; links are followed.
+
+    Only if `labelled` do subfolders count as classes.
 
     Raises:
         DataError: no such folder, no pictures, pictures both in class folders and beside them, a link that leads
@@ -34,14 +36,20 @@ def list_pictures(key: str, top: Path) -> Listing:
         raise DataError(f"{key}: expected a folder of pictures, got {top}, which is no folder")
     pictures, skipped = [], 0
     for path, entry in _files(top):
-        if entry.name.startswith(".") or not entry.name.lower().endswith(EXTENSIONS):
+        if not is_picture(entry.name):
             skipped += 1
         else:
             pictures.append((path, *_size_and_time(entry)))
     if not pictures:
         raise DataError(f"{key}: expected pictures ({', '.join(EXTENSIONS)}) in {top}, got {skipped} other files")
     pictures.sort()
-    return Listing(top, tuple(pictures), _classes(top, [path for path, _, _ in pictures]), skipped)
+    classes = _classes(top, [path for path, _, _ in pictures]) if labelled else ()
+    return Listing(top, tuple(pictures), classes, skipped)
+
+
+def is_picture(name: str) -> bool:
+    """Whether a file of this name is a picture by its extension, and not hidden."""
+    return not name.startswith(".") and name.lower().endswith(EXTENSIONS)
 
 
 def _classes(top: Path, paths: list[str]) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ from ganexp.types import Dataset
 from ganexp.types.errors import DataError
 
 CIFAR10_TEST_IMAGES = 10_000
-NAMES = ("cifar10", "digits", "fashion_mnist", "mnist")
+CHANNELS = {"cifar10": 3, "digits": 1, "fashion_mnist": 1, "mnist": 1}  # of the images of each
 
 
 def digits(
@@ -60,19 +60,19 @@ def cifar10(
     Where the prepared test split has fewer than 10,000 images, a fixed stratified tenth of the training images is
     held out instead.
     """
-    source = _source("cifar10", name, partial(decode_cifar10, root), channels=3)
+    source = _source("cifar10", name, partial(decode_cifar10, root))
     tenth = "fixed stratified tenth of the training data (test split incomplete)"
     reference = Reference(CIFAR10_TEST_IMAGES, 0.1, fraction_origin=tenth)
     return load(source, reference, root=root, image_size=image_size, num_images=num_images)
 
 
-def _source(dataset: str, name: str, decode: Callable[[Path], Any], channels: int = 1) -> Source:
+def _source(dataset: str, name: str, decode: Callable[[Path], Any]) -> Source:
     """The source of a named dataset; DataError where `name` is another one's, whose files hold other images."""
-    if name in NAMES and name != dataset:
+    if name in CHANNELS and name != dataset:
         raise DataError(
             f"dataset.name: expected {dataset!r} or a name of your own, got that of another dataset: {name!r}"
         )
-    return Source(name, name, decode, labelled=True, num_classes=NUM_CLASSES, channels=channels)
+    return Source(name, name, decode, labelled=True, num_classes=NUM_CLASSES, channels=CHANNELS[dataset])
 
 
 NUM_CLASSES = 10

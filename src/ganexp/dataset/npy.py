@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -106,12 +106,23 @@ def write(path: Path, shape: tuple[int, ...], dtype: str, parts: Iterable[NDArra
             raise DataError(f"{path}: expected {shape[0]} images, got {rows} from the source")
 
 
-def _checked_header(path: Path) -> tuple[tuple[int, ...], np.dtype[Any]]:
+def open_any(path: Path) -> NDArray[Any]:
+    """Map the array in `path`, of whatever shape and type, read-only; DataError as `open_images`."""
+    _checked_header(path)
+    return _mapped(path)
+
+
+def read_header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Shape and type of the array in an npy file, which is read up to its data; any error where it is damaged."""
     readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+    shape, _, dtype = readers[np.lib.format.read_magic(file)](file)
+    return shape, dtype
+
+
+def _checked_header(path: Path) -> tuple[tuple[int, ...], np.dtype[Any]]:
     try:
         with open_regular(path) as file:
-            version = np.lib.format.read_magic(file)
-            shape, _, dtype = readers[version](file)
+            shape, dtype = read_header(file)
             start, length = file.tell(), path.stat().st_size
     except OSError as error:
         raise DataError(f"{path}: expected an npy file, got {error.strerror or error}") from None

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 RESIZE_VERSION = 1  # in names of resized files and the fingerprint; raised when the resulting pixels change
 
 T = TypeVar("T")
+File = Path | BinaryIO  # messages name it by its `str`
 Size = tuple[int, int]  # (height, width), in pixels
 
 # Pillow's modes of at most 8 bits a channel; others become bytes only with a choice of scale.
@@ -34,12 +35,12 @@ MAX_PIXELS = 64 * 2**20  # a picture with more is taken for a decompression bomb
 SIDEWAYS = (5, 6, 7, 8)  # EXIF orientations that exchange height and width
 
 
-def sizes_of(files: Sequence[Path]) -> set[Size]:
+def sizes_of(files: Sequence[File]) -> set[Size]:
     """The sizes that occur, from the headers alone; DataError names a file that is no acceptable picture."""
     return {size for block in _in_threads(_size, files, 1024) for size in block}
 
 
-def decoded(files: Sequence[Path], channels: int, size: Size, *, resize: bool) -> Iterator[NDArray[np.uint8]]:
+def decoded(files: Sequence[File], channels: int, size: Size, *, resize: bool) -> Iterator[NDArray[np.uint8]]:
     """The pictures as uint8 blocks (b, channels, *size), in order; DataError names one that cannot be decoded.
 
     One channel is grey (ITU-R 601-2 luma), three are RGB; an alpha channel is dropped. With `resize`, pictures are
@@ -50,7 +51,7 @@ def decoded(files: Sequence[Path], channels: int, size: Size, *, resize: bool) -
         yield np.stack(block)
 
 
-def _in_threads(work: Callable[[Path], T], files: Sequence[Path], step: int) -> Iterator[list[T]]:
+def _in_threads(work: Callable[[File], T], files: Sequence[File], step: int) -> Iterator[list[T]]:
     """`work` of each file, `step` at a time (Pillow decodes outside the interpreter's lock)."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for start in range(0, len(files), step):
@@ -61,7 +62,7 @@ def _in_threads(work: Callable[[Path], T], files: Sequence[Path], step: int) -> 
 
 
 @contextmanager
-def _opened(file: Path) -> Iterator[Image]:
+def _opened(file: File) -> Iterator[Image]:
     """The picture in `file`, not decoded yet; any error inside becomes a DataError that names it."""
     try:
         with open_raster(file) as picture:
@@ -77,7 +78,7 @@ def _opened(file: Path) -> Iterator[Image]:
         raise DataError(f"{file}: expected a picture that can be read, got {type(error).__name__}: {error}") from None
 
 
-def _size(file: Path) -> Size:
+def _size(file: File) -> Size:
     with _opened(file) as picture:
         width, height = picture.size
         return (width, height) if _orientation(picture) in SIDEWAYS else (height, width)
@@ -88,7 +89,7 @@ def _orientation(picture: Image) -> int:
     return 1 if picture.format == "PNG" else int(picture.getexif().get(0x0112, 1))
 
 
-def _pixels(file: Path, channels: int, size: Size, resize: bool) -> NDArray[np.uint8]:
+def _pixels(file: File, channels: int, size: Size, resize: bool) -> NDArray[np.uint8]:
     from PIL import Image, ImageOps
 
     with _opened(file) as picture:

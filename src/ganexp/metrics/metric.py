@@ -120,6 +120,7 @@ class Metric:
     floor: Callable[[ScoringContext], Value] | None = None  # of real images as `generated`; None: `compute`
     may_choose: bool = True  # whether it may be `metrics.objective`
     labelled: bool = False  # needs labels: left out for models that take none
+    unquantised: int = 0  # how many images it needs before they are rounded to 8 bits
     id: str | None = None  # its name in protocols, wherever its code lies; None: module and qualified name of `compute`
 
     @property

@@ -43,7 +43,14 @@ def parzen_ll(*, samples: Annotated[int, Ge(1), Le(100_000)] = 10_000) -> Metric
     settings = {"samples": samples, "sigmas": [round(sigma, 6) for sigma in SIGMAS], "reference": "both halves"}
     identity = "ganexp.metrics.parzen.parzen_ll"
     return Metric(
-        compute, "maximise", settings=settings, applies=_grey_only, floor=floor, may_choose=False, id=identity
+        compute,
+        "maximise",
+        settings=settings,
+        applies=_grey_only,
+        floor=floor,
+        may_choose=False,
+        unquantised=samples,
+        id=identity,
     )
 
 
