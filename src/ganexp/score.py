@@ -71,18 +71,16 @@ def score_images(
     array: str | None = None,
     overrides: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Score images that any program made against the held-out images of a dataset.
+    """Score images that any program made against a dataset's held-out images of the same size.
 
     Args:
         images: an array or tensor of at least 2 images, (N, C, H, W), (N, H, W, C) or, of grey ones, (N, H, W); uint8,
-            or floating with `value_range`. Or the path of an .npy or .npz file of such an array, or of a folder or a
-            .zip of pictures. C, H and W are those of the dataset: nothing is resized.
+            or floating with `value_range`; or the path of such an .npy or .npz, or of a folder or .zip of pictures.
         dataset: option of the group dataset.
-        num_samples: how many images to score, at most; None: as many as the reference's half B allows. Of more images
-            that many are taken, in a fixed random order.
+        num_samples: how many images to score, at most; None: as many as half B has. Of more, a fixed random choice.
         metrics: option of the group metrics. Metrics that need labels are left out.
         value_range: the values of black and white in floating images, such as (0, 1).
-        array: name of the array in an .npz file that holds several of images.
+        array: name of the array in an .npz of several.
         overrides: keys of the dataset, such as "dataset.root=/data".
 
     Returns:
@@ -92,10 +90,10 @@ def score_images(
     Raises:
         Refused: no such option, or images that are not as described.
     """
-    config = _configuration(dataset, metrics, overrides)
     from ganexp.config.run_spec import load_dataset
     from ganexp.dataset.given import read_images
 
+    config = _configuration(dataset, metrics, overrides)
     shape = _known_shape(config)
     data = None if shape else load_dataset(config.dataset)  # where it can be, images are refused before data is made
     given = read_images(images, shape or data.image_shape, value_range, array)  # type: ignore[union-attr]
