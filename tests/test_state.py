@@ -104,7 +104,7 @@ def test_without_locks_the_heartbeat_alone_counts(tmp_path, monkeypatch):
 
 def test_a_disk_that_cannot_be_written_is_no_filesystem_without_locks(tmp_path, monkeypatch):
     def acquire(self, *args, **kwargs):
-        raise OSError(errno.EROFS, "read-only file system")
+        raise OSError(errno.EROFS, "read-only file system", "the lock's file")
 
     monkeypatch.setattr(FileLock, "acquire", acquire)
     with pytest.raises(OSError, match="read-only"), RunFolder(tmp_path).lease():

@@ -23,6 +23,7 @@ from ganexp.metrics import (
     same_protocol,
 )
 from ganexp.metrics.classifier_network import Recipe
+from ganexp.metrics.protocol import VERSION
 from ganexp.metrics.reference import halve
 from ganexp.types import Dataset
 from ganexp.types.errors import ConfigError, DataError, Diverged
@@ -123,6 +124,8 @@ def test_provenance_is_json_and_says_how_the_number_was_made(digits: Dataset) ->
         "direction": "maximise",
         "settings": {"k": 5},
         "extractor": "classifier",
+        "num_samples": 449,
+        "version": VERSION,
     }
     assert set(told["protocol"]) == {*DEFAULT, "cfd_half_a"}
     assert told["protocol"]["cfd"] != told["protocol"]["cfd_half_a"]
