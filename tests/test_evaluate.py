@@ -1,19 +1,34 @@
 """Scoring after the fact, and what a run's scores are made of."""
 
 import json
+import shutil
 from dataclasses import replace
+from statistics import mean, stdev
 
 import PIL.Image
 import pytest
 
+from ganexp.files.generator import generator_weights
 from ganexp.files.record import is_cadence, read_metrics
 from ganexp.files.run_folder import RunFolder
-from ganexp.trainer import run
+from ganexp.trainer import loop, run
+from ganexp.trainer.build import build_state, make_evaluator
 from ganexp.trainer.rescore import evaluate
+from ganexp.trainer.sampling import sampler
 from ganexp.types.errors import ConfigError, DirectoryError
 from helpers import TINY, make_spec
 
 SCORED = [override for override in TINY if override != "metrics=none"]
+
+
+def scored_by(asked, directory):
+    """The evaluator that a run asks for, and a sampler of the generator that another directory kept."""
+    training = build_state(asked)
+    weights, meta = generator_weights(directory, None)
+    training.generator.load_state_dict(weights)
+    gan, counts = training.gan, meta["label_counts"]
+    sample = sampler(training.generator, gan.latent, gan.latent_dim, training.device, label_counts=counts)
+    return make_evaluator(asked), sample
 
 
 @pytest.fixture
@@ -37,7 +52,7 @@ def test_scores_fill_the_cadence_and_the_result_has_the_last_epoch(spec):
     }
     assert done.objective == result["final"]["cfd_half_a"] != result["final"]["cfd"]
     assert result["best"]["half_a"] == min([row["cfd_half_a"] for row in rows[:2]] + [done.objective])
-    assert set(result["floors"]) == {"cfd", "precision", "recall", "density", "coverage"}
+    assert set(result["floors"]) == {"cfd", "cfd_se", "precision", "recall", "density", "coverage"}
     assert result["provenance"]["metrics"]["num_samples"] == 60
 
 
@@ -91,17 +106,80 @@ def test_an_unknown_option_lists_those_there_are(spec):
 def test_scores_do_not_depend_on_the_batch_size(spec):
     """The same generator scored under another configuration of the trainer."""
     done = run.execute(spec("trainer.epochs=1"))
-    asked = spec("trainer.epochs=1", "trainer.batch_size=7")
-    from ganexp.files.generator import generator_weights
-    from ganexp.trainer.build import build_state, make_evaluator
-    from ganexp.trainer.sampling import sampler
-
-    training = build_state(asked)
-    training.generator.load_state_dict(generator_weights(done.directory, None)[0])
-    gan = training.gan
-    scores = make_evaluator(asked).evaluate(sampler(training.generator, gan.latent, gan.latent_dim, training.device))
+    evaluator, sample = scored_by(spec("trainer.epochs=1", "trainer.batch_size=7"), done.directory)
+    scores = evaluator.report(sample.redrawn(), evaluator.evaluate(sample))
     final = json.loads(RunFolder(done.directory).result_json.read_text())["final"]
     assert dict(scores.values) == {name: final[name] for name in scores.values}
+
+
+def test_half_b_is_reported_of_another_draw_than_the_curve_has(spec):
+    done = run.execute(spec("trainer.epochs=2"))
+    last, result = RunFolder(done.directory).rows()[-1], RunFolder(done.directory).result()
+    evaluator, sample = scored_by(spec("trainer.epochs=2"), done.directory)
+    draw_a, draw_b = evaluator.evaluate(sample).values, evaluator.evaluate(sample.redrawn()).values
+    assert {name: last[name] for name in draw_a} == draw_a
+    assert {name: result["final"][name] for name in draw_b} == {**draw_b, "cfd_half_a": draw_a["cfd_half_a"]}
+    assert draw_a["cfd"] != draw_b["cfd"] and draw_a["cfd_half_a"] != draw_b["cfd_half_a"]
+    assert result["best"]["value"] in (RunFolder(done.directory).rows()[0]["cfd"], draw_b["cfd"])
+
+
+def numbers(directory):
+    """What a run says of its generators: metrics.csv but for seconds, and its result's scores."""
+    folder = RunFolder(directory)
+    rows = [{name: value for name, value in row.items() if name != "train_seconds"} for row in folder.rows()]
+    final = {name: value for name, value in folder.result()["final"].items() if name != "train_seconds"}
+    return rows, final, folder.result()["best"], folder.result()["floors"]
+
+
+@pytest.mark.parametrize("conditional", [False, True])
+def test_every_way_to_a_generator_gives_the_same_scores(spec, monkeypatch, conditional):
+    own = (f"model.conditional={str(conditional).lower()}", "sweep.retry=failed")
+    alone = spec("trainer.epochs=2", *own)
+    longer = spec("trainer.epochs=4", "trainer.milestones=[2]", "sweep.read_off=[2]", *own)
+
+    def fails_at(step, asked):
+        steps, original = [], loop.train_step
+        with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="power"):
+            patch.setattr(
+                loop, "train_step", lambda *a: (steps.append(1), original(*a) if len(steps) < step else off())
+            )
+            run.execute(asked)
+
+    def off():
+        raise RuntimeError("the power is gone")
+
+    run.execute(alone)
+    wanted = numbers(alone.directory)
+    evaluate(alone.directory)
+    assert numbers(alone.directory) == wanted, "evaluate"
+    shutil.rmtree(alone.directory)
+    fails_at(4, alone)
+    run.execute(alone)
+    assert numbers(alone.directory) == wanted, "resumed in its last epoch"
+    shutil.rmtree(alone.directory)
+    fails_at(10, longer)
+    assert numbers(alone.directory) == wanted, "written as the longer run passed it"
+    shutil.rmtree(alone.directory)
+    run.execute(longer)
+    assert numbers(alone.directory) == wanted, "written as the longer run was resumed after it"
+    shutil.rmtree(alone.directory)
+    run.execute(alone)
+    assert RunFolder(alone.directory).result()["read_off"] == longer.directory.name
+    assert numbers(alone.directory) == wanted, "read off the finished longer run"
+
+
+@pytest.mark.parametrize("conditional", ["false", "true"])
+def test_the_standard_error_of_cfd_is_its_spread_over_draws(tmp_path, data_root, monkeypatch, conditional):
+    """A small generator trained on the digits, and 20 draws of 449 images."""
+    monkeypatch.setenv("GANEXP_DATA", str(data_root))
+    small = ("model.latent_dim=16", "model.generator_widths=[64]", "model.discriminator_width=64")
+    trained = ("trainer.d_steps=1", "trainer.batch_size=50", "trainer.epochs=5", "optim.lr=1e-3", "trainer.threads=1")
+    done = run.execute(asked := make_spec(tmp_path, *small, *trained, f"model.conditional={conditional}"))
+    final = RunFolder(done.directory).result()["final"]
+    evaluator, sample = scored_by(asked, done.directory)
+    draws = [evaluator.evaluate(replace(sample, seed=seed)).values["cfd"] for seed in range(20)]
+    assert 0 < stdev(draws) / 1.5 < final["cfd_se"] < stdev(draws) * 1.5
+    assert abs(final["cfd"] - mean(draws)) < 4 * final["cfd_se"]
 
 
 def test_an_objective_that_needs_labels_is_refused_before_anything_is_written(spec):

@@ -40,13 +40,15 @@ def test_a_column_belongs_to_the_metric_with_the_longest_name():
 def test_another_protocol_rewrites_kept_epochs_and_empties_the_others(spec, next_protocol):
     done = run.execute(spec("trainer.epochs=5", "trainer.milestones=[2]", "trainer.keep_checkpoints=1"))
     assert filled(done.directory, "cfd") == [1, 2, 5]
-    before = RunFolder(done.directory).rows()
+    before, final = RunFolder(done.directory).rows(), RunFolder(done.directory).result()["final"]
     next_protocol()
     scores = rescore.evaluate(done.directory)
     assert filled(done.directory, "cfd") == filled(done.directory, "cfd_half_a") == [2, 5]
     rows, result = RunFolder(done.directory).rows(), RunFolder(done.directory).result()
     assert [row["d_loss"] for row in rows] == [row["d_loss"] for row in before]
-    assert rows[-1]["cfd"] == scores.values["cfd"] == result["final"]["cfd"]
+    assert [rows[epoch - 1] for epoch in (2, 5)] == [before[epoch - 1] for epoch in (2, 5)]  # draw A, as in training
+    assert rows[-1]["cfd"] != scores.values["cfd"] == result["final"]["cfd"] == final["cfd"]  # draw B
+    assert rows[-1]["cfd_half_a"] == result["final"]["cfd_half_a"] == final["cfd_half_a"]
     assert result["best"]["epoch"] in (2, 5)
     assert version_of(result["provenance"]["metrics"], "cfd_half_a") == protocol.VERSION
     assert "unsettled" not in result["provenance"]
@@ -81,9 +83,11 @@ def test_a_run_that_is_resumed_under_another_protocol_has_one_in_each_column(spe
         patch.setattr(loop, "train_step", failing)
         run.execute(asked)
     assert filled(asked.directory, "cfd") == [1, 2]
+    first = RunFolder(asked.directory).rows()[0]
     next_protocol()
     run.execute(asked)
     assert filled(asked.directory, "cfd") == [1, 4, 5]
+    assert RunFolder(asked.directory).rows()[0] == first
 
 
 def test_a_mix_is_said_and_never_ranked_together(recorded):

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -36,6 +38,15 @@ def test_uniform_latents_have_unit_variance_within_their_bounds():
 
 
 COUNTS = [30, 0, 10, 60]
+
+
+def test_another_draw_has_other_latents_and_labels_and_is_the_same_each_time(draw):
+    labelled = replace(draw, label_counts=COUNTS)
+    assert not torch.equal(draw.redrawn()(6), draw(6))
+    assert torch.equal(draw.redrawn()(6), draw.redrawn()(6))
+    first, second = labelled.labels(BLOCK), labelled.redrawn().labels(BLOCK)
+    assert not torch.equal(first, second)
+    assert (torch.bincount(first, minlength=4) - torch.bincount(second, minlength=4)).abs().max() <= 2
 
 
 @pytest.mark.parametrize("count", [1, 7, BLOCK - 1, BLOCK, BLOCK + 1])

@@ -56,7 +56,7 @@ def test_real_images_score_at_the_floor_and_noise_far_from_it(digits: Dataset) -
     noise = scored.evaluate(lambda n: torch.rand(n, 1, 28, 28, generator=torch.Generator().manual_seed(0)) * 2 - 1)
     assert real.values["cfd"] < 5 * floors["cfd"] < noise.values["cfd"] / 5
     assert real.values["precision"] > 0.8 and noise.values["precision"] < 0.1
-    assert list(real.values) == scored.columns == [*DEFAULT, "cfd_half_a"]
+    assert list(real.values) == scored.columns == ["cfd", "cfd_se", *list(DEFAULT)[1:], "cfd_half_a"]
     assert real.floors == floors
 
 
@@ -170,6 +170,16 @@ def test_a_standard_error_becomes_a_column_and_floors_may_ask_for_unquantised_im
     values = scored.evaluate(lambda count: torch.zeros(count, 1, 12, 12)).values
     assert values == {"mean": 0.0, "mean_se": 0.5, "mean_half_a": 0.0}
     assert -1 < scored.floors["mean"] < 0
+
+
+def test_a_report_is_of_another_draw_but_for_the_value_that_settings_are_chosen_by(make_dataset: MakeDataset) -> None:
+    scored = evaluator(make_dataset(), {"brightness": brightness()}, objective="brightness")
+    grey = [sampler_of(np.full((1, 1, 12, 12), level, np.uint8)) for level in (10, 200)]
+    a, b = (scored.evaluate(sample) for sample in grey)
+    assert a.values["brightness"] != b.values["brightness"]
+    reported = scored.report(grey[1], a)
+    assert reported.values == {"brightness": b.values["brightness"], "brightness_half_a": a.values["brightness_half_a"]}
+    assert (reported.floors, reported.provenance) == (a.floors, a.provenance)
 
 
 def test_a_metric_that_asks_for_features_must_declare_them(make_dataset: MakeDataset) -> None:

@@ -59,7 +59,7 @@ def test_the_whole_path_runs_on_weights_of_the_right_shape(
     state = torch.get_rng_state()
     evaluator.prepare()
     scores = evaluator.evaluate(sampler_of(255 - dataset.train))
-    assert list(scores.values) == ["fid", "kid", "inception_score", "fid_half_a"]
+    assert list(scores.values) == ["fid", "fid_se", "kid", "inception_score", "fid_half_a"]
     assert scores.values["fid"] > scores.floors["fid"] > 0
     assert min(scores.values["inception_score"], scores.floors["inception_score"]) >= 1 - 1e-9
     assert scores.provenance["extractors"]["inception"]["weights"] == random_weights.name

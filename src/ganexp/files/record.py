@@ -108,7 +108,10 @@ def merged(measured: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any
 
 
 def best_row(rows: Sequence[Row], objective: str, direction: str) -> dict[str, Any] | None:
-    """The scored epoch with the best objective on reference half A, with its value there and on half B."""
+    """The scored epoch with the best objective on reference half A, with its value there and on half B.
+
+    Epochs in metrics.csv have both of one draw of images; the end of a run has another for half B.
+    """
     chosen_by = f"{objective}_half_a"
     scored = [row for row in rows if row.get(chosen_by) is not None and math.isfinite(row[chosen_by] or 0.0)]
     if not scored:

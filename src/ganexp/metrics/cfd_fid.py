@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ganexp.metrics.classifiers import classifier, why_none
 from ganexp.metrics.inception import Inception, pool_features
-from ganexp.metrics.metric import ExtractorSource, ImageSet, Metric, ScoringContext
+from ganexp.metrics.metric import Estimate, ExtractorSource, ImageSet, Metric, ScoringContext
 from ganexp.metrics.numerics import one_thread
 from ganexp.metrics.random_features import random_features
 from ganexp.types import Dataset
@@ -56,11 +56,14 @@ def fid(*, weights: Path | None = None) -> Metric:
 def _frechet(identity: str, extractor: ExtractorSource, select: Callable[[Tensor], Tensor]) -> Metric:
     """The distance in the part of the extractor's features (N, D) that `select` takes."""
 
-    def compute(context: ScoringContext) -> float:
+    def compute(context: ScoringContext) -> Estimate:
         def fitted(images: ImageSet) -> Gaussian:
             return images.once(("gaussian", context.space), lambda: fit(select(context.features(images))))
 
-        return frechet_distance(fitted(context.generated), fitted(context.reference))
+        drawn, reference = fitted(context.generated), fitted(context.reference)
+        distance = frechet_distance(drawn, reference)
+        features = select(context.features(context.generated))
+        return Estimate(distance, standard_error(features, reference, context.generated.labels))
 
     return Metric(compute, "minimise", extractor=extractor, id=identity)
 
@@ -95,3 +98,25 @@ def frechet_distance(a: Gaussian, b: Gaussian) -> float:
         traces = a.factor.square().sum() + b.factor.square().sum()
         root = torch.linalg.svdvals(a.factor @ b.factor.T).sum()
     return max(0.0, float(means + traces - 2 * root))
+
+
+def standard_error(features: Tensor, reference: Gaussian, labels: Tensor | None = None) -> float:
+    """Standard error of the distance from generated features (N, D) to `reference`, over draws of as many images.
+
+    By the delta method: with T the optimal transport from the one Gaussian to the other, an image at d from the mean
+    m_a moves the distance by (2 (m_a - m_b) d + d^T (I - T) d) / N. Where the images have `labels` (N,), these are
+    drawn stratified, and only the spread within each label counts.
+    """
+    with one_thread():
+        exact = features.to(torch.float64)
+        mean = exact.mean(dim=0)
+        away = exact - mean
+        whitened, factor = torch.linalg.qr(away / (len(away) - 1) ** 0.5, mode="reduced")
+        left, _, right = torch.linalg.svd(factor @ reference.factor.T, full_matrices=False)
+        carried = (len(away) - 1) ** 0.5 * whitened @ left @ right @ reference.factor  # T d of each image
+        moves = 2 * away @ (mean - reference.mean) + (away * (away - carried)).sum(dim=1)
+        groups = torch.zeros(len(moves), dtype=torch.int64) if labels is None else labels.cpu().long()
+        counts = torch.bincount(groups)
+        means = torch.bincount(groups, weights=moves) / counts.clamp_min(1)
+        free = max(1, len(moves) - int(counts.count_nonzero()))
+        return float(((moves - means[groups]).square().sum() / free / len(moves)).sqrt())

@@ -107,6 +107,15 @@ class Evaluator:
             values[f"{self.objective}_half_a"] = value_of(self.objective, value)
         return Scores(values, dict(self.floors), self.provenance)
 
+    def report(self, redrawn: Sampler, curve: Scores) -> Scores:
+        """Scores of `redrawn`, another draw of the generator that `curve` is of; raises as `evaluate` does.
+
+        The objective's value on half A, by which settings are chosen, stays that of `curve`.
+        """
+        scores, chosen_by = self.evaluate(redrawn), f"{self.objective}_half_a"
+        kept = {column: value for column, value in curve.values.items() if column == chosen_by}
+        return replace(scores, values={**scores.values, **kept})
+
     def extractor(self, source: ExtractorSource) -> Extractor:
         """The extractor that `source` gives for this dataset, loaded (and trained or downloaded) once."""
         if source not in self._extractors:
@@ -127,7 +136,7 @@ class Evaluator:
         return {
             "num_samples": count,
             "num_samples_asked": self._num_samples,
-            "reported_on": "half B",
+            "reported_on": "half B, with latent vectors and labels of its own at the end of a run",
             "chosen_on": "half A",
             "reference": {
                 "origin": self.dataset.reference_origin,

@@ -1,18 +1,23 @@
-"""Metric columns of metrics.csv: the values in one column are all of one protocol."""
+"""The metrics of a run's generators, and their columns in metrics.csv, whose values are all of one protocol."""
 
 from __future__ import annotations
 
 import copy
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ganexp.config.run_config import RunConfig
 from ganexp.files import checkpoint
 from ganexp.files.checkpoint import CorruptCheckpointError
 from ganexp.files.generator import kept_generators, weights_in
 from ganexp.files.record import Row, merged, metric_of
 from ganexp.files.run_folder import RunFolder
+from ganexp.trainer.build import reseed_for_own_code
+from ganexp.trainer.sampling import GeneratorSampler
+from ganexp.types import Scores
 from ganexp.types.terminal import count
 
 if TYPE_CHECKING:
@@ -20,6 +25,34 @@ if TYPE_CHECKING:
     from ganexp.trainer.hooks import Session
 
 log = logging.getLogger("ganexp")
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """The metrics of a run's generator, as it was after `epoch`, of two draws of its images.
+
+    Draw A has the latent vectors and labels of `sample`, draw B others.
+    """
+
+    evaluator: Evaluator | None  # None: nothing is measured
+    config: RunConfig
+    sample: GeneratorSampler
+    epoch: int
+
+    def curve(self) -> Scores:
+        """What metrics.csv has: draw A, on both halves of the reference."""
+        if self.evaluator is None:
+            return Scores({})
+        reseed_for_own_code(self.config, self.sample.device, "scores", self.epoch)
+        return self.evaluator.evaluate(self.sample)
+
+    def reported(self, curve: Scores | None = None) -> Scores:
+        """What result.json has: draw B on half B, draw A on half A. `curve` is what `curve()` gave, if known."""
+        if self.evaluator is None:
+            return Scores({})
+        curve = curve or self.curve()
+        reseed_for_own_code(self.config, self.sample.device, "scores of draw B", self.epoch)
+        return self.evaluator.report(self.sample.redrawn(), curve)
 
 
 def of_other_protocol(rows: Sequence[Row], measured: Mapping[str, Any], evaluator: Evaluator) -> list[str]:
@@ -86,7 +119,7 @@ def settle(session: Session, folder: RunFolder, measured: Mapping[str, Any]) -> 
     def score(epoch: int, path: Path) -> Mapping[str, float]:
         generator = copy.deepcopy(session.training.sampling_generator)
         checkpoint.load_module(generator, weights_in(path)[0])
-        return session.scores_of(generator.eval(), epoch).values
+        return session.drawn(generator.eval(), epoch).curve().values
 
     scores = scores_of_kept(folder, rows, score)
     lost = [row for row in rows if row["epoch"] not in scores and any(row.get(name) is not None for name in columns)]

@@ -33,7 +33,8 @@ def finish(session: Session, read_off: str | None = None) -> dict[str, Any]:
     epoch = int(rows[-1]["epoch"] or 0)
     session.save_generator(epoch)
     with session.naming(epoch):
-        result = {**session.result(spec, rows, session.scores(epoch)), "read_off": read_off}
+        scores = session.drawn(session.training.sampling_generator, epoch).reported(session.scores(epoch))
+        result = {**session.result(spec, rows, scores), "read_off": read_off}
         spec.folder.write_result(result)
         if not spec.folder.samples_png(epoch).exists():
             session.draw_samples(epoch)

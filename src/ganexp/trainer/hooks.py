@@ -23,7 +23,7 @@ from ganexp.files.record import PROBABILITY_COLUMNS, Row, half_a, is_cadence
 from ganexp.files.run_folder import RunFolder
 from ganexp.trainer.batches import Batches
 from ganexp.trainer.build import Prepared, reseed_for_own_code
-from ganexp.trainer.columns import settle
+from ganexp.trainer.columns import Drawn, settle
 from ganexp.trainer.observe import observe
 from ganexp.trainer.progress import Progress
 from ganexp.trainer.result import result
@@ -168,9 +168,9 @@ class Session:
         )
 
     def scores(self, epoch: int) -> Scores:
-        """The metrics of the sampling generator after `epoch`, computed once."""
+        """The metrics of the sampling generator after `epoch` for metrics.csv, computed once."""
         if self._last_scores is None or self._last_scores[0] != epoch:
-            self._last_scores = (epoch, self.scores_of(self.training.sampling_generator, epoch))
+            self._last_scores = (epoch, self.drawn(self.training.sampling_generator, epoch).curve())
         return self._last_scores[1]
 
     def save(self) -> None:
@@ -198,12 +198,9 @@ class Session:
             png.save_grid(path, images)
             self.logger.picture("samples", path, self.training.step)
 
-    def scores_of(self, generator: torch.nn.Module, epoch: int) -> Scores:
+    def drawn(self, generator: torch.nn.Module, epoch: int) -> Drawn:
         """The metrics of a generator of this run, as it was after `epoch`."""
-        if self.evaluator is None:
-            return Scores({})
-        reseed_for_own_code(self.spec.config, self.training.device, "scores", epoch)
-        return self.evaluator.evaluate(self._sampler(generator))
+        return Drawn(self.evaluator, self.spec.config, self._sampler(generator), epoch)
 
     def result(self, spec: RunSpec, rows: Sequence[Row], scores: Scores) -> dict[str, Any]:
         """result.json of `spec`, which ends with the last of `rows`."""

@@ -25,8 +25,8 @@ from ganexp.files.lease import HeldError
 from ganexp.files.record import Row, best_row, merged
 from ganexp.files.run_folder import RunFolder
 from ganexp.metrics import Evaluator, same_protocol
-from ganexp.trainer.build import build_state, make_evaluator, reseed_for_own_code
-from ganexp.trainer.columns import measured_in, of_other_protocol, replaced, scores_of_kept
+from ganexp.trainer.build import build_state, make_evaluator
+from ganexp.trainer.columns import Drawn, measured_in, of_other_protocol, replaced, scores_of_kept
 from ganexp.trainer.compatible import check_together
 from ganexp.trainer.result import direction_of, objective_of
 from ganexp.trainer.sampling import sampler
@@ -85,11 +85,13 @@ def rescore(run: Path, asked: Asked) -> tuple[Scores | None, bool]:
     if result is not None and not apart and not asked.again and same_code and _is_scored(spec.folder, evaluator):
         return Scores({name: result["final"][name] for name in evaluator.columns}), True
     score, number = _scorer(spec, evaluator), epoch if result is None or epoch is not None else result["epoch"]
-    scores = score(*generator_weights(run, number))
+    drawn = score(*generator_weights(run, number))
+    curve = drawn.curve()
+    scores = drawn.reported(curve)
     if apart:
         _write_apart(run, epoch, scores, asked.force)
     else:
-        _update_result(spec, scores, evaluator, _rows_anew(spec.folder, evaluator, score, {number: scores}))
+        _update_result(spec, scores, evaluator, _rows_anew(spec.folder, evaluator, score, {number: curve}))
     if code is not None and recorded is not None:
         write_code(run, replace(code, metrics={**recorded.metrics, **code.metrics}))
     return scores, False
@@ -137,18 +139,16 @@ def compose_metrics(option: str) -> Any:
         raise ConfigError(f"--metrics: {error}") from None
 
 
-def _scorer(spec: RunSpec, evaluator: Evaluator) -> Callable[[dict[str, Tensor], dict[str, Any]], Scores]:
+def _scorer(spec: RunSpec, evaluator: Evaluator) -> Callable[[dict[str, Tensor], dict[str, Any]], Drawn]:
     """A function from the weights and metadata of a generator of this run to its scores."""
     training = build_state(spec)
     gan = training.gan
 
-    def score(weights: dict[str, Tensor], meta: dict[str, Any]) -> Scores:
+    def score(weights: dict[str, Tensor], meta: dict[str, Any]) -> Drawn:
         load_weights(training.generator, weights, spec.directory)
-        reseed_for_own_code(spec.config, training.device, "scores", int(meta.get("epoch", 0)))
-        counts = meta.get("label_counts")
-        return evaluator.evaluate(
-            sampler(training.generator, gan.latent, gan.latent_dim, training.device, label_counts=counts)
-        )
+        counts, epoch = meta.get("label_counts"), int(meta.get("epoch", 0))
+        sample = sampler(training.generator, gan.latent, gan.latent_dim, training.device, label_counts=counts)
+        return Drawn(evaluator, spec.config, sample, epoch)
 
     return score
 
@@ -170,13 +170,17 @@ def _rows(folder: RunFolder) -> list[Row]:
 
 
 def _rows_anew(
-    folder: RunFolder, evaluator: Evaluator, score: Callable[..., Scores], known: Mapping[int | None, Scores]
+    folder: RunFolder, evaluator: Evaluator, score: Callable[..., Drawn], known: Mapping[int | None, Scores]
 ) -> dict[int, Any]:
-    """Scores by epoch, for the rows of metrics.csv; {} where those are of the present protocol already."""
+    """Scores by epoch, of draw A, for the rows of metrics.csv; {} where those are of the present protocol."""
     rows = _rows(folder)
     if not of_other_protocol(rows, measured_in(folder), evaluator):
         return {}
-    return scores_of_kept(folder, rows, lambda epoch, path: (known.get(epoch) or score(*weights_in(path))).values)
+
+    def curve(epoch: int, path: Path) -> Mapping[str, float]:
+        return (known.get(epoch) or score(*weights_in(path)).curve()).values
+
+    return scores_of_kept(folder, rows, curve)
 
 
 def _evaluation(epoch: int | None) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -83,6 +83,10 @@ class GeneratorSampler:
         """The first `count` images, float32 (count, C, H, W) in [-1, 1]."""
         z = latents(self.latent, self.latent_dim, count, self.seed)
         return decode(self.generator, z, self.device, self.labels(count))
+
+    def redrawn(self) -> GeneratorSampler:
+        """Draw B of the same generator: other latent vectors and labels, of the values that are reported on half B."""
+        return replace(self, seed=derive(self.seed, "half B"))
 
     def labels(self, count: int) -> Tensor | None:
         """The labels of the first `count` images, int64 (count,); None: unconditional."""

@@ -160,14 +160,15 @@ def write_shorter(session: Session, epoch: int) -> None:
     if not path.exists() or short.folder.finished_result() is not None:
         return
     if len(session.training.history) == epoch:
-        scores = session.scores(epoch)
+        generator = session.training.sampling_generator
+        scores = session.drawn(generator, epoch).reported(session.scores(epoch))
     else:
         try:
             generator = load_generator(copy.deepcopy(session.training.sampling_generator), path)
         except CorruptCheckpointError as error:
             session.progress.note(f"{error}; {short.directory.name} is not read off")
             return
-        scores = session.scores_of(generator, epoch)
+        scores = session.drawn(generator, epoch).reported()
     _write(session, short, rows, session.result(short, rows, scores))
 
 
