@@ -86,12 +86,15 @@ def test_samples_of_a_dcgan_from_another_program(ganexp, tmp_path):
     assert list(answers[0]) == ["dataset", "num", "protocol", "metrics", "floors"]
     assert (answers[0]["dataset"], answers[0]["num"]) == ("digits", 60)
     columns = {"cfd", "precision", "recall", "density", "coverage"}
-    assert all(set(answers[0][part]) == columns for part in ("protocol", "metrics", "floors"))
+    assert set(answers[0]["protocol"]) == columns
+    assert set(answers[0]["metrics"]) == set(answers[0]["floors"]) == {*columns, "cfd_se"}
     assert answers[0]["metrics"]["cfd"] > 5 * answers[0]["floors"]["cfd"] > 0
 
 
 def test_real_images_reach_the_floor(held_out):
     scores = ganexp.score_images(held_out, "digits")
+    for part in ("metrics", "floors"):
+        assert scores[part].pop("cfd_se") > 0  # that of the floor is of a draw with as many images of each label
     assert scores["metrics"] == pytest.approx(scores["floors"], rel=1e-6)
     half = ganexp.score_images(held_out, "digits", num_samples=30)
     assert half["num"] == 30 and half["protocol"] != scores["protocol"]
@@ -124,7 +127,7 @@ def test_a_sorted_folder_is_not_scored_by_its_first_classes(root):
 def test_metrics_that_do_not_apply_are_left_out(held_out, caplog):
     caplog.set_level("INFO", logger="ganexp")
     floats = read_images(held_out / 255, (1, 28, 28), (0, 1))
-    plain = {"cfd", "precision", "recall", "density", "coverage"}
+    plain = {"cfd", "rfd", "precision", "recall", "density", "coverage"}
     assert set(_metrics_of(_configuration("digits", "conditional", ()), floats, 60)) == plain
     assert "metric label_accuracy left out: the images come without labels" in caplog.text
     many = replace(floats, pixels=np.broadcast_to(floats.pixels[:1], (10_000, 1, 28, 28)))
@@ -159,7 +162,8 @@ def test_own_arrays_are_a_dataset_too(root, tmp_path, held_out):
     np.save(tmp_path / "labels.npy", data.train_labels)
     keys = [f"dataset.images={tmp_path / 'real.npy'}", f"dataset.root={tmp_path}"]
     assert "(N, 1, 28, 28)" in refused(held_out[:, :, 1:], "arrays", overrides=keys)
-    assert "expected labelled images" in refused(held_out, "arrays", overrides=keys)
+    scores = ganexp.score_images(held_out, "arrays", overrides=keys)
+    assert {"rfd", "recall"} <= set(scores["metrics"]) and "cfd" not in scores["metrics"]
 
 
 def test_the_callers_hydra_and_logging_are_left_alone(held_out):

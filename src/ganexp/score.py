@@ -131,8 +131,8 @@ def _scored(
     return {
         "dataset": dataset.name,
         "num": num,
-        "protocol": dict(scores.provenance["protocol"]),
-        "metrics": dict(scores.values),
+        "protocol": {name: scores.provenance["protocol"][name] for name in evaluator.metrics},
+        "metrics": {name: scores.values[name] for name in scores.floors},  # nothing is chosen by half A here
         "floors": dict(scores.floors),
     }
 
