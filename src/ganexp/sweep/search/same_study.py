@@ -27,7 +27,8 @@ from ganexp.types.errors import ConfigError, DataError
 SHOWN = 5  # differences that a refusal names
 GROUPS = ("dataset", "model", "loss", "penalty", "optim", "seed")  # roots of keys that change numbers
 MEASURING = ("metrics", "dataset")  # roots of keys that change how images are measured
-IRRELEVANT = ("dataset.root", "metrics.every_epochs", "metrics.pictures")  # keys below those that change neither
+# keys below those that change neither; the objective is compared by its name
+IRRELEVANT = ("dataset.root", "metrics.every_epochs", "metrics.pictures", "metrics.objective")
 OTHER_VERSION = "the version of a metric"  # in place of a key
 ABSENT = "none"  # shown for the value of a key that is not there
 
@@ -119,7 +120,7 @@ class SameStudy:
             return
         try:
             point = self.run_of(self.space.overrides(trial.params))
-            texts = self._changed(trial, point, lambda key: key.partition(".")[0] in MEASURING)
+            texts = self._changed(trial, point, self._measures)
         except (ConfigError, DataError):
             texts = []
         yield from texts or [
@@ -127,6 +128,12 @@ class SameStudy:
             for name, digest in begun.items()
             if digest != self.protocol[name]
         ]
+
+    def _measures(self, key: str) -> bool:
+        """Whether a key can change how the objectives are measured."""
+        root, _, rest = key.partition(".")
+        group, _, metric = rest.partition(".")
+        return root in MEASURING and (group != "scores" or metric.partition(".")[0] in self.protocol)
 
     def _measured(self, trial: FrozenTrial) -> dict[str, str]:
         """The protocols in the result of a trial of version 0.1.0, which did not store them; {}: unknown."""
