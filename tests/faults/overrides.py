@@ -176,7 +176,8 @@ class Case:
         for text in self.focus:
             key, _, value = text.partition("=")
             key = key.strip().lstrip("+~-")
-            found |= {key, key.partition("@")[0], *key.split("."), key.split("/")[0], value[:40].strip("'\" "), text}
+            found |= {key, key.partition("@")[0], *key.split("."), key.split("/")[0], value[:40].strip("'\" ")}
+            found.add(text or "''")
         return found - {""}
 
 

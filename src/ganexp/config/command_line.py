@@ -84,6 +84,8 @@ def _no_such_option(group: str, name: str, text: str) -> str:
 
 def _unread(text: str) -> str:
     """The message for an override that is no override."""
+    if not text.strip():
+        return f"{text!r}: expected key=value, got nothing"
     place = sys.argv.index(text) if text in sys.argv[1:] else 0
     before = sys.argv[place - 1] if place > 1 else ""
     after = sys.argv[place + 1 : place + 2] if place else []
