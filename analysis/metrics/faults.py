@@ -148,7 +148,7 @@ def measure(task: tuple[str, int, set[str], Path]) -> pd.DataFrame:
     with torch.inference_mode():
         real = {space: features(halves.b).double() for space, features in every.items()}
         fitted = {space: fit(values) for space, values in real.items()}
-        radii = {space: (squared_radii(values, 3), squared_radii(values, 5)) for space, values in real.items()}
+        radii = {space: squared_radii(values, 5) for space, values in real.items()}
         rows = []
         for fault, severity, images in (("floor", 0, halves.a), *spoilt(data, draw, count, cache)):
             for space, features in every.items():
@@ -157,7 +157,7 @@ def measure(task: tuple[str, int, set[str], Path]) -> pd.DataFrame:
                 row["distance"] = frechet_distance(fit(values), fitted[space])
                 if fault in ("floor", "unspoilt") or (fault, severity) == ("background", 25):
                     row["recall"] = share_inside(real[space], values, squared_radii(values, 3))
-                    row["coverage"] = share_of_balls_hit(values, real[space], radii[space][1])
+                    row["coverage"] = share_of_balls_hit(values, real[space], radii[space])
                 rows.append(row)
     print(f"{name}, draw {draw}: measured", flush=True)
     return pd.DataFrame(rows)

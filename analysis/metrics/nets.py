@@ -23,12 +23,10 @@ class Net:
     body: Callable[[Shape], nn.Module]
     epochs: float = 1.0
     photometric: float = 0.0  # how far contrast, background and noise vary in training; 1: 0.7-1.3, 32, 32 grey levels
-    shift: int = 0
     lr: float = 2e-3
     batch_size: int = 64
     seed: int = 0
     rectified: bool = False  # whether features are taken after the ReLU
-    trained: bool = True
     weight_decay: float = 0.01
 
 
@@ -147,21 +145,12 @@ def photometric(x: Tensor, generator: torch.Generator, strength: float) -> Tenso
     return x.clamp(0, 255) / 127.5 - 1
 
 
-def shifted(x: Tensor, reach: int, generator: torch.Generator) -> Tensor:
-    """A batch moved by up to `reach` pixels each way, all images alike."""
-    if not reach:
-        return x
-    down, right = torch.randint(-reach, reach + 1, (2,), generator=generator).tolist()
-    return torch.roll(x, (down, right), (2, 3))
-
-
 def train(net: Net, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> tuple[Classifier, float]:
     """The network in eval mode and the seconds that its training took."""
     torch.manual_seed(net.seed)
     model = Classifier(net, images.shape[1:], int(labels.max()) + 1)
     started = time.monotonic()
-    if net.trained:
-        _fit(model, net, images, labels)
+    _fit(model, net, images, labels)
     return model.eval(), time.monotonic() - started
 
 
@@ -175,7 +164,7 @@ def _fit(model: Classifier, net: Net, images: NDArray[np.uint8], labels: NDArray
         while len(order) < net.batch_size:
             order = torch.cat([order, torch.randperm(len(images), generator=generator)])
         chosen, order = order[: net.batch_size].numpy(), order[net.batch_size :]
-        x = shifted(scaled(torch.from_numpy(images[chosen])), net.shift, generator)
+        x = scaled(torch.from_numpy(images[chosen]))
         x = photometric(x, generator, net.photometric) if net.photometric else x
         loss = functional.cross_entropy(model(x), torch.from_numpy(labels[chosen]))
         optimizer.zero_grad()

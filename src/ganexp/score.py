@@ -139,14 +139,12 @@ def _scored(
 
 def _configuration(dataset: str, metrics: str, overrides: Sequence[str]) -> RunConfig:
     """ganexp's own configuration with these options; the state of a Hydra program that calls this is left as it is."""
-    from hydra import compose, initialize_config_dir
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
     from ganexp.__main__ import register
-    from ganexp.config.hydra_private import GlobalHydra
     from ganexp.config.mistakes import composition_message
-    from ganexp.config.run_config import conf_dir, load, options_of
+    from ganexp.config.run_config import composed, load, options_of
 
     for group, option in (("dataset", dataset), ("metrics", metrics)):
         if option not in (options := options_of(group)):
@@ -156,16 +154,10 @@ def _configuration(dataset: str, metrics: str, overrides: Sequence[str]) -> RunC
         if not override.startswith(SETTABLE):
             raise ConfigError(f"{override}: expected a key of the dataset, such as dataset.root=/data")
     register()
-    outer = GlobalHydra.instance().hydra
-    GlobalHydra.instance().clear()
     try:
-        with initialize_config_dir(str(conf_dir().resolve())):
-            composed = compose("config", [f"dataset={dataset}", f"metrics={metrics}", *overrides])
-        return load(composed)
+        return load(composed([f"dataset={dataset}", f"metrics={metrics}", *overrides]))
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(composition_message(error)) from None
-    finally:
-        GlobalHydra.instance().hydra = outer
 
 
 def _known_shape(config: RunConfig) -> ImageShape | None:

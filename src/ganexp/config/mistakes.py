@@ -197,18 +197,14 @@ def suggestion(key: str) -> str:
 
 def known_keys() -> list[str]:
     """Every key of the configuration, with the group options that the command line chose where they compose."""
-    from hydra import compose, initialize_config_dir
     from omegaconf import OmegaConf
 
-    from ganexp.config.hydra_private import GlobalHydra
-    from ganexp.config.run_config import conf_dir
+    from ganexp.config.run_config import composed
 
     choices = [a for a in sys.argv[1:] if re.fullmatch(r"[a-z_/]+=[A-Za-z0-9_-]+", a)]
     for overrides in (choices, []):
-        GlobalHydra.instance().clear()
         try:
-            with initialize_config_dir(str(conf_dir())):
-                tree: Any = OmegaConf.to_container(compose("config", overrides), resolve=False)
+            tree: Any = OmegaConf.to_container(composed(overrides), resolve=False)
         except Exception as error:
             last = error
             continue

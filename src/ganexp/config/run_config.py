@@ -222,6 +222,19 @@ def conf_dir() -> Path:
     return packaged if packaged.is_dir() else Path(__file__).parents[3] / "conf"
 
 
+def composed(overrides: Sequence[str]) -> Any:
+    """ganexp's own configuration with `overrides`; Hydra's state is left as it is. Raises as Hydra's `compose`.
+
+    ganexp must be registered with Hydra (`ganexp.__main__.register`).
+    """
+    from hydra import compose, initialize_config_dir
+
+    from ganexp.config.hydra_private import fresh_hydra
+
+    with fresh_hydra(), initialize_config_dir(str(conf_dir().resolve())):
+        return compose("config", list(overrides))
+
+
 def options_of(group: str) -> list[str]:
     """Names of the options that ganexp has for a group; none for other keys."""
     return sorted(path.stem for path in (conf_dir() / group).glob("*.yaml"))

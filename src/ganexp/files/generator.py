@@ -38,19 +38,17 @@ def generator_weights(run: Path, epoch: int | None) -> tuple[dict[str, Tensor], 
         DirectoryError: there is none, naming the epochs that there are, and what is damaged.
     """
     folder = RunFolder(run)
-    paths = {int(path.stem.removeprefix("generator_")): path for path in folder.generator_checkpoints()}
+    paths = {number_in(path): path for path in folder.generator_checkpoints()}
     wanted = max(paths, default=None) if epoch is None else epoch
     damaged: list[str] = []
     for path in [*([paths[wanted]] if wanted in paths else []), *folder.state_checkpoints()]:
         try:
-            tensors, meta = checkpoint.load(path)
+            weights, meta = weights_in(path)
         except checkpoint.CorruptCheckpointError as error:
             damaged.append(str(error))
             continue
-        if path in paths.values():
-            return tensors, meta
-        if wanted in (None, meta.get("epoch")):
-            return _sampling(tensors), meta
+        if path in paths.values() or wanted in (None, meta.get("epoch")):
+            return weights, meta
     expected = "of some epoch" if wanted is None else f"of epoch {wanted}"
     message = f"{run}: expected a generator {expected}, found those of epochs {sorted(paths)}"
     raise DirectoryError("\n  ".join([message, *damaged]))
@@ -71,12 +69,19 @@ def weights_in(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         CorruptCheckpointError: the file is damaged.
     """
     tensors, meta = checkpoint.load(path)
-    return (tensors if path.name.startswith("generator_") else _sampling(tensors)), meta
+    if path.name.startswith("generator_"):
+        return tensors, meta
+    return checkpoint.without_prefix("average", tensors) or checkpoint.without_prefix("generator", tensors), meta
 
 
-def _sampling(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The sampling generator in a full checkpoint."""
-    return checkpoint.without_prefix("average", tensors) or checkpoint.without_prefix("generator", tensors)
+def load_generator(generator: nn.Module, path: Path) -> nn.Module:
+    """Load the sampling generator of a checkpoint of either kind into `generator`; returns it in eval mode.
+
+    Raises:
+        CorruptCheckpointError: the file is damaged.
+    """
+    checkpoint.load_module(generator, weights_in(path)[0])
+    return generator.eval()
 
 
 def load_weights(generator: nn.Module, weights: dict[str, Tensor], run: Path) -> None:

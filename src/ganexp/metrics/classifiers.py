@@ -126,9 +126,10 @@ def _train_own(dataset: Dataset, folder: Path, stem: str) -> tuple[ClassifierNet
 
 def why_none(dataset: Dataset) -> str | None:
     """Why `dataset` has no classifier; None where it has one, or labels of at least two classes to train one with."""
-    if _packaged(dataset) is not None:
-        return None
     if dataset.train_labels is None or dataset.reference_labels is None or dataset.num_classes is None:
-        return f"expected labelled images to train a classifier, got {dataset.name} without labels"
-    classes = len(np.unique(dataset.train_labels))
-    return None if classes > 1 else f"expected training images of at least 2 classes, got {classes} in {dataset.name}"
+        reason = f"expected labelled images to train a classifier, got {dataset.name} without labels"
+    elif (classes := len(np.unique(dataset.train_labels))) < 2:
+        reason = f"expected training images of at least 2 classes, got {classes} in {dataset.name}"
+    else:
+        return None  # the usual case, which reads no weights
+    return None if _packaged(dataset) is not None else reason

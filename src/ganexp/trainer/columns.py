@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ganexp.config.run_config import RunConfig
 from ganexp.files import checkpoint
 from ganexp.files.checkpoint import CorruptCheckpointError
-from ganexp.files.generator import kept_generators, weights_in
+from ganexp.files.generator import kept_generators, load_generator
 from ganexp.files.record import Row, merged, metric_of
 from ganexp.files.run_folder import RunFolder
 from ganexp.trainer.build import reseed_for_own_code
@@ -117,9 +117,8 @@ def settle(session: Session, folder: RunFolder, measured: Mapping[str, Any]) -> 
         return
 
     def score(epoch: int, path: Path) -> Mapping[str, float]:
-        generator = copy.deepcopy(session.training.sampling_generator)
-        checkpoint.load_module(generator, weights_in(path)[0])
-        return session.drawn(generator.eval(), epoch).curve().values
+        generator = load_generator(copy.deepcopy(session.training.sampling_generator), path)
+        return session.drawn(generator, epoch).curve().values
 
     scores = scores_of_kept(folder, rows, score)
     lost = [row for row in rows if row["epoch"] not in scores and any(row.get(name) is not None for name in columns)]

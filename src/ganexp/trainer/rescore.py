@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ganexp.config.own_code import check, own_code, with_answer
 from ganexp.config.reopen import open_run
-from ganexp.config.run_config import RunConfig, conf_dir, options_of
+from ganexp.config.run_config import RunConfig, composed, options_of
 from ganexp.config.run_spec import RunSpec
 from ganexp.config.schema import MetricsConfig
 from ganexp.config.target import validate_value, validated
@@ -124,17 +124,12 @@ def compose_metrics(option: str) -> Any:
     Raises:
         ConfigError: there is no such option.
     """
-    from hydra import compose, initialize_config_dir
     from hydra.errors import HydraException
 
-    from ganexp.config.hydra_private import GlobalHydra
-
-    GlobalHydra.instance().clear()
     if option not in (options := options_of("metrics")):
         raise ConfigError(f"--metrics: expected one of {', '.join(options)}, got {option!r}")
     try:
-        with initialize_config_dir(str(conf_dir().resolve())):
-            return OmegaConf.to_container(compose("config", [f"metrics={option}"]).metrics, resolve=True)
+        return OmegaConf.to_container(composed([f"metrics={option}"]).metrics, resolve=True)
     except HydraException as error:
         raise ConfigError(f"--metrics: {error}") from None
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from omegaconf import OmegaConf
-from torch import nn
 
 from ganexp.config.run_spec import RunSpec, identify
 from ganexp.files import atomic, checkpoint
@@ -18,6 +17,7 @@ from ganexp.files.checkpoint import CorruptCheckpointError
 from ganexp.files.code_record import read_code
 from ganexp.files.drawing import decoration
 from ganexp.files.foreign import folder_below
+from ganexp.files.generator import load_generator
 from ganexp.files.lease import HeldError
 from ganexp.files.record import Row, Texts
 from ganexp.files.run_folder import RunFolder
@@ -193,16 +193,6 @@ def _write(session: Session, short: RunSpec, rows: Sequence[Row], result: Mappin
         folder.write_result({**result, "read_off": longer.path.name})
         draw_losses(short, rows)
         lease.update(state=State.COMPLETED)
-
-
-def load_generator(generator: nn.Module, path: Path) -> nn.Module:
-    """Load a generator checkpoint into `generator`; returns it in eval mode.
-
-    Raises:
-        CorruptCheckpointError: the file is damaged.
-    """
-    checkpoint.load_module(generator, checkpoint.load(path)[0])
-    return generator.eval()
 
 
 def _cannot_be_repeated(folder: Path) -> bool:
