@@ -4,6 +4,8 @@ Every figure is images/s (real images of one generator step over its time). The 
 (A B A B ...), each in a process of its own that stays up, and the medians over the rounds are compared:
 
 - reference: the original's way, written afresh in `reference.py`, on all cores;
+- plain processes: the same loop, one thread each and one for each core, summed, as plain Hydra with joblib and
+  OMP_NUM_THREADS=1 would run a sweep: the fair peer of ganexp's sweep;
 - one run: ganexp's own training loop on all cores, in fp32 and in bf16;
 - sweep: ganexp runs through the joblib launcher, one thread each and one for each core, summed;
 - limit: the matrix products of the same step alone, in the same precision, on all cores (for a sweep: on one core
@@ -90,15 +92,18 @@ def measure(batch: int, root: Path, rounds: int, seconds: float, cores: int) -> 
         "limit, bf16": ("limit", cores, "bf16"),
     }
     crews = {precision: [("limit", 1, precision)] * cores for precision in ("fp32", "bf16")}
+    plain = [("reference", 1, "fp32")] * cores
     speeds: dict[str, list[float]] = {}
     with (
         servers([*alone.values()], batch, root) as single,
         servers(crews["fp32"], batch, root) as fp32,
         servers(crews["bf16"], batch, root) as bf16,
+        servers(plain, batch, root) as peers,
     ):
         for _ in range(rounds):
             for name, server in zip(alone, single, strict=True):
                 speeds.setdefault(name, []).append(server([seconds])[0])
+            speeds.setdefault("plain processes", []).append(sum(at_once(peers, seconds)))
             for precision, crew in (("fp32", fp32), ("bf16", bf16)):
                 speeds.setdefault(f"limit of a sweep, {precision}", []).append(sum(at_once(crew, seconds)))
             for precision in ("fp32", "bf16"):
@@ -184,17 +189,20 @@ def warm(kind: str, threads: int, batch: int, root: str, precision: str, *overri
 
 
 def table(found: dict[int, dict[str, Any]]) -> str:
-    """The medians, and ratios to the reference, as Markdown."""
-    lines = ["| images/s (of the reference; of the limit) |" + "".join(f" batch {batch} |" for batch in found)]
+    """The medians, and ratios to the plain processes (of what runs many at once) and the reference, as Markdown."""
+    heads = [f" batch {batch} |" for batch in found]
+    lines = ["| images/s (of the plain processes; of the reference; of the limit) |" + "".join(heads)]
     lines.append("|---|" + "---|" * len(found))
-    names = ("reference", "one run, fp32", "one run, bf16", "sweep, fp32", "sweep, bf16")
+    names = ("reference", "plain processes", "one run, fp32", "one run, bf16", "sweep, fp32", "sweep, bf16")
     for name in names:
         cells = []
         for each in found.values():
             value, base = each[name]["median"], each["reference"]["median"]
             crew, precision = name.partition(", ")[::2]
-            most = each[f"limit of a sweep, {precision}" if crew == "sweep" else f"limit, {precision or 'fp32'}"]
-            cells.append(f" {value:,.0f} ({value / base:.2f}x; {100 * value / most['median']:.0f} %) |")
+            many = crew in ("sweep", "plain processes")
+            most = each[("limit of a sweep, " if many else "limit, ") + (precision or "fp32")]
+            peer = f"{value / each['plain processes']['median']:.2f}x; " if many else ""
+            cells.append(f" {value:,.0f} ({peer}{value / base:.2f}x; {100 * value / most['median']:.0f} %) |")
         lines.append(f"| {name} |" + "".join(cells))
     for name, bars in BARS.items():
         cells = [f" {bars[batch]}x |" if batch in bars else " |" for batch in found]
@@ -211,7 +219,7 @@ def grid_hours(found: dict[int, dict[str, Any]]) -> str:
         return f"for hours of the original's grid, batches {', '.join(map(str, GRID_BATCHES))} are needed"
     hours = {
         name: sum(2 * epochs * 60_000 / found[batch][name]["median"] for batch in GRID_BATCHES) / 3600
-        for name, epochs in (("reference", 170), ("sweep, fp32", 100), ("sweep, bf16", 100))
+        for name, epochs in (("reference", 170), ("plain processes", 170), ("sweep, fp32", 100), ("sweep, bf16", 100))
     }
     return "the original's grid on MNIST: " + ", ".join(f"{name} {each:.1f} h" for name, each in hours.items())
 

@@ -7,10 +7,13 @@ import shutil
 import subprocess
 import sys
 import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from warm import Command
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -30,17 +33,52 @@ def data_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def ganexp(tmp_path: Path, data_root: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+def environment(data_root: Path) -> dict[str, str]:
+    """The environment variables of a command."""
+    return {**os.environ, "GANEXP_DATA": str(data_root), "OMP_NUM_THREADS": "1"}
+
+
+@pytest.fixture
+def start(tmp_path: Path, environment: dict[str, str]) -> Iterator[Callable[..., Command]]:
+    """Begin `python -m <module> ARGS` in tmp_path; it does not outlive the test."""
+    begun = []
+
+    def begin(*arguments: str, module: str = "ganexp", env: Mapping[str, str] | None = None) -> Command:
+        begun.append(Command(arguments, module=module, cwd=tmp_path, env={**environment, **(env or {})}))
+        return begun[-1]
+
+    yield begin
+    for command in begun:
+        command.close()
+
+
+@pytest.fixture
+def ganexp(start: Callable[..., Command]) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Run `python -m <module> ARGS` in tmp_path, to its end."""
 
-    def run(
-        *arguments: str, module: str = "ganexp", env: dict[str, str] | None = None
-    ) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", module, *arguments]
-        everything = {**os.environ, "GANEXP_DATA": str(data_root), "OMP_NUM_THREADS": "1", **(env or {})}
+    def run(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+        command = start(*arguments, **options)
+        told = command.communicate()
+        return subprocess.CompletedProcess(command.args, command.wait(), *told)
+
+    return run
+
+
+@pytest.fixture
+def new_python(tmp_path: Path, environment: dict[str, str]) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """As `ganexp`, for what a Python does or reads when it starts: seconds slower."""
+
+    def run(*arguments: str, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+        command, everything = [sys.executable, "-m", "ganexp", *arguments], {**environment, **(env or {})}
         return subprocess.run(command, cwd=tmp_path, env=everything, capture_output=True, text=True, timeout=240)
 
     return run
+
+
+@pytest.fixture
+def no_losses_figure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs in this process whose losses.png is empty: drawing it takes longer than a tiny training."""
+    monkeypatch.setattr("ganexp.trainer.figures.losses_figure", lambda path, *_: Path(path).touch())
 
 
 @pytest.fixture(scope="session")

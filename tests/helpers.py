@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
 from hydra import compose, initialize_config_dir
@@ -43,9 +44,14 @@ def compose_config(*overrides: str) -> DictConfig:
     return compose("config", list(overrides))
 
 
+@functools.lru_cache(maxsize=500)
+def _composed_once(*overrides: str) -> DictConfig:
+    return compose_config(*overrides)
+
+
 def make_spec(directory: Path, *overrides: str, in_sweep: bool = True) -> RunSpec:
     """A run in `directory`/<its run name>."""
-    cfg = compose_config(*overrides)
+    cfg = _composed_once(*overrides)
     config = load(cfg)
     identity = identify(config)
     check_together(config)

@@ -10,6 +10,7 @@ from ganexp import clean
 from ganexp.files.run_folder import RunFolder
 from ganexp.files.status import Status
 from ganexp.types.endings import State
+from ganexp.types.terminal import in_units
 from synthetic import planned, write_plan, write_run
 
 RUNS = {
@@ -92,5 +93,5 @@ def test_links_are_not_followed(sweep: Path, tmp_path_factory: pytest.TempPathFa
 
 
 def test_sizes_in_units() -> None:
-    told = [clean.in_units(size) for size in (0, 999, 1500, 2.5e6, 3e9)]
+    told = [in_units(size) for size in (0, 999, 1500, 2.5e6, 3e9)]
     assert told == ["0 B", "999 B", "1.5 kB", "2.5 MB", "3.0 GB"]

@@ -1,17 +1,18 @@
 """The command line as a user meets it, in processes of its own."""
 
 import json
-import os
 import re
 import signal
 import subprocess
 import sys
 import time
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from ganexp import cli
 from ganexp.files.checkpoint import load, weights_sha256
 from ganexp.files.record import read_metrics
 from ganexp.files.run_folder import RunFolder
@@ -35,11 +36,11 @@ def test_a_run_a_second_look_at_it_and_its_commands(ganexp, tmp_path):
     assert first.returncode == 0, first.stderr
     run = only_run(tmp_path)
     assert "parameters" in first.stdout
-    assert (
-        f"pictures: {run / 'samples' / 'epoch_0004.png'}"
-        in first.stdout.replace("outputs", str(tmp_path / "outputs"), 1)
-        or str(run) in first.stdout
-    )
+    *_, completed, pictures, losses, metrics = first.stdout.splitlines()
+    assert completed.startswith(f"COMPLETED: {run}: ") and "reference" not in completed
+    named = {"pictures": "samples/epoch_0004.png", "losses": "losses.png", "metrics": "metrics.csv"}
+    assert (run / "losses.png").stat().st_size > 1000
+    assert [pictures, losses, metrics] == [f"  {what}: outputs/{run.name}/{file}" for what, file in named.items()]
     assert ganexp(*TINY).stdout.strip().endswith("already done")
     drawn = ganexp(str(run), "--num", "12", "--out", "x.npy", module="ganexp.sample")
     assert drawn.returncode == 0, drawn.stderr
@@ -78,6 +79,9 @@ def test_help_and_cfg_do_not_import_torch(tmp_path):
         (["metrics=none", "metrics.objective=cfd"], ["metrics.objective", "none"]),
         (["trainer.epochs=1,2"], ["trainer.epochs", "--multirun"]),
         (["optim.lr=[1"], ["optim.lr=[1"]),
+        (["trainer.device=tpu0"], ["trainer.device", "'tpu0'"]),
+        (["stauts", "x"], ["stauts: expected a command or key=value. Did you mean 'status'?"]),
+        (["sample", "nowhere", "--out", "x.png"], ["nowhere: expected a folder", "does not exist"]),
     ],
     ids=lambda value: value[0] if value[0].count("=") else "",
 )
@@ -110,26 +114,6 @@ def test_divergence_ends_with_status_1(ganexp):
 LONG = [override for override in TINY if not override.startswith("trainer.epochs")]
 
 
-@pytest.fixture
-def start(tmp_path, data_root):
-    """Start `python -m ganexp ARGS` in tmp_path without waiting for it."""
-    started = []
-
-    def begin(*arguments: str) -> subprocess.Popen[str]:
-        env = {**os.environ, "GANEXP_DATA": str(data_root), "OMP_NUM_THREADS": "1"}
-        process = subprocess.Popen(
-            [sys.executable, "-m", "ganexp", *arguments], cwd=tmp_path, env=env, stdout=subprocess.PIPE, text=True
-        )
-        started.append(process)
-        return process
-
-    yield begin
-    for process in started:
-        process.kill()
-        process.wait()
-        process.stdout.close()
-
-
 def wait_for_epoch(run: Path, epoch: int) -> None:
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
@@ -156,13 +140,13 @@ def test_a_signal_leaves_a_checkpoint_between_two_steps(start, ganexp, tmp_path,
 
 
 def test_killed_twice_ends_with_the_same_bits_as_never(start, ganexp, tmp_path):
-    arguments = [*LONG, "trainer.epochs=60", "trainer.samples_every_epochs=null"]
+    arguments = [*LONG, "trainer.epochs=30", "trainer.samples_every_epochs=null"]
     assert ganexp(*arguments, "hydra.run.dir=straight").returncode == 0
-    for epoch in (7, 31):
+    for epoch in (7, 16):
         process = start(*arguments, "hydra.run.dir=killed")
         wait_for_epoch(tmp_path / "killed", epoch)
         process.kill()
-        process.communicate()
+        process.wait()
     assert ganexp(*arguments, "hydra.run.dir=killed").returncode == 0
 
     def essence(run: Path) -> object:
@@ -172,7 +156,7 @@ def test_killed_twice_ends_with_the_same_bits_as_never(start, ganexp, tmp_path):
     assert essence(tmp_path / "killed") == essence(tmp_path / "straight")
 
 
-def test_a_model_from_outside_needs_one_function_one_file_and_trust(ganexp, tmp_path):
+def test_a_model_from_outside_needs_one_function_one_file_and_trust(ganexp, new_python, tmp_path):
     package = tmp_path / "mylab"
     package.mkdir()
     (package / "__init__.py").write_text(
@@ -188,18 +172,72 @@ def test_a_model_from_outside_needs_one_function_one_file_and_trust(ganexp, tmp_
     (tmp_path / "conf" / "model").mkdir(parents=True)
     (tmp_path / "conf" / "model" / "mine.yaml").write_text("_target_: mylab.mine\nlatent_dim: 4\n")
     arguments = ["--config-dir", "conf", "model=mine", *(o for o in TINY if not o.startswith("model"))]
-    env = {"PYTHONPATH": str(tmp_path)}
+    (tmp_path / "numpy.py").write_text("raise AssertionError('the folder comes before installed packages')\n")
+    env = {"PYTHONSAFEPATH": "1"}  # as the console script: Python does not look for modules in the current folder
     refused = ganexp(*arguments, env=env)
     assert refused.returncode == 2
     assert "trust=[mylab.*]" in refused.stderr
-    done = ganexp(*arguments, "trust=[mylab.*]", env=env)
+    done = new_python(*arguments, "trust=[mylab.*]", env=env)
     assert done.returncode == 0, done.stderr
     run = only_run(tmp_path)
     assert run.name.startswith("digits-mine-non_saturating-")
     untrusted = ganexp(str(run), "--out", "x.png", module="ganexp.sample", env=env)
-    assert (untrusted.returncode, "trust" in untrusted.stderr) == (2, True)
+    assert (untrusted.returncode, "--trust 'mylab.*'" in untrusted.stderr) == (2, True)
+    assert "trust=" not in untrusted.stderr
     drawn = ganexp(str(run), "--out", "x.png", "--trust", "mylab.*", module="ganexp.sample", env=env)
     assert drawn.returncode == 0, drawn.stderr
+
+
+def test_a_refused_run_leaves_no_folder_that_was_not_there(ganexp, tmp_path):
+    (tmp_path / "mine").mkdir()
+    refused = ganexp("trainer.device=tpu0", "hydra.run.dir=mine/of/the/run")
+    assert refused.returncode == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+    assert not list((tmp_path / "mine").iterdir())
+
+
+def test_one_command_for_all(ganexp, tmp_path):
+    assert ganexp("--version").stdout == f"ganexp {version('ganexp')}\n"
+    assert ganexp("status").stdout.startswith("no sweep or run here")
+    for arguments in (["help", "report"], ["report", "--help"]):
+        assert re.search(r"Usage: python -m ganexp report \[OPTIONS\] \{?SWEEP_DIR\}?\.\.\.", ganexp(*arguments).stdout)
+
+
+def test_every_module_with_a_main_is_a_command():
+    source = Path(cli.__file__).parent
+    modules = {path.stem for path in source.glob("*.py") if "    start(main)" in path.read_text()} | {"report"}
+    assert modules == set(cli.COMMANDS)
+    assert all(callable(cli.main_of(name)) for name in cli.COMMANDS)
+
+
+@pytest.mark.parametrize(
+    ("line", "expected", "hydra_too"),
+    [
+        ("ganexp ", {"status", "confirm"}, True),
+        ("ganexp co", {"confirm", "compare"}, True),
+        ("ganexp dataset=", set(), True),
+        ("ganexp dataset=mnist s", set(), True),
+        ("ganexp status ", {"outputs/one"}, False),
+        ("ganexp status out", {"outputs/one"}, False),
+        ("ganexp compare ", set(), False),
+        ("ganexp score x.npy --dataset mn", {"mnist"}, False),
+        ("ganexp report --be", {"--best"}, False),
+    ],
+)
+def test_completion_of_commands(line, expected, hydra_too, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "outputs" / "one").mkdir(parents=True)
+    (tmp_path / "outputs" / "one" / "status.json").touch()
+    assert cli.complete(line) is hydra_too
+    words = set(capsys.readouterr().out.split())
+    assert expected <= words
+    assert expected or not words
+
+
+def test_advice_is_in_the_options_of_a_companion_command():
+    said = "x: expected a; changed_code=own_run makes a run of its own, changed_code=same_run goes on as the same run"
+    assert cli.with_options(said) == "x: expected a; --changed-code same_run goes on as the same run"
+    assert cli.with_options("say so: 'trust=[a.*]'; sweep.retry=failed") == "say so: --trust 'a.*'; --retry"
 
 
 def test_shell_completion_knows_the_options_of_a_group(ganexp):

@@ -102,16 +102,16 @@ def test_matplotlib_is_imported_whatever_its_settings(tmp_path, backend):
 @pytest.mark.slow
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("how", [(), ("--multirun", "hydra/launcher=basic"), ("--multirun", "hydra/launcher=joblib")])
-def test_runs_and_reports_under_any_backend(ganexp, tmp_path, backend, how):
+def test_runs_and_reports_under_any_backend(new_python, tmp_path, backend, how):
     seeds = "seed=0,1" if how else "seed=0"
     place = "hydra.sweep.dir=s" if how else "hydra.run.dir=s"
-    done = ganexp(*how, "experiment=debug", "trainer.epochs=1", seeds, place, env={"MPLBACKEND": backend})
+    done = new_python(*how, "experiment=debug", "trainer.epochs=1", seeds, place, env={"MPLBACKEND": backend})
     assert done.returncode == 0, done.stdout + done.stderr
     assert all(path.stat().st_size > 1000 for path in (tmp_path / "s").rglob("losses.png"))
     assert not how or (tmp_path / "s" / "figures" / "r0-losses.svg").exists()
 
 
-def test_equal_content_is_equal_bytes_and_any_order_is_read(tmp_path, data_root, monkeypatch):
+def test_equal_content_is_equal_bytes_and_any_order_is_read(tmp_path, data_root, monkeypatch, no_losses_figure):
     monkeypatch.setenv("GANEXP_DATA", str(data_root))
     files = []
     for place in "abc":

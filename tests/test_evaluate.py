@@ -4,6 +4,7 @@ import json
 import shutil
 from dataclasses import replace
 from statistics import mean, stdev
+from unittest.mock import Mock
 
 import PIL.Image
 import pytest
@@ -11,6 +12,9 @@ import pytest
 from ganexp.files.generator import generator_weights
 from ganexp.files.record import is_cadence, read_metrics
 from ganexp.files.run_folder import RunFolder
+from ganexp.logger.base import Guarded
+from ganexp.opened import open_run
+from ganexp.report.summary import load_metrics
 from ganexp.trainer import loop, run
 from ganexp.trainer.build import build_state, make_evaluator
 from ganexp.trainer.rescore import evaluate
@@ -32,13 +36,16 @@ def scored_by(asked, directory):
 
 
 @pytest.fixture
-def spec(tmp_path, data_root, monkeypatch):
+def spec(tmp_path, data_root, monkeypatch, no_losses_figure):
     monkeypatch.setenv("GANEXP_DATA", str(data_root))
     return lambda *overrides: make_spec(tmp_path, *SCORED, "metrics.num_samples=60", *overrides)
 
 
-def test_scores_fill_the_cadence_and_the_result_has_the_last_epoch(spec):
-    done = run.execute(spec("trainer.epochs=3"))
+def test_scores_fill_the_cadence_and_the_result_has_the_last_epoch(spec, monkeypatch):
+    asked, logged = spec("trainer.epochs=3"), {}
+    told = Mock(log=lambda row, step: logged.setdefault(step, {}).update(row))
+    monkeypatch.setattr("ganexp.logger.csv", lambda: Guarded("recorder", told))
+    done = run.execute(asked)
     rows = read_metrics(done.directory / "metrics.csv")
     assert [row["cfd"] is not None for row in rows] == [True, True, False]
     result = json.loads(RunFolder(done.directory).result_json.read_text())
@@ -52,6 +59,12 @@ def test_scores_fill_the_cadence_and_the_result_has_the_last_epoch(spec):
     }
     assert done.objective == result["final"]["cfd_half_a"] != result["final"]["cfd"]
     assert result["best"]["half_a"] == min([row["cfd_half_a"] for row in rows[:2]] + [done.objective])
+    assert [(step, "cfd" in row) for step, row in logged.items()] == [(3, True), (6, True), (9, True)]
+    assert logged[9]["cfd"] == result["final"]["cfd"]
+    assert logged[9]["d_loss"] == rows[-1]["d_loss"]
+    ends = [load_metrics(done.directory), open_run(done.directory).metrics]
+    assert [list(table["cfd"].isna()) for table in ends] == [[False] * 3] * 2
+    assert [table["cfd"].iloc[-1] for table in ends] == [result["final"]["cfd"]] * 2
     assert set(result["floors"]) == {"cfd", "cfd_se", "precision", "recall", "density", "coverage"}
     assert result["provenance"]["metrics"]["num_samples"] == 60
 
@@ -65,6 +78,16 @@ def test_full_metrics_draw_closer_pictures(spec):
     )
     with interpolation, neighbours:
         assert interpolation.size == neighbours.size
+
+
+def test_evaluating_with_full_metrics_draws_them_too(spec):
+    done = run.execute(spec("trainer.epochs=1"))
+    paths = [done.directory / "samples" / f"{name}.png" for name in ("interpolation", "neighbours")]
+    assert not any(path.exists() for path in paths)
+    evaluate(done.directory, metrics="full", num_samples=60)
+    assert all(path.exists() for path in paths)
+    paths[0].unlink()
+    assert evaluate(done.directory, metrics="full", num_samples=60, again=False) is not None and paths[0].exists()
 
 
 def test_evaluating_again_gives_the_same_digits(spec):
@@ -131,7 +154,7 @@ def numbers(directory):
     return rows, final, folder.result()["best"], folder.result()["floors"]
 
 
-@pytest.mark.parametrize("conditional", [False, True])
+@pytest.mark.parametrize("conditional", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_every_way_to_a_generator_gives_the_same_scores(spec, monkeypatch, conditional):
     own = (f"model.conditional={str(conditional).lower()}", "sweep.retry=failed")
     alone = spec("trainer.epochs=2", *own)
@@ -168,7 +191,7 @@ def test_every_way_to_a_generator_gives_the_same_scores(spec, monkeypatch, condi
     assert numbers(alone.directory) == wanted, "read off the finished longer run"
 
 
-@pytest.mark.parametrize("conditional", ["false", "true"])
+@pytest.mark.parametrize("conditional", ["false", pytest.param("true", marks=pytest.mark.slow)])
 def test_the_standard_error_of_cfd_is_its_spread_over_draws(tmp_path, data_root, monkeypatch, conditional):
     """A small generator trained on the digits, and 20 draws of 449 images."""
     monkeypatch.setenv("GANEXP_DATA", str(data_root))

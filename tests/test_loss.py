@@ -37,6 +37,15 @@ def test_discriminator_loss_is_binary_cross_entropy(make):
     torch.testing.assert_close(make().discriminator(real, fake), expected)
 
 
+@pytest.mark.parametrize("make", [non_saturating, minimax])
+def test_label_smoothing_moves_the_target_of_real_images_alone(make):
+    real, fake = LOGITS, LOGITS.flip(0) * 0.5
+    bce = torch.nn.functional.binary_cross_entropy_with_logits
+    expected = bce(real, torch.full_like(real, 0.9)) + bce(fake, torch.zeros_like(fake))
+    torch.testing.assert_close(make(label_smoothing=0.1).discriminator(real, fake), expected)
+    torch.testing.assert_close(make(label_smoothing=0.1).generator(None, fake), make().generator(None, fake))
+
+
 def test_discriminator_loss_is_log_4_where_it_cannot_tell():
     zeros = torch.zeros(8)
     assert float(non_saturating().discriminator(zeros, zeros)) == pytest.approx(math.log(4.0))

@@ -190,4 +190,5 @@ def test_a_step_costs_under_two_microseconds(terminal, mode):
 def test_the_estimate_says_what_is_trained_on_what():
     line = estimate_line(1_493_520, 663_041, 60_000, 93_750, 734.0)
     assert line == ("generator 1,493,520 parameters, discriminator 663,041; 60,000 images, 93,750 steps, about 12 min")
-    assert estimate_line(1, 1, 1, 1, None).endswith("time not known yet")
+    assert estimate_line(1, 1, 1, 1, 734.0, "1.2 GB of memory").endswith("about 12 min, 1.2 GB of memory")
+    assert estimate_line(1, 1, 1, 1, None, "1.2 GB of memory").endswith("time not known yet")

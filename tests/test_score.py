@@ -73,7 +73,8 @@ def refused(*arguments, **keywords):
 
 
 def test_samples_of_a_dcgan_from_another_program(ganexp, tmp_path):
-    subprocess.run([sys.executable, "-c", DCGAN], cwd=tmp_path, check=True)
+    (tmp_path / "dcgan.py").write_text(DCGAN)
+    assert ganexp(module="dcgan").returncode == 0
     with zipfile.ZipFile(tmp_path / "pictures.zip", "w") as archive:
         for file in sorted((tmp_path / "pictures").iterdir()):
             archive.write(file, f"samples/{file.name}")
@@ -83,7 +84,7 @@ def test_samples_of_a_dcgan_from_another_program(ganexp, tmp_path):
         assert done.returncode == 0, done.stderr
         answers.append(json.loads(done.stdout))
     assert all(answer == answers[0] for answer in answers)
-    assert list(answers[0]) == ["dataset", "num", "protocol", "metrics", "floors"]
+    assert list(answers[0]) == ["dataset", "num", "protocol", "metrics", "floors", "word"]
     assert (answers[0]["dataset"], answers[0]["num"]) == ("digits", 60)
     columns = {"cfd", "precision", "recall", "density", "coverage"}
     assert set(answers[0]["protocol"]) == columns
@@ -137,7 +138,7 @@ def test_metrics_that_do_not_apply_are_left_out(held_out, caplog):
 
 def test_refusals(held_out, tmp_path, monkeypatch):
     monkeypatch.setenv("GANEXP_DATA", str(tmp_path / "none"))
-    assert "one of arrays, cifar10, digits" in (words := refused(held_out, "mnits")) and "'mnist'" in words
+    assert "one of arrays, cifar10, cifar100, digits" in (words := refused(held_out, "mnits")) and "'mnist'" in words
     assert "one of conditional, default" in refused(held_out, "digits", metrics="cfd")
     assert "--metrics: expected metrics of images, got none" in refused(held_out, "digits", metrics="none")
     assert "--num-samples: expected 2 to 60" in refused(held_out, "digits", num_samples=61)

@@ -1,13 +1,11 @@
 from __future__ import annotations
 
-import io
 import re
 import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 from typer.testing import CliRunner
 
 from ganexp import status
@@ -16,16 +14,15 @@ from ganexp.files.plan import PlannedRun, Request
 from ganexp.files.run_folder import RunFolder
 from ganexp.files.status import Status
 from ganexp.report import states
-from ganexp.report.states import RunProgress, progress_of, render, seconds_left, show
+from ganexp.report.screen import screen, show
+from ganexp.report.states import RunProgress, progress_of, seconds_left
 from ganexp.types.endings import State
 from ganexp.types.errors import DirectoryError
 from synthetic import planned, write_plan, write_run
 
 
-def text_of(directory: Path, rows: int | None = None) -> str:
-    console = Console(file=io.StringIO(), width=160)
-    console.print(render(directory, progress_of(directory), rows))
-    return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
+def text_of(directory: Path, width: int = 160, height: int = 50) -> str:
+    return screen(directory, progress_of(directory), width, height).plain
 
 
 def running(run: RunProgress, left: float) -> RunProgress:
@@ -66,15 +63,57 @@ def test_a_run_that_is_held_is_running(sweep: Path) -> None:
         progress = {"images_per_second": 1234.5, "seconds_left": 300.0}
         lease.begin(Status(State.RUNNING, 1, 3, run.run_id, "3", progress=progress))
         shown = text_of(sweep)
-    line = next(line for line in shown.splitlines() if "RUNNING" in line)
+    line = next(line for line in shown.splitlines() if "RUNNING" in line and "1/3" in line)
     assert "1,234" in line or "1,235" in line
     assert "5.0 min" in line
     assert re.search(r"\b0\.\d s", line)
-    assert "left" in shown.splitlines()[-1]
+    assert "left" in shown.splitlines()[1]
 
 
-def test_no_more_rows_than_asked_for(sweep: Path) -> None:
-    assert "... and 3 more" in text_of(sweep, rows=2)
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (80, 9), (40, 24), (20, 10), (80, 4), (10, 3)])
+def test_the_summary_stays_on_top_whatever_the_terminal(tmp_path: Path, width: int, height: int) -> None:
+    runs = [planned(number, epochs=4, trajectory=str(number)) for number in range(40)]
+    write_plan(tmp_path, runs)
+    for run in runs[:10]:
+        write_run(tmp_path, run, State.COMPLETED)
+    write_run(tmp_path, runs[10], State.FAILED, epoch=2, error={"type": "ValueError", "message": "long " * 40})
+    lines = text_of(tmp_path, width, height).splitlines()
+    assert max(map(len, lines)) <= width
+    assert len(lines) <= max(height - 1, 3)
+    top = " ".join(lines[:2])
+    assert ("1 FAILED, 29 PENDING, 10 COMPLETED" if width == 80 else "1 FAILED"[: width - 1]) in top
+    assert any("26 % of 160 epochs"[: width - 1] in line for line in lines[:3])
+    if height > 8:
+        shown = sum("0/4" in line or "4/4" in line or "2/4" in line for line in lines)
+        assert (lines[-1], shown) == (f"... and {40 - shown} more", len(lines) - lines.index(lines[-1 - shown]) - 1)
+
+
+def test_one_line_a_run_and_settings_that_differ_look_different(tmp_path: Path) -> None:
+    runs = [planned(number, epochs=4, trajectory=str(number)) for number in range(6)]
+    long = "model.widths=[" + "128," * 20
+    runs = [replace(run, overrides=(f"{long}{number}]",)) for number, run in enumerate(runs)]
+    write_plan(tmp_path, runs)
+    lines = [line for line in text_of(tmp_path, 80, 24).splitlines() if "widths=" in line]
+    assert len(lines) == len(set(lines)) == 6
+
+
+def test_without_a_terminal_a_line_for_each_change_and_every_run_at_the_end(
+    sweep: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    naps: list[float] = []
+
+    def go_on(seconds: float) -> None:
+        naps.append(seconds)
+        if len(naps) > 1:
+            for number in (3, 4, 5):
+                write_run(sweep, planned(number, epochs=number, trajectory=str(number)), State.COMPLETED)
+
+    monkeypatch.setattr(status.time, "sleep", go_on)
+    lines = CliRunner().invoke(app(), [str(sweep), "--watch"]).output.splitlines()
+    assert len(naps) == 2
+    assert [line for line in lines if line.startswith(str(sweep))] == [lines[0], lines[-1]]
+    assert "1 STALE, 1 FAILED" in lines[0] and "1 FAILED, 4 COMPLETED" in lines[-1]
+    assert sum("epochs=" in line for line in lines) == 5
 
 
 def test_a_single_run(sweep: Path) -> None:
@@ -137,7 +176,7 @@ def app() -> object:
 
 def test_a_stale_run_tells_how_long_it_has_been_silent(sweep: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(states, "heartbeat_age", lambda folder: 7200.0)
-    assert "2.0 h" in next(line for line in text_of(sweep).splitlines() if "STALE" in line)
+    assert "2.0 h" in next(line for line in text_of(sweep).splitlines() if " STALE " in line and "1/3" in line)
     assert State.STALE.value == "STALE"
 
 

@@ -44,17 +44,10 @@ ELSEWHERE = """
 
 
 @pytest.fixture
-def elsewhere(tmp_path, data_root):
+def elsewhere(ganexp, tmp_path):
     """Run `python -m <module> ARGS` in tmp_path on such a system; the working processes of a sweep lack nothing."""
-    script = tmp_path / "elsewhere.py"
-    script.write_text(textwrap.dedent(ELSEWHERE))
-
-    def run(module, *arguments):
-        command = [sys.executable, "-P", str(script), module, *map(str, arguments)]
-        everything = {**os.environ, "GANEXP_DATA": str(data_root), "OMP_NUM_THREADS": "1"}
-        return subprocess.run(command, cwd=tmp_path, env=everything, capture_output=True, text=True, timeout=240)
-
-    return run
+    (tmp_path / "elsewhere.py").write_text(textwrap.dedent(ELSEWHERE))
+    return lambda module, *arguments: ganexp(module, *map(str, arguments), module="elsewhere")
 
 
 def opened(elsewhere, module, *arguments):

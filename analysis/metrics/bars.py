@@ -74,7 +74,7 @@ def report(cells: pd.DataFrame) -> str:
     """Markdown: for each dataset every bar and every candidate's value, failed ones bold."""
     parts = []
     for name, part in cells.groupby("dataset", sort=False):
-        spaces = [space for space in ("packaged", *CANDIDATES, "pixels") if space in set(part["space"])]
+        spaces = [space for space in ("packaged", *CANDIDATES, "random", "pixels") if space in set(part["space"])]
         x = multiples(part)
         rows = {space: values(str(name), part, x, space) for space in spaces}
         head = [f"## {name}, n = {part['n'].iloc[0]}, {part['draw'].nunique()} draws", ""]
@@ -112,7 +112,7 @@ def values(name: str, cells: pd.DataFrame, x: pd.DataFrame, space: str) -> dict[
     floor = own[own["fault"] == "floor"]["distance"].mean()
     most("unspoilt, floors", own[own["fault"] == "unspoilt"]["distance"].mean() / floor, 1.5)
     least("rank correlation", correlation(x, space), 0.85)
-    most("turned pairs, %", 100 * turned(x, space), 1)
+    row["turned pairs, %"] = (100 * turned(x, space), True)
     most("disputed", len(wrong(x, space, colour)), 0)
     return row
 
@@ -125,15 +125,20 @@ def _shares(own: pd.DataFrame) -> pd.Series:
 
 def correlation(x: pd.DataFrame, space: str) -> float:
     """Spearman's, with the references' mean ranks, over all cells but background, contrast and noise."""
-    kept = x[[FAULTS[fault].group != PHOTOMETRIC if fault in FAULTS else True for fault, _ in x.index]]
-    tied = kept.where(kept >= TIED, 1.0)
+    tied = _compared(x)
     references = tied[list(INDEPENDENT)].rank().mean(axis=1)
     return float(spearmanr(tied[space], references).statistic)
 
 
+def _compared(x: pd.DataFrame) -> pd.DataFrame:
+    """All cells but background, contrast and noise; those under `TIED` are equal."""
+    kept = x[[FAULTS[fault].group != PHOTOMETRIC if fault in FAULTS else True for fault, _ in x.index]]
+    return kept.where(kept >= TIED, 1.0)
+
+
 def turned(x: pd.DataFrame, space: str) -> float:
     """Of all pairs that every two independent nets order by `FACTOR` or more, the share that is the other way round."""
-    logs = np.log(x.where(x >= TIED, 1.0))
+    logs = np.log(_compared(x))
     sure = wrong_way = 0
     nets = logs[list(REFERENCES)].to_numpy()
     mine = logs[space].to_numpy()

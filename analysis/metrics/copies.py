@@ -18,8 +18,8 @@ import torch
 from numpy.typing import NDArray
 
 from ganexp import dataset as datasets
-from ganexp.metrics.memorization import excess_of_copies, nearness, spectrum
 from ganexp.metrics.reference import halve
+from ganexp.metrics.training_images import excess_of_copies, nearness, spectrum
 from ganexp.types import Dataset
 
 HERE = Path(__file__).parent

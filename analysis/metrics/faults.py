@@ -29,6 +29,7 @@ from ganexp import dataset as datasets
 from ganexp.metrics.cfd_fid import fit, frechet_distance
 from ganexp.metrics.classifiers import classifier
 from ganexp.metrics.precision_recall import share_inside, share_of_balls_hit, squared_radii
+from ganexp.metrics.random_features import random_features
 from ganexp.metrics.reference import halve
 from ganexp.types import Dataset
 
@@ -40,20 +41,25 @@ Features = Callable[[NDArray[np.uint8]], Tensor]
 
 
 def main() -> None:
-    """Train, measure, write."""
+    """Train, spoil, measure, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--datasets", nargs="+", default=list(NAMES), choices=NAMES)
-    parser.add_argument("--draws", type=int, default=3)
-    parser.add_argument("--only", nargs="+", help="candidates to measure; all if left out")
+    parser.add_argument("--draws", type=int, default=3, help="for what is in the package; others have one")
+    parser.add_argument("--only", nargs="*", help="candidates to measure; all if left out")
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--cache", type=Path, default=HERE / "cache")
+    parser.add_argument("--cache", type=Path, default=HERE / "cache", help="networks, spoilt images, values; 7 GB")
     parser.add_argument("--out", type=Path, default=HERE)
     options = parser.parse_args()
     options.cache.mkdir(parents=True, exist_ok=True)
-    chosen = {*(options.only or CANDIDATES), *REFERENCES, "pixels", "packaged"}
-    tasks = [(name, draw, chosen, options.cache) for draw in range(options.draws) for name in options.datasets]
+    candidates = list(CANDIDATES if options.only is None else options.only)
+    first = [("packaged", 0), *((space, 0) for space in (*REFERENCES, "pixels"))]
+    later = [(space, draw) for draw in range(options.draws) for space in ("packaged", "random")]
+    wanted = [*dict.fromkeys([*first, *later, *((space, 0) for space in candidates)])]
+    tasks = [(name, draw, space, options.cache) for space, draw in wanted for name in options.datasets]
     with ProcessPoolExecutor(options.workers) as pool:
-        list(pool.map(train_all, [(name, chosen, options.cache) for name in options.datasets]))
+        trained = {*candidates, *REFERENCES}
+        list(pool.map(train_all, [(name, trained, options.cache) for name in options.datasets]))
+        list(pool.map(spoil_all, dict.fromkeys((name, draw, options.cache) for name, draw, *_ in tasks)))
         cells = pd.concat(pool.map(measure, tasks), ignore_index=True)
     cells.to_csv(options.out / "cells.csv", index=False, float_format="%.6g")
     text = bars.report(cells)
@@ -103,11 +109,14 @@ def train_all(task: tuple[str, set[str], Path]) -> None:
         network(each, data, cache)
 
 
-def spaces(data: Dataset, chosen: set[str], cache: Path) -> dict[str, Features]:
-    """Name -> features of images, for every network, the packaged classifier, and pixels."""
-    packaged = classifier(data, torch.device("cpu"))
-    found: dict[str, Features] = {"packaged": packaged.features, "pixels": principal(np.asarray(data.train[:10_000]))}
-    return found | {name: network(name, data, cache).features for name in (*CANDIDATES, *REFERENCES) if name in chosen}
+def features_of(space: str, data: Dataset, cache: Path) -> Features:
+    """The features of a network, of what is in the package, or of pixels."""
+    if space == "pixels":
+        return principal(np.asarray(data.train[:10_000]))
+    if space in ("packaged", "random"):
+        extractor = classifier if space == "packaged" else random_features
+        return extractor(data, torch.device("cpu")).features
+    return network(space, data, cache).features
 
 
 def principal(images: NDArray[np.uint8], components: int = 64) -> Features:
@@ -136,30 +145,42 @@ def spoilt(data: Dataset, draw: int, count: int, cache: Path) -> Iterator[tuple[
         yield "early generator", steps, samples[steps][chosen]
 
 
-def measure(task: tuple[str, int, set[str], Path]) -> pd.DataFrame:
-    """The distance of every fault of one draw to half B, in every space."""
-    name, draw, chosen, cache = task
+def spoil_all(task: tuple[str, int, Path]) -> None:
+    """Write the images of every cell of one draw, and of the floor, into the cache."""
+    name, draw, cache = task
+    path = cache / f"{name}_{draw}_cells.npz"
+    if not path.exists():
+        data = load(name)
+        halves = halve(data, MOST)
+        cells = spoilt(data, draw, len(halves.b), cache)
+        np.savez(path, **{"floor|0": halves.a}, **{f"{fault}|{severity}": images for fault, severity, images in cells})
+
+
+def measure(task: tuple[str, int, str, Path]) -> pd.DataFrame:
+    """The distance of every fault of one draw to half B, in one space; kept in the cache."""
+    name, draw, space, cache = task
+    path = cache / f"{name}_{draw}_{space}.csv"
+    if path.exists():
+        return pd.read_csv(path)
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
     data = load(name)
-    halves = halve(data, MOST)
-    count = len(halves.b)
-    every = spaces(data, chosen, cache)
-    with torch.inference_mode():
-        real = {space: features(halves.b).double() for space, features in every.items()}
-        fitted = {space: fit(values) for space, values in real.items()}
-        radii = {space: squared_radii(values, 5) for space, values in real.items()}
-        rows = []
-        for fault, severity, images in (("floor", 0, halves.a), *spoilt(data, draw, count, cache)):
-            for space, features in every.items():
-                values = features(images).double()
-                row = {"dataset": name, "draw": draw, "n": count, "fault": fault, "severity": severity, "space": space}
-                row["distance"] = frechet_distance(fit(values), fitted[space])
-                if fault in ("floor", "unspoilt") or (fault, severity) == ("background", 25):
-                    row["recall"] = share_inside(real[space], values, squared_radii(values, 3))
-                    row["coverage"] = share_of_balls_hit(values, real[space], radii[space])
-                rows.append(row)
-    print(f"{name}, draw {draw}: measured", flush=True)
+    features, halves = features_of(space, data, cache), halve(data, MOST)
+    rows = []
+    with torch.inference_mode(), np.load(cache / f"{name}_{draw}_cells.npz") as cells:
+        real = features(halves.b).double()
+        fitted, radii = fit(real), squared_radii(real, 5)
+        for cell in cells.files:
+            fault, _, severity = cell.partition("|")
+            values = features(cells[cell]).double()
+            row = {"dataset": name, "draw": draw, "n": len(real), "fault": fault, "severity": float(severity)}
+            row |= {"space": space, "distance": frechet_distance(fit(values), fitted)}
+            if fault in ("floor", "unspoilt") or (fault, float(severity)) == ("background", 25):
+                row["recall"] = share_inside(real, values, squared_radii(values, 3))
+                row["coverage"] = share_of_balls_hit(values, real, radii)
+            rows.append(row)
+    print(f"{name}, draw {draw}, {space}: measured", flush=True)
+    pd.DataFrame(rows).to_csv(path, index=False)
     return pd.DataFrame(rows)
 
 

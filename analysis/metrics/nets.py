@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ganexp.files.png import to_float
+from ganexp.metrics.classifier_network import Recipe, varied
+
 Shape = tuple[int, int, int]
 
 
@@ -27,6 +30,8 @@ class Net:
     batch_size: int = 64
     seed: int = 0
     rectified: bool = False  # whether features are taken after the ReLU
+    balance: float = 0.0  # each principal axis of the features keeps its spread to the power of 1 - balance
+    grid: int = 0  # whether the convolutions' output, averaged over grid x grid places, is a second block of features
     weight_decay: float = 0.01
 
 
@@ -103,13 +108,17 @@ def mlp_body(units: int = 96) -> Callable[[Shape], nn.Module]:
 
 
 class Classifier(nn.Module):
-    """A body and a linear layer to logits."""
+    """A body and a linear layer to logits; `turn` makes the features of what the body gives."""
+
+    turn: Tensor
 
     def __init__(self, net: Net, shape: Shape, classes: int) -> None:
         super().__init__()
-        self.body, self.rectified = net.body(shape), net.rectified
+        self.body, self.net = net.body(shape), net
+        self.register_buffer("turn", torch.empty(0))
         with torch.no_grad():
             units = self.body(torch.zeros(2, *shape)).shape[1]
+            self.turn = torch.eye(self._blocks(torch.zeros(2, *shape)).shape[1])
         self.head = nn.Linear(units, classes)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -119,30 +128,41 @@ class Classifier(nn.Module):
     @torch.inference_mode()
     def features(self, images: NDArray[np.uint8]) -> Tensor:
         """Images uint8 (N, C, H, W) -> features (N, D)."""
-        parts = [self.body(scaled(torch.from_numpy(np.array(images[i : i + 500])))) for i in range(0, len(images), 500)]
-        return functional.relu(torch.cat(parts)) if self.rectified else torch.cat(parts)
+        return self._all_blocks(images) @ self.turn
 
+    @torch.inference_mode()
+    def calibrate(self, images: NDArray[np.uint8]) -> None:
+        """Give both blocks the same spread, and balance the axes, on real images."""
+        blocks = self._all_blocks(images).double()
+        scale = torch.ones(blocks.shape[1], dtype=torch.float64)
+        if self.net.grid:
+            units = self.head.in_features
+            for block in (slice(0, units), slice(units, None)):
+                scale[block] = blocks[:, block].var(dim=0).sum().rsqrt()
+        variances, axes = torch.linalg.eigh(torch.cov((blocks * scale).T))
+        variances = variances.clamp_min(0) + 0.001 * variances.max()
+        self.turn = (scale[:, None] * axes * variances ** (-self.net.balance / 2)).float()
 
-def scaled(images: Tensor) -> Tensor:
-    """8-bit values to [-1, 1]."""
-    return images.float() / 127.5 - 1
+    def _all_blocks(self, images: NDArray[np.uint8]) -> Tensor:
+        starts = range(0, len(images), 500)
+        return torch.cat([self._blocks(to_float(torch.from_numpy(np.array(images[i : i + 500])))) for i in starts])
+
+    def _blocks(self, x: Tensor) -> Tensor:
+        units = self.body(x)
+        units = functional.relu(units) if self.net.rectified else units
+        if not self.net.grid:
+            return units  # type: ignore[no-any-return]
+        places = self.body[0][:-1](x)  # type: ignore[index, operator]
+        return torch.cat([units, functional.adaptive_avg_pool2d(places, self.net.grid).flatten(1)], dim=1)
 
 
 def photometric(x: Tensor, generator: torch.Generator, strength: float) -> Tensor:
-    """Contrast 0.7 to 1.3, background up to 32 of 255, noise of up to 32 grey levels; each for half of the images."""
-    contrast, level = 0.3 * strength, 32 * strength
-
-    def drawn(low: float, high: float, neutral: float) -> Tensor:
-        values = low + (high - low) * torch.rand(len(x), 1, 1, 1, generator=generator)
-        return torch.where(torch.rand(len(x), 1, 1, 1, generator=generator) < 0.5, values, torch.tensor(neutral))
-
-    x = (x + 1) * 127.5
-    if x.shape[1] == 3:
-        x = (x - 127.5) * drawn(1 - contrast, 1 + contrast, 1.0) + 127.5 + drawn(-level, level, 0.0)
-    else:
-        x = torch.maximum(x * drawn(1 - contrast, 1 + contrast, 1.0), drawn(0, level, 0.0))
-    x = x + drawn(0, level, 0.0) * torch.randn(x.shape, generator=generator)
-    return x.clamp(0, 255) / 127.5 - 1
+    """Contrast, background and noise as in training the packaged classifier, so many times as strong."""
+    usual = Recipe()
+    recipe = Recipe(
+        contrast=strength * usual.contrast, background=strength * usual.background, noise=strength * usual.noise
+    )
+    return varied((x + 1) * 127.5, recipe, generator) / 127.5 - 1
 
 
 def train(net: Net, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> tuple[Classifier, float]:
@@ -151,7 +171,8 @@ def train(net: Net, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> tup
     model = Classifier(net, images.shape[1:], int(labels.max()) + 1)
     started = time.monotonic()
     _fit(model, net, images, labels)
-    return model.eval(), time.monotonic() - started
+    model.eval().calibrate(images[:10_000])
+    return model, time.monotonic() - started
 
 
 def _fit(model: Classifier, net: Net, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> None:
@@ -164,7 +185,7 @@ def _fit(model: Classifier, net: Net, images: NDArray[np.uint8], labels: NDArray
         while len(order) < net.batch_size:
             order = torch.cat([order, torch.randperm(len(images), generator=generator)])
         chosen, order = order[: net.batch_size].numpy(), order[net.batch_size :]
-        x = scaled(torch.from_numpy(images[chosen]))
+        x = to_float(torch.from_numpy(images[chosen]))
         x = photometric(x, generator, net.photometric) if net.photometric else x
         loss = functional.cross_entropy(model(x), torch.from_numpy(labels[chosen]))
         optimizer.zero_grad()
@@ -178,23 +199,18 @@ def groups(number: int) -> Callable[[int], nn.Module]:
     return lambda width: nn.GroupNorm(number, width)
 
 
-GROUPED = Net(conv_body(units=128, norm=groups(4)), photometric=1)
-
-PHOTOMETRIC = Net(conv_body(units=128), photometric=1)
+G4 = groups(4)
+GROUPED = Net(conv_body(units=128, norm=G4), photometric=1, rectified=True)
 
 CANDIDATES: dict[str, Net] = {
     "plain": Net(conv_body(units=128), epochs=4, rectified=True),
-    "photometric": PHOTOMETRIC,
-    "photometric x 2": replace(PHOTOMETRIC, photometric=2),
+    "photometric": Net(conv_body(units=128), photometric=1, rectified=True),
     "grouped": GROUPED,
-    "one group": replace(GROUPED, body=conv_body(units=128, norm=groups(1))),
-    "grouped, blur pool": replace(GROUPED, body=conv_body(units=128, norm=groups(4), pool="blur")),
     "grouped, not photometric": replace(GROUPED, photometric=0),
-    "joint": Net(side_by_side(conv_body(units=64), conv_body(units=64, norm=groups(4))), photometric=1),
-    "joint, blur pool": Net(
-        side_by_side(conv_body(units=64, pool="blur"), conv_body(units=64, norm=groups(4), pool="blur")), photometric=1
-    ),
-    "late norm": replace(GROUPED, body=conv_body(units=128, norm=groups(4), first_norm=False)),
+    "grouped, before ReLU": replace(GROUPED, rectified=False),
+    "grouped, mean pool": replace(GROUPED, body=conv_body(units=128, norm=G4, pool="mean")),
+    "grouped, several layers": replace(GROUPED, grid=4),
+    "grouped, two nets": replace(GROUPED, body=side_by_side(conv_body(units=64), conv_body(units=64, norm=G4))),
 }
 
 REFERENCES: dict[str, Net] = {

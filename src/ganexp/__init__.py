@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ganexp.report.summary import load_metrics, load_summary
     from ganexp.score import score_images
     from ganexp.session import multirun, train
+    from ganexp.trainer.trained import load_generator
     from ganexp.types import GAN, AdversarialLoss, Dataset, Optimizer, Penalty, Scores
     from ganexp.types.errors import ConfigError, DataError, DirectoryError, Refused
     from ganexp.types.schedule import Moment, Schedule
@@ -41,6 +42,7 @@ __all__ = [
     "Source",
     "Split",
     "Sweep",
+    "load_generator",
     "load_metrics",
     "load_summary",
     "multirun",
@@ -52,50 +54,17 @@ __all__ = [
 
 _MODULES = {
     "ganexp.dataset.load": ("Reference",),
-    "ganexp.dataset.prepared": (
-        "Source",
-        "Split",
-    ),
+    "ganexp.dataset.prepared": ("Source", "Split"),
     "ganexp.logger": ("Logger",),
-    "ganexp.metrics": (
-        "ByClass",
-        "Estimate",
-        "Metric",
-        "ScoringContext",
-    ),
-    "ganexp.opened": (
-        "Run",
-        "Sweep",
-        "open_run",
-        "open_sweep",
-    ),
-    "ganexp.report.summary": (
-        "load_metrics",
-        "load_summary",
-    ),
+    "ganexp.metrics": ("ByClass", "Estimate", "Metric", "ScoringContext"),
+    "ganexp.opened": ("Run", "Sweep", "open_run", "open_sweep"),
+    "ganexp.report.summary": ("load_metrics", "load_summary"),
     "ganexp.score": ("score_images",),
-    "ganexp.session": (
-        "multirun",
-        "train",
-    ),
-    "ganexp.types": (
-        "GAN",
-        "AdversarialLoss",
-        "Dataset",
-        "Optimizer",
-        "Penalty",
-        "Scores",
-    ),
-    "ganexp.types.errors": (
-        "ConfigError",
-        "DataError",
-        "DirectoryError",
-        "Refused",
-    ),
-    "ganexp.types.schedule": (
-        "Moment",
-        "Schedule",
-    ),
+    "ganexp.session": ("multirun", "train"),
+    "ganexp.trainer.trained": ("load_generator",),
+    "ganexp.types": ("GAN", "AdversarialLoss", "Dataset", "Optimizer", "Penalty", "Scores"),
+    "ganexp.types.errors": ("ConfigError", "DataError", "DirectoryError", "Refused"),
+    "ganexp.types.schedule": ("Moment", "Schedule"),
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}
 

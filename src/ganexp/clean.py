@@ -14,7 +14,7 @@ from ganexp.files import owned
 from ganexp.files.run_folder import RunFolder
 from ganexp.report.states import progress_of
 from ganexp.types.endings import State
-from ganexp.types.terminal import plain
+from ganexp.types.terminal import in_units, plain
 
 
 @dataclass(frozen=True)
@@ -70,17 +70,8 @@ def clean(directory: Path) -> Cleaning:
     return Cleaning({**files, **dropped}, cleaning.kept_for)
 
 
-def in_units(size: float) -> str:
-    """'0 B', '1.5 MB', ..."""
-    for unit in ("B", "kB", "MB"):
-        if size < 1000:
-            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
-        size /= 1000
-    return f"{size:.1f} GB"
-
-
 def main(
-    directory: Annotated[Path, typer.Argument(help="A sweep directory, or a run directory.", metavar="SWEEP_DIR")],
+    directory: Annotated[Path, typer.Argument(help="What to clean.", metavar="SWEEP_DIR|RUN_DIR")],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
 ) -> None:
     """Drop checkpoints that nothing needs any more.

@@ -49,8 +49,10 @@ class Retraining:
 
 
 def main(
-    sweep: Annotated[Path, typer.Argument(help="Sweep directory.", metavar="SWEEP_DIR")],
-    more: Annotated[list[str] | None, typer.Argument(help="Further overrides, e.g. hydra/launcher=basic.")] = None,
+    sweep: Annotated[Path, typer.Argument(help="The sweep.", metavar="SWEEP_DIR")],
+    more: Annotated[
+        list[str] | None, typer.Argument(help="Further overrides, e.g. hydra/launcher=basic.", metavar="KEY=VALUE")
+    ] = None,
     top: Annotated[int, typer.Option(min=1, max=1000, help="How many of the best settings of each data set.")] = 3,
     seeds: Annotated[int, typer.Option(min=1, max=1000, help="How many unused seeds for each.")] = 5,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the commands, run nothing.")] = False,
@@ -76,7 +78,7 @@ def main(
                 typer.echo(plain("  " + command(arguments)))
                 continue
             with only_own_root(*named):
-                status = subprocess.run([sys.executable, "-m", "ganexp", *arguments], check=False).returncode
+                status = subprocess.run([*_python(), "-m", "ganexp", *arguments], check=False).returncode
             if status not in (0, 1):
                 raise SystemExit(status)
             failed = failed or status == 1
@@ -86,6 +88,11 @@ def main(
             for line in _claimed_and_confirmed(report):
                 typer.echo(plain(line))
         raise SystemExit(1 if failed else 0)
+
+
+def _python() -> list[str]:
+    """Python, which puts the current folder before all others only where it did so for this process."""
+    return [sys.executable] if Path(sys.path[0] or ".").resolve() == Path.cwd() else [sys.executable, "-P"]
 
 
 def _claimed_and_confirmed(report: Written) -> Iterator[str]:

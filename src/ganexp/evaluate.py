@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ganexp.cli import reporting, start, stop
+from ganexp.cli import ChangedCode, Trust, reporting, start, stop, with_options
 from ganexp.types.endings import FAILED, INTERRUPTED, ending
 from ganexp.types.terminal import count, duration, plain, say
 
@@ -28,15 +28,15 @@ Answer = tuple[str, str, float]
 
 
 def main(
-    folder: Annotated[Path, typer.Argument(help="Run directory, or sweep directory: all its finished runs.")],
+    folder: Annotated[
+        Path, typer.Argument(help="A run, or all finished ones of a sweep.", metavar="SWEEP_DIR|RUN_DIR")
+    ],
     metrics: Annotated[str | None, typer.Option(help="Option of the group metrics; the run's own if left out.")] = None,
     checkpoint: Annotated[str | None, typer.Option(help="'epoch=20'; the run's last epoch if left out.")] = None,
     num_samples: Annotated[int | None, typer.Option(min=2, help="metrics.num_samples.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an evaluation that is not ganexp's own.")] = False,
-    trust: Annotated[list[str] | None, typer.Option(help="Pattern of _target_ to trust, e.g. 'mylab.*'.")] = None,
-    changed_code: Annotated[
-        str, typer.Option(help="Own code that was edited since: 'refuse', or 'same_run' (a comment, a rename).")
-    ] = "refuse",
+    trust: Trust = None,
+    changed_code: ChangedCode = "refuse",
     jobs: Annotated[
         int | None, typer.Option(min=1, help="Runs of a sweep scored at once; as many as cores or GPUs if left out.")
     ] = None,
@@ -54,7 +54,7 @@ def main(
 
     register()
     try:
-        with reporting():
+        with reporting(options=True):
             runs = run_dirs(folder)
             alone = runs == [folder]
             epoch = parse_checkpoint(checkpoint)
@@ -67,10 +67,13 @@ def main(
 
 def _alone(run: Path, asked: Asked) -> int:
     """Score one run in this process; returns how many failed, none: an error ends the process."""
+    from ganexp.metrics.words import first_word
     from ganexp.trainer.rescore import rescore
 
     scores, _ = rescore(run, asked)
-    say(f"{run}: {LEFT_ALONE if scores is None else _line(scores.values)}")
+    said = None if scores is None else first_word(scores.values, scores.floors, scores.provenance)
+    line = LEFT_ALONE if scores is None else _line(scores.values)
+    say(f"{run}: {line}: {said}" if said else f"{run}: {line}")
     return 0
 
 
@@ -122,7 +125,7 @@ def _scored(run: Path, asked: Asked) -> Answer:
     except HeldElsewhereError as error:
         return "held by others", f"passed over: {error}", 0.0
     except Exception as error:
-        return "failed", f"{type(error).__name__}: {ending(error).message}", 0.0
+        return "failed", with_options(f"{type(error).__name__}: {ending(error).message}"), 0.0
     if scores is None:
         return "not finished", LEFT_ALONE, 0.0
     values = _line(scores.values)

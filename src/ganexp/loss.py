@@ -6,31 +6,35 @@ Throughout, l is the discriminator's logit, D = sigma(l), and softplus(x) = log(
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
-from annotated_types import Ge
+from annotated_types import Ge, Lt
 from torch import Tensor
 from torch.nn.functional import relu, softplus
 
 from ganexp.types import AdversarialLoss
 
+Smoothing = Annotated[float, Ge(0), Lt(0.5)]
 
-def non_saturating() -> AdversarialLoss:
+
+def non_saturating(*, label_smoothing: Smoothing = 0.0) -> AdversarialLoss:
     """The generator maximises log D(G(z)) (Goodfellow et al. 2014, section 3, last paragraph).
 
-    The gradient of the generator's loss at logit l is sigma(l) - 1: strong where the discriminator wins.
+    The gradient of the generator's loss at logit l is sigma(l) - 1: strong where the discriminator wins. The
+    discriminator's target at real images is 1 - `label_smoothing`.
     """
-    return AdversarialLoss(discriminator=_binary_cross_entropy, generator=_maximise_log_d)
+    return AdversarialLoss(discriminator=_smoothed(label_smoothing), generator=_maximise_log_d)
 
 
-def minimax(*, warmup_epochs: Annotated[int, Ge(0)] = 0) -> AdversarialLoss:
+def minimax(*, warmup_epochs: Annotated[int, Ge(0)] = 0, label_smoothing: Smoothing = 0.0) -> AdversarialLoss:
     """The generator minimises log(1 - D(G(z))) (Goodfellow et al. 2014, equation 1), a saturating loss.
 
     The gradient of the generator's loss at logit l is -sigma(l): it vanishes where the discriminator wins. In the first
-    `warmup_epochs` the generator maximises log D(G(z)) instead.
+    `warmup_epochs` the generator maximises log D(G(z)) instead. `label_smoothing` as in `non_saturating`.
     """
     return AdversarialLoss(
-        discriminator=_binary_cross_entropy,
+        discriminator=_smoothed(label_smoothing),
         generator=_minimise_log_one_minus_d,
         warmup_generator=_maximise_log_d,
         warmup_epochs=warmup_epochs,
@@ -86,6 +90,16 @@ def _outdo_real(real: Tensor | None, fake: Tensor) -> Tensor:
 def _binary_cross_entropy(real: Tensor, fake: Tensor) -> Tensor:
     """-mean log D(x) - mean log(1 - D(G(z))), from logits (B,)."""
     return softplus(-real).mean() + softplus(fake).mean()
+
+
+def _smoothed(smoothing: float) -> Callable[[Tensor, Tensor], Tensor]:
+    """Binary cross-entropy with the target 1 - s at real images alone (Salimans et al. 2016, section 3.4).
+
+    -(1 - s) log D - s log(1 - D) = softplus(-l) + s l.
+    """
+    if not smoothing:
+        return _binary_cross_entropy
+    return lambda real, fake: _binary_cross_entropy(real, fake) + smoothing * real.mean()
 
 
 def _maximise_log_d(real: Tensor | None, fake: Tensor) -> Tensor:

@@ -51,14 +51,14 @@ class Run:
 
     @property
     def metrics(self) -> pd.DataFrame:
-        """metrics.csv: a row for each finished epoch; NaN where a metric was not due."""
+        """metrics.csv, with the scores of the run's end: a row for each epoch; NaN where a metric was not due."""
         import pandas as pd
 
-        from ganexp.files.record import COLUMNS, WHOLE
+        from ganexp.files.record import COLUMNS, WHOLE, with_final
 
         path = self._folder.metrics_csv
         try:
-            rows = self._folder.rows() if path.exists() else []
+            rows = with_final(self._folder.rows() if path.exists() else [], self.result)
         except (OSError, ValueError) as error:
             raise DirectoryError(str(error)) from None
         table = pd.DataFrame(rows, columns=None if rows else list(COLUMNS))

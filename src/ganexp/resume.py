@@ -7,16 +7,14 @@ from typing import Annotated
 
 import typer
 
-from ganexp.cli import reporting, start
+from ganexp.cli import ChangedCode, Trust, reporting, start, with_options
 
 
 def main(
-    run_dir: Annotated[Path, typer.Argument(help="Directory of an interrupted (or failed) run.")],
+    run_dir: Annotated[Path, typer.Argument(help="An interrupted (or failed) run.", metavar="RUN_DIR")],
     retry: Annotated[bool, typer.Option("--retry", help="Also where it failed or diverged.")] = False,
-    trust: Annotated[list[str] | None, typer.Option(help="Pattern of _target_ to trust, e.g. 'mylab.*'.")] = None,
-    changed_code: Annotated[
-        str, typer.Option(help="Own code that was edited since: 'refuse', or 'same_run' (a comment, a rename).")
-    ] = "refuse",
+    trust: Trust = None,
+    changed_code: ChangedCode = "refuse",
 ) -> None:
     """Go on with an interrupted run; a finished one is only read."""
     from dataclasses import replace
@@ -25,12 +23,12 @@ def main(
     from ganexp.config.reopen import open_to_work
     from ganexp.task import run_single
 
-    with reporting():
+    with reporting(options=True):
         spec = open_to_work(run_dir, trust or [])
         spec = replace(spec, config=with_answer(spec.config, changed_code))
         if retry:
             spec = replace(spec, config=replace(spec.config, sweep=replace(spec.config.sweep, retry="failed")))
-        run_single(spec)
+        run_single(spec, with_options)
 
 
 if __name__ == "__main__":

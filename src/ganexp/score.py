@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ganexp.cli import reporting, start
+from ganexp.metrics import words
 from ganexp.types.errors import ConfigError, DataError, suggested
 from ganexp.types.terminal import columns, plain
 
@@ -35,7 +36,7 @@ def main(
     images: Annotated[Path, typer.Argument(help=".npy, .npz, or a folder or .zip of pictures.", metavar="IMAGES")],
     dataset: Annotated[str, typer.Option(help="Option of the group dataset: whose held-out images to compare with.")],
     overrides: Annotated[
-        list[str] | None, typer.Argument(help="Keys of the dataset: dataset.root=/data", metavar="[KEY=VALUE]...")
+        list[str] | None, typer.Argument(help="Keys of the dataset: dataset.root=/data", metavar="KEY=VALUE")
     ] = None,
     num_samples: Annotated[int | None, typer.Option(min=2, help="How many images to score, at most.")] = None,
     metrics: Annotated[str, typer.Option(help="Option of the group metrics.")] = "default",
@@ -84,8 +85,8 @@ def score_images(
         overrides: keys of the dataset, such as "dataset.root=/data".
 
     Returns:
-        "dataset"; "num": how many images were scored; "protocol": column -> digest, equal for values that may be
-        compared; "metrics": column -> value on half B; "floors": column -> the same metric of as many real images.
+        "dataset"; "num": images scored; "protocol": column -> digest, equal where values may be compared; "metrics":
+        column -> value on half B; "floors": column -> the same of as many real images; "word": the distance's.
 
     Raises:
         Refused: no such option, or images that are not as described.
@@ -134,6 +135,7 @@ def _scored(
         "protocol": {name: scores.provenance["protocol"][name] for name in evaluator.metrics},
         "metrics": {name: scores.values[name] for name in scores.floors},  # nothing is chosen by half A here
         "floors": dict(scores.floors),
+        "word": words.first_word(scores.values, scores.floors, scores.provenance),
     }
 
 
@@ -201,10 +203,12 @@ def _parse_range(text: str | None) -> Range | None:
 
 
 def _table(scores: Mapping[str, Any]) -> Iterator[str]:
-    """The lines of the table for people; a further column goes into `rows`."""
+    """The lines of the table for people."""
     yield plain(f"{scores['dataset']}, {scores['num']} images; floor: as many real images")
-    rows = [("metric", "value", "floor")]
-    rows += [(name, f"{value:.4g}", f"{scores['floors'][name]:.4g}") for name, value in scores["metrics"].items()]
+    rows = [("metric", "value", "floor", "")]
+    for name, value in scores["metrics"].items():
+        said = scores["word"] if name in words.OBJECTIVES else None
+        rows.append((name, f"{value:.4g}", f"{scores['floors'][name]:.4g}", said or ""))
     yield from columns(rows)
 
 

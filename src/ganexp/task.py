@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
+import re
 import sys
 import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,11 +17,13 @@ from omegaconf import DictConfig, OmegaConf
 
 from ganexp.cli import reporting
 from ganexp.config.hydra_keys import check_hydra
+from ganexp.types.doing import doing
 from ganexp.types.endings import FAILED, ending
 from ganexp.types.errors import Refused, in_words, lack_of_memory
 from ganexp.types.terminal import keep_working, plain
 
 if TYPE_CHECKING:
+    from ganexp.config.run_config import RunConfig
     from ganexp.config.run_spec import RunSpec
 
 
@@ -32,9 +36,22 @@ def run_dir(root: DictConfig) -> str:
     if "dataset" not in root:  # `--cfg hydra` shows Hydra's node alone
         root = compose("config", list(root.hydra.overrides.task))
     config = load(root)
-    identity = identify(config)
+    with starting(config):
+        identity = identify(config)
     check_together(config)
     return str(Path("outputs") / identity.name)
+
+
+@contextmanager
+def starting(config: RunConfig) -> Iterator[None]:
+    """Inside, data are read and torch is imported: said once in a process."""
+    words = f"{config.dataset.name}, {config.model.name}, {config.loss.name}: starting"
+    with nullcontext() if _STARTED else doing(words):
+        _STARTED.append(True)
+        yield
+
+
+_STARTED: list[bool] = []
 
 
 def task(cfg: DictConfig) -> float | None:
@@ -71,8 +88,9 @@ def make_spec(cfg: DictConfig, hydra: Any) -> RunSpec:
     from ganexp.files.record import Texts
 
     config = load(cfg)
-    identity = identify(config)
     in_sweep = hydra.mode == RunMode.MULTIRUN
+    with nullcontext() if in_sweep else starting(config):
+        identity = identify(config)
     runtime: Any = OmegaConf.to_container(hydra.runtime, resolve=False)  # paths are no interpolations
     directory = Path(runtime["output_dir"])
     hydra_text = OmegaConf.to_yaml(OmegaConf.create({"hydra": OmegaConf.to_container(hydra, resolve=False)}))
@@ -81,8 +99,8 @@ def make_spec(cfg: DictConfig, hydra: Any) -> RunSpec:
     return RunSpec(config, load_dataset(config.dataset), identity, run, texts, in_sweep)
 
 
-def run_single(spec: RunSpec) -> float | None:
-    """Execute a single run and print how it ended.
+def run_single(spec: RunSpec, worded: Callable[[str], str] = str) -> float | None:
+    """Execute a single run and print how it ended, in the words of the command that it is run by.
 
     Raises:
         Refused: before any work.
@@ -103,13 +121,26 @@ def run_single(spec: RunSpec) -> float | None:
         line = end.message if end.state is None else f"{end.state}: {spec.directory}: {kind}{in_words(error)}"
         print(plain(line), flush=True)
         raise SystemExit(FAILED) from None  # work had begun: never REFUSED
-    print(plain(f"{outcome.state}: {spec.directory}: {outcome.message}"), flush=True)
+    print(plain(f"{outcome.state}: {spec.directory}: {worded(outcome.message)}"), flush=True)
     if outcome.exit_status:
         raise SystemExit(outcome.exit_status)
     return outcome.objective
 
 
+@contextmanager
+def without_empty_folders(arguments: Sequence[str]) -> Iterator[None]:
+    """Inside, Hydra makes folders for a run or sweep; afterwards those above it that are empty are gone again."""
+    texts = [text.partition("=")[2].strip("'\"") for text in arguments if re.match(r"hydra\.(run|sweep)\.dir=", text)]
+    places = [Path(text).absolute() for text in ("outputs/run", "multirun/sweep", *texts)]
+    missing = [folder for place in places for folder in (place, *place.parents) if not folder.exists()]
+    try:
+        yield
+    finally:
+        for folder in missing:
+            _drop_if_empty(folder)
+
+
 def _drop_if_empty(directory: Path) -> None:
-    """Remove the directory that Hydra made for a run that is refused."""
-    with contextlib.suppress(OSError):
+    """Remove a folder that Hydra made for a run that is refused."""
+    with suppress(OSError):
         directory.rmdir()

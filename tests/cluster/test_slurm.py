@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -72,8 +73,15 @@ def test_several_runs_share_an_allocation(
     assert len(list((place / "slurm-packed" / ".submitit").glob("*/*/*_submitted.pkl"))) == 1
 
 
-def test_a_search_sends_the_next_trial_when_one_has_ended(place: Path, sweep: Sweep) -> None:
-    space = ("hydra/sweeper=optuna", "hydra.sweeper.n_trials=4", "hydra.sweeper.n_jobs=2", "sweep.name=search")
-    process = sweep("slurm-search", *BASE, "trainer.epochs=2", "optim.lr=interval(1e-4,1e-3)", *space, *SLURM)
-    table = ended(place, "slurm-search", process)
-    assert len(table) == 4
+def test_a_search_sends_the_next_run_when_one_has_ended(place: Path, sweep: Sweep) -> None:
+    space = (
+        "hydra/sweeper=optuna",
+        "hydra.sweeper.n_trials=4",
+        "hydra.sweeper.n_jobs=2",
+        "optim.lr=interval(1e-4,1e-3)",
+    )
+    course = ("trainer.epochs=4", "hydra.sweeper.seeds=[0,1]", "hydra.sweeper.eta=2")
+    table = ended(place, "slurm-search", sweep("slurm-search", *BASE, *space, *course, "sweep.name=search", *SLURM))
+    trials = json.loads((place / "slurm-search" / "trials.json").read_text())["trials"]
+    assert len(trials) == 4 and {trial["state"] for trial in trials} == {"COMPLETE", "PRUNED"}
+    assert set(table["seed"]) == {0, 1} and set(table["epochs"]) == {1, 2, 4}

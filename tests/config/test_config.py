@@ -53,6 +53,7 @@ def test_one_learning_rate_for_both_nets_unless_one_is_given():
     ("overrides", "message"),
     [
         (["optim.lr=-1"], r"optim\.lr: expected a value greater than 0, got -1"),
+        (["optim.lr=[1,2]"], r"optim.lr: expected a valid number, got \[1, 2\]. Several values to try take commas"),
         (["optim.lr=abc"], r"optim\.lr: expected a valid number.*got 'abc'"),
         (["optim.lr=inf"], r"optim\.lr: expected"),
         (["optim.lr=nan"], r"optim\.lr: expected"),
@@ -74,6 +75,7 @@ def test_one_learning_rate_for_both_nets_unless_one_is_given():
         (["trust=${seed}"], r"trust: expected a list, got a value of type int"),
         (["seed=${nope}"], r"seed: Interpolation key 'nope' not found"),
         (["seed=???"], r"seed: expected a value, got none"),
+        (["dataset=image_folder"], r"dataset.path: expected a value \(the folder or zip\), got none"),
         (["model.latent_dim=1000000000"], r"model\.latent_dim: expected a value less than or equal to 65536"),
         (["trainer.threads=1000000"], r"trainer\.threads: expected a value less than or equal to 256"),
         (["optim.lr=1e39"], r"optim\.lr: expected a value less than or equal to 340282346638528"),

@@ -47,6 +47,8 @@ def test_what_does_not_change_the_numbers_is_no_part_of_the_run(same):
         ("optim.lr=1e-5", "trainer.max_steps=10"),
         ("optim.lr=1e-5", "loss=minimax"),
         ("optim.lr=1e-5", "model.dropout=0.2"),
+        ("optim.lr=1e-5", "loss.label_smoothing=0.1"),
+        ("optim.lr=1e-5", "augment=flip"),
     ],
 )
 def test_what_changes_the_numbers_makes_another_run(other):

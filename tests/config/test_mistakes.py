@@ -68,7 +68,7 @@ def test_what_a_preset_may_do(own, text):
     assert own(text) is None
 
 
-@pytest.mark.parametrize("group", ["dataset", "model", "loss", "penalty", "optim", "logger"])
+@pytest.mark.parametrize("group", ["dataset", "model", "loss", "penalty", "augment", "optim", "logger"])
 def test_a_group_that_is_taken_away_is_named_with_its_options(group):
     with pytest.raises(ConfigError, match=rf"^{group}: expected one of \w+, .*, got none \(~{group} takes"):
         load(compose_config(f"~{group}"))

@@ -1,5 +1,7 @@
 """Run directories from elsewhere: damaged, foreign or hostile."""
 
+import shutil
+
 import pytest
 
 from ganexp.config.reopen import open_run, run_dirs
@@ -10,10 +12,17 @@ from ganexp.types.errors import ConfigError, DirectoryError
 from helpers import TINY, make_spec
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory, data_root):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GANEXP_DATA", str(data_root))
+        return run.execute(make_spec(tmp_path_factory.mktemp("made"), *TINY, "trainer.epochs=1")).directory
+
+
 @pytest.fixture
-def finished(tmp_path, data_root, monkeypatch):
+def finished(made, tmp_path, data_root, monkeypatch):
     monkeypatch.setenv("GANEXP_DATA", str(data_root))
-    return run.execute(make_spec(tmp_path, *TINY, "trainer.epochs=1")).directory
+    return shutil.copytree(made, tmp_path / made.name)
 
 
 def test_a_run_is_found_again_under_the_same_identity(finished):
@@ -45,7 +54,7 @@ def test_a_huge_configuration_is_not_read(finished):
 def test_a_folder_without_runs_is_refused(tmp_path):
     with pytest.raises(DirectoryError, match="expected a run or sweep directory"):
         run_dirs(tmp_path)
-    with pytest.raises(DirectoryError, match=r"config\.yaml"):
+    with pytest.raises(DirectoryError, match=r"expected a run directory, found no status\.json"):
         open_run(tmp_path, [])
 
 

@@ -48,6 +48,12 @@ def test_bad_parameters_are_refused_with_key_expected_and_got(params, message):
         check(**params)
 
 
+def test_a_key_of_the_default_option_that_is_off_is_not_given_to_another_function():
+    assert "label_smoothing" not in check(label_smoothing=0.0).params
+    with pytest.raises(ConfigError, match=r"loss\.label_smoothing: unknown key"):
+        check(label_smoothing=0.1)
+
+
 def test_a_missing_parameter_is_named():
     with pytest.raises(ConfigError, match=r"loss\.rate: expected a value, got none"):
         validated("loss", {"_target_": PATH}, [f"{__name__}.*"], runtime=1)
@@ -88,7 +94,7 @@ def test_of_ganexps_own_only_options_are_called(group, target):
         validated(group, {"_target_": target}, [])
 
 
-@pytest.mark.parametrize("group", ["dataset", "model", "loss", "penalty", "optim", "logger", "metrics"])
+@pytest.mark.parametrize("group", ["dataset", "model", "loss", "penalty", "augment", "optim", "logger", "metrics"])
 def test_each_option_has_a_yaml_and_each_yaml_an_option(group):
     folder = conf_dir() / group / ("score" if group == "metrics" else "")
     targets = {yaml.safe_load(path.read_text())["_target_"] for path in folder.glob("*.yaml")}

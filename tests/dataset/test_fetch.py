@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from torchvision import datasets
 
-from ganexp.dataset import cifar10, fashion_mnist, fetch, mnist
+from ganexp.dataset import cifar10, cifar100, fashion_mnist, fetch, kmnist, mnist
 from ganexp.types.errors import DataError
 
 BATCHES = ["data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4", "data_batch_5", "test_batch"]
@@ -89,6 +89,17 @@ def test_archives_put_there_by_hand_need_no_network(
     content = write_idx(root / "FashionMNIST" / "raw", zipped=True)
     point_to(monkeypatch, "http://127.0.0.1:9/", root / "FashionMNIST" / "raw", "FashionMNIST")
     assert np.array_equal(fashion_mnist(root=root).train[:, 0], content["train-images-idx3-ubyte"])
+
+
+def test_kmnist_is_read_from_its_gzipped_files(
+    root: Path, write_idx: Callable[..., dict[str, np.ndarray]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = write_idx(root / "KMNIST" / "raw", zipped=True)
+    point_to(monkeypatch, "http://127.0.0.1:9/", root / "KMNIST" / "raw", "KMNIST")
+    data = kmnist(root=root)
+    assert np.array_equal(data.train[:, 0], content["train-images-idx3-ubyte"])
+    assert np.array_equal(data.reference_labels, content["t10k-labels-idx1-ubyte"])
+    assert (data.num_classes, data.cache_dir.name, data.reference_origin) == (10, "kmnist", "test split")
 
 
 def test_wrong_checksum_is_refused_and_leaves_nothing(
@@ -166,6 +177,46 @@ def test_cifar10_is_read_from_its_batches(root: Path, monkeypatch: pytest.Monkey
     assert np.array_equal(prepared, np.concatenate([pixels[name] for name in BATCHES[:5]]))
     assert np.array_equal(np.load(data.cache_dir / "test_images.npy", allow_pickle=False), pixels["test_batch"])
     assert data.train.shape == (18, 3, 32, 32)
+
+
+class Hostile:
+    """A pickle that makes a file when it is loaded."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Path.touch, (self.path,)
+
+
+def test_cifar100_is_read_by_its_fine_labels_and_poisoned_files_are_not_opened(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, kind = root / "cifar-100-python", datasets.CIFAR100
+    folder.mkdir(parents=True)
+    rows = np.random.default_rng(0).integers(0, 256, (103, 3072), dtype=np.uint8)
+    content = {
+        "train": {"data": rows[:100], "fine_labels": list(range(100)), "coarse_labels": [0] * 100},
+        "test": {"data": rows[100:], "fine_labels": [7, 8, 99], "coarse_labels": [0] * 3},
+        "meta": {"fine_label_names": [f"class {label}" for label in range(100)]},
+    }
+    for name, values in content.items():
+        (folder / name).write_bytes(pickle.dumps(values))
+    monkeypatch.setattr(kind, "url", "http://127.0.0.1:9/cifar.tar.gz")
+    for key, name in (("train_list", "train"), ("test_list", "test")):
+        monkeypatch.setattr(kind, key, [[name, md5(folder / name)]])
+    monkeypatch.setattr(kind, "meta", {**kind.meta, "md5": md5(folder / "meta")})
+    for name in content:
+        (folder / name).write_bytes(pickle.dumps(Hostile(tmp_path / "executed")))
+        with pytest.raises(DataError, match=r"no CIFAR100 under (?s:.)*prepared/cifar100"):
+            cifar100(root=root)
+        (folder / name).write_bytes(pickle.dumps(content[name]))
+    assert not (tmp_path / "executed").exists()
+    data = cifar100(root=root)
+    prepared = [np.load(data.cache_dir / f"{part}.npy", allow_pickle=False) for part in ("train_images", "test_labels")]
+    assert np.array_equal(prepared[0].reshape(100, -1), rows[:100])
+    assert prepared[1].tolist() == [7, 8, 99]
+    assert (data.num_classes, data.image_shape) == (100, (3, 32, 32))
 
 
 def test_cifar10_is_downloaded(tmp_path: Path, root: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from ganexp.dataset import cifar10, digits, fashion_mnist, mnist, npy
 from ganexp.dataset import named as sources_module
 from ganexp.dataset.fetch import FetchError
 from ganexp.types.errors import DataError
+from warm import Command
 
 
 @pytest.fixture
@@ -340,16 +340,17 @@ def test_nothing_writable_is_refused(
         mnist(root=root)
 
 
-def test_eight_processes_prepare_once(root: Path, write_idx: Callable[..., dict[str, np.ndarray]]) -> None:
+def test_eight_processes_prepare_once(
+    root: Path, write_idx: Callable[..., dict[str, np.ndarray]], start: Callable[..., Command], tmp_path: Path
+) -> None:
     write_idx(root / "MNIST" / "raw", 2000, 500)
     code = (
         "import sys, logging; logging.basicConfig(level=logging.INFO); from pathlib import Path\n"
         "from ganexp.dataset import mnist\n"
         "data = mnist(root=Path(sys.argv[1]), image_size=32); print(data.fingerprint, int(data.train.sum()))"
     )
-    command = [sys.executable, "-c", code, str(root)]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    processes = [subprocess.Popen(command, text=True, env=os.environ, **pipes) for _ in range(8)]
+    (tmp_path / "prepare.py").write_text(code)
+    processes = [start(str(root), module="prepare") for _ in range(8)]
     results = [process.communicate() for process in processes]
     assert {process.returncode for process in processes} == {0}
     assert len({out for out, _ in results}) == 1

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ganexp.dataset import arrays
+from ganexp.dataset import arrays, medmnist
 from ganexp.types.errors import DataError
 
 
@@ -114,20 +114,20 @@ def test_prepared_source_is_not_opened_again(
 ) -> None:
     path = saved("images", pixels(20, 1, 8, 8))
     first = arrays(root=root, images=path)
-    monkeypatch.setattr("ganexp.dataset.own._decode", None)
+    monkeypatch.setattr("ganexp.dataset.own._split", None)
     assert arrays(root=root, images=path).fingerprint == first.fingerprint
 
 
 def test_files_are_checked(root: Path, saved: Callable[..., Path], pixels: Callable[..., np.ndarray]) -> None:
     good = saved("images", pixels(20, 1, 8, 8))
-    with pytest.raises(DataError, match=r"dataset.images: expected an npy file, got .*none.npy: No such file"):
+    with pytest.raises(DataError, match=r"dataset.images: expected an npy or npz file, got .*none.npy: No such file"):
         arrays(root=root, images=root / "none.npy")
     with pytest.raises(DataError, match=r"four.npy: expected uint8 images .* got uint8 of shape \(20, 4, 8, 8\)"):
         arrays(root=root, images=saved("four", pixels(20, 4, 8, 8)))
     with pytest.raises(DataError, match=r"few.npy: expected one label for each of 20 images, got 19"):
         arrays(root=root, images=good, labels=saved("few", np.arange(19)))
-    with pytest.raises(DataError, match=r"real.npy: expected integer labels"):
-        arrays(root=root, images=good, labels=saved("real", np.zeros(20)))
+    with pytest.raises(DataError, match=r"real.npy: expected labels that are whole numbers"):
+        arrays(root=root, images=good, labels=saved("real", np.full(20, 0.5)))
     with pytest.raises(DataError, match=r"negative.npy: expected labels in 0 .. 65535, got -1"):
         arrays(root=root, images=good, labels=saved("negative", np.full(20, -1)))
     huge = saved("huge", np.full(20, 2**64 - 1, np.uint64))
@@ -143,3 +143,32 @@ def test_any_order_in_memory_gives_the_same(
     first = arrays(root=root, images=saved("images", images))
     second = arrays(root=root, images=saved("fortran", np.asfortranarray(images)))
     assert first.fingerprint == second.fingerprint
+
+
+@pytest.mark.parametrize(("place", "file"), [("", "breastmnist"), ("medmnist", "pathmnist.npz")])
+def test_medmnist_is_found_under_the_root(root: Path, place: str, file: str, pixels: Callable[..., np.ndarray]) -> None:
+    shape = (28, 28) if file.startswith("breast") else (28, 28, 3)
+    parts = {"train": 30, "val": 6, "test": 12}
+    images = {f"{part}_images": pixels(count, *shape, seed=count) for part, count in parts.items()}
+    labels = {f"{part}_labels": (np.arange(count) % 3)[:, None].astype(np.uint8) for part, count in parts.items()}
+    (root / place).mkdir(parents=True)
+    np.savez(root / place / f"{file.removesuffix('.npz')}.npz", **images, **labels)
+    data = medmnist(root=root, file=Path(file))
+    channels = images["train_images"].reshape(30, 28, 28, -1).transpose(0, 3, 1, 2)
+    assert np.array_equal(data.train, channels)
+    assert (len(data.reference), data.num_classes, data.reference_origin) == (12, 3, "test split")
+    assert data.train_labels is not None
+    assert data.train_labels.tolist() == [0, 1, 2] * 10
+    assert data.name.startswith(f"{file.removesuffix('.npz')}-")
+
+
+def test_medmnist_that_is_missing_or_has_several_labels_says_the_next_step(
+    root: Path, pixels: Callable[..., np.ndarray]
+) -> None:
+    with pytest.raises(DataError, match=rf"dataset.file: expected MedMNIST's pathmnist.npz in {root} .*zenodo.org"):
+        medmnist(root=root, file=Path("pathmnist"))
+    root.mkdir()
+    several = np.eye(14, dtype=np.uint8)[np.arange(8) % 14] | 1
+    np.savez(root / "chestmnist.npz", train_images=pixels(8, 28, 28), train_labels=several)
+    with pytest.raises(DataError, match=r"chestmnist.npz.*choose one column"):
+        medmnist(root=root, file=Path("chestmnist"))

@@ -10,7 +10,7 @@ import pytest
 from PIL import EpsImagePlugin, Image
 
 import ganexp
-from ganexp.dataset.picture import decoded, sizes_of
+from ganexp.dataset.picture import Reading, decoded, sizes_of
 from ganexp.files.raster import FORMATS
 from ganexp.logger.tensorboard_logger import tensorboard
 from ganexp.report.figures.strips import whole
@@ -58,7 +58,7 @@ def test_a_picture_that_is_a_program_is_refused_and_starts_none(kind: str, tmp_p
         with pytest.raises(DataError, match=rf"epoch_0001\.{end}: expected a picture .*one of the formats .*PNG"):
             sizes_of([path])
         with pytest.raises(DataError, match=f"epoch_0001.{end}"):
-            list(decoded([path], 3, (8, 8), resize=True))
+            list(decoded([path], Reading(3), (8, 8), resize=True))
         assert whole(path, "x", "x") is None
     assert not called.exists()
 
@@ -77,7 +77,7 @@ def test_a_logger_does_not_open_it_either(tmp_path: Path, called: Path, caplog: 
 def test_every_raster_format_is_decoded_without_a_program(kind: str, tmp_path: Path, called: Path) -> None:
     path = tmp_path / "x.png"  # the content counts, not the name
     Image.fromarray(np.full((8, 8, 3), 99, np.uint8)).save(path, format=kind)
-    (block,) = decoded([path], 3, (8, 8), resize=False)
+    (block,) = decoded([path], Reading(3), (8, 8), resize=False)
     assert abs(block.astype(int) - 99).max() <= 3 and not called.exists()
 
 

@@ -19,7 +19,7 @@ from helpers import compose_config
 
 set_hypothesis_home_dir(tempfile.gettempdir())  # nothing of Hypothesis' own in the tree
 
-GROUPS = ("dataset", "model", "loss", "penalty", "optim", "trainer", "metrics", "logger", "sweep")
+GROUPS = ("dataset", "model", "loss", "penalty", "augment", "optim", "trainer", "metrics", "logger", "sweep")
 
 SECTIONS = {"trainer": TrainerConfig, "metrics": MetricsConfig, "sweep": SweepConfig}
 """Groups whose keys and defaults the schema has."""

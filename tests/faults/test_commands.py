@@ -193,8 +193,13 @@ NEEDED = {"sample": ("--out", "x.npy")}
 def test_what_is_no_run_or_sweep_is_refused_by_every_command(module: str, place: Path) -> None:
     for directory in DIRECTORIES:
         _check_told(command(place, module, directory, *NEEDED.get(module, ())))
-    for arguments in ((), ("--nothing",), ("run", "--nothing"), ("run", "sweep", "empty", "x=1", "--nothing=5")):
+    for arguments in (("--nothing",), ("run", "--nothing"), ("run", "sweep", "empty", "x=1", "--nothing=5")):
         _check_told(command(place, module, *arguments))
+    if module == "status":  # it lists what there is
+        listed = command(place, module)
+        assert (listed.status, "sweep  2 runs" in listed.told) == (0, True), listed.told
+    else:
+        _check_told(command(place, module))
 
 
 def _check_told(ended: Ended) -> None:
@@ -215,7 +220,10 @@ BAD_OPTIONS = (
     *(f"sample run --out x.npy --checkpoint epoch={HUGE}", "sample run --out x.npy --checkpoint epoch=1e3"),
     *(f"sample run --out x.npy --label {value}" for value in ("-1", "0", "99", "abc")),
     *(f"sample run --out x.npy --seed {value}" for value in ("abc", "1.5", "")),
-    *(f"sample run --out {value}" for value in ("x.gif", "x", "nothing/x.npy", "empty", "file/x.npy", "loop/x.npy")),
+    *(
+        f"sample run --out {value}"
+        for value in ("x.gif", "x.tar", "nothing/x.npy", "empty", "file/x.npy", "loop/x.npy")
+    ),
     "sample run --out x.npy --interpolate --num 10000000000",
     "sample sweep --out x.npy",
     *(f"evaluate run --metrics {value}" for value in ("nope", "../default", "default,none", "''", "none", "cfd")),

@@ -182,9 +182,9 @@ BAD_LABELS: dict[str, Any] = {
     "at the end of unsigned numbers": np.full(30, 2**64 - 1, np.uint64),
     "fractions": np.full(30, 0.5),
     "NaN": np.full(30, np.nan),
-    "one-hot": np.eye(30, dtype=int),
+    "two classes at once": np.eye(30, dtype=int) + np.roll(np.eye(30, dtype=int), 1, axis=1),
     "one number": np.int64(3),
-    "words": np.full(30, "cat"),
+    "words in pairs": np.full((30, 2), "cat"),
     "objects": np.array([None] * 30, dtype=object),
 }
 
@@ -264,8 +264,8 @@ BAD_PICTURES: dict[str, Callable[[], bytes]] = {
     "no pixels": lambda: png(0, 8),
     "a bomb in a comment": bomb_of_text,
     "npy": lambda: npy(pixels(8, 8)),
-    "16 bits": lambda: _saved(np.full((8, 8), 40_000, np.uint16), "PNG"),
-    "floats": lambda: _saved(np.full((8, 8), 0.5, np.float32), "TIFF"),
+    "floats beyond 1": lambda: _saved(np.full((8, 8), 2.5, np.float32), "TIFF"),
+    "floats that are none": lambda: _saved(np.full((8, 8), np.nan, np.float32), "TIFF"),
     "EPS, which is a program": lambda: b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\nshowpage\n",
 }
 

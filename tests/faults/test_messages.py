@@ -81,7 +81,7 @@ def test_a_terminal_that_closes(
 ) -> None:
     """SIGHUP goes to all processes of a terminal, and often twice."""
     env = {**os.environ, "GANEXP_DATA": str(data_root), "OMP_NUM_THREADS": "1"}
-    epochs = "trainer.epochs=100000" if status else "trainer.epochs=400"
+    epochs = "trainer.epochs=100000" if status else "trainer.epochs=100"
     command = [sys.executable, "-m", "ganexp", *many, *SMALL, epochs, "metrics=none", "hydra.run.dir=run"]
     command = [*before.split(), *command, "trainer.samples_every_epochs=null"]
     process = subprocess.Popen(command, cwd=tmp_path, env=env, stdout=subprocess.PIPE, start_new_session=True)

@@ -288,7 +288,7 @@ def test_a_search_that_only_diverges_is_refused_a_winner(tmp_path: Path) -> None
 
 
 def test_a_sweep_over_settings_that_are_no_finite_numbers_is_planned_and_told_of(tmp_path: Path) -> None:
-    own = ("++loss._target_=diverging.trapped_loss", "++loss.value=nan,inf,1.0", "++loss.after=0", *LAB)
+    own = ("++loss._target_=diverging.trapped_loss", "++loss.value=nan,inf,1.0", "++loss.after=1", *LAB)
     ended = launch(tmp_path / "one", "--multirun", *SMALL, "trainer.max_steps=1", "hydra/launcher=basic", *own)
     assert (ended.status, "Traceback" in ended.told) == (1, False), ended.told
     sweep = tmp_path / "one" / "multirun" / "digits-grid"

@@ -21,7 +21,7 @@ WORKERS = 2
 
 LOOK_SECONDS = 0.5
 
-GROWTH_MB = {"launcher": 3.0 + 0.01 * JOBS, "worker": 10.0}
+GROWTH_MB = {"launcher": 3.0 + 0.01 * JOBS, "worker": 20.0}
 """Memory of its own that a process may gain from the second to the last fifth of the jobs; the launcher keeps what was
 asked and how each job ended."""
 

@@ -23,7 +23,7 @@ from ganexp.types.errors import ConfigError, DirectoryError, Refused
 
 __all__ = ["canary", "honest", "only", "sweep"]
 
-GROUPS = ("dataset", "model", "loss", "penalty", "optim", "logger", "metrics.scores.x")
+GROUPS = ("dataset", "model", "loss", "penalty", "augment", "optim", "logger", "metrics.scores.x")
 
 TARGETS = (
     *("payload.touch", "os.system", "builtins.eval", "subprocess.run", "hydra.utils.instantiate", "torch.load"),
@@ -143,7 +143,7 @@ def test_the_environment_reaches_no_file_and_no_output(sweep: Path, only: Path, 
 def test_a_recorded_logger_that_sends_things_away_must_be_trusted(only: Path) -> None:
     rewrite(only, "logger", {"_target_": "ganexp.logger.mlflow", "tracking_uri": "http://192.0.2.1"})
     assert open_run(only, []).config.logger.name == "mlflow"  # sampling and scoring log nothing
-    with pytest.raises(ConfigError, match=r"192\.0\.2\.1.*--trust ganexp\.logger\.mlflow"):
+    with pytest.raises(ConfigError, match=r"192\.0\.2\.1.*trust=\[ganexp\.logger\.mlflow\]"):
         open_to_work(only, [])
     assert open_to_work(only, ["ganexp.logger.mlflow"]).config.logger.name == "mlflow"
 

@@ -100,14 +100,14 @@ def trapped(notes: str) -> None:
     from ganexp.metrics.classifier_network import Recipe
 
     def trap(name: str, work: Callable[..., Any]) -> Callable[..., Any]:
-        def waiting(*arguments: Any) -> Any:
+        def waiting(*arguments: Any, **options: Any) -> Any:
             if first_come(f"{notes}/{name}"):
                 threading.Event().wait()
-            return work(*arguments)
+            return work(*arguments, **options)
 
         return waiting
 
-    classifiers.OWN_RECIPE = Recipe(steps=20, batch_size=32)
+    classifiers.OWN_RECIPE = Recipe(epochs=0, least_steps=20, batch_size=32)
     classifiers.train = trap("training", classifiers.train)
     prepared._write_split = trap("preparing", prepared._write_split)
 

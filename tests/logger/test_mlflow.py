@@ -171,3 +171,16 @@ def test_a_dead_server_neither_ends_nor_stalls_the_run(server, tmp_path, monkeyp
     assert caplog.text.count("logger=mlflow failed (MlflowException: connection refused)") == 1
     assert os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] == "20"
     assert os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] == "5"  # the user's own choice stays
+
+
+def test_without_an_address_it_writes_into_the_place_of_the_run_or_sweep(tmp_path, monkeypatch):
+    from ganexp.logger.mlflow_logger import _place_of
+
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    run = tmp_path / "sweep" / "run"
+    run.mkdir(parents=True)
+    assert _place_of(run) == (run / "mlruns").as_uri()
+    (run.parent / "plan.json").write_text("{}")
+    assert _place_of(run) == (run.parent / "mlruns").as_uri()
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://localhost:1")
+    assert _place_of(run) is None

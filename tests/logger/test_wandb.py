@@ -133,3 +133,17 @@ def test_a_dead_network_does_not_end_the_run(package, tmp_path, monkeypatch, cap
     attempt(logger, tmp_path, (1, 2))
     logger.finish("COMPLETED")
     assert caplog.text.count("logger=wandb failed (TimeoutError: no answer)") == 1
+
+
+@pytest.mark.parametrize(
+    ("mode", "said", "used"), [(None, None, "online"), (None, "offline", "offline"), ("disabled", "online", "disabled")]
+)
+def test_the_environment_s_mode_counts_unless_told_otherwise(package, tmp_path, monkeypatch, mode, said, used):
+    monkeypatch.delenv("WANDB_MODE", raising=False)
+    if said is not None:
+        monkeypatch.setenv("WANDB_MODE", said)
+    attempt(wandb(mode=mode), tmp_path, [1])
+    assert package.inits[0]["mode"] == used and package.inits[0]["dir"] == str(tmp_path)
+    monkeypatch.setenv("WANDB_MODE", "sometimes")
+    with pytest.raises(ConfigError, match="WANDB_MODE: expected online, offline, disabled, got 'sometimes'"):
+        wandb()

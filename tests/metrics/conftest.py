@@ -38,7 +38,7 @@ def make_dataset(tmp_path: Path) -> MakeDataset:
 @pytest.fixture
 def short_recipe(monkeypatch: pytest.MonkeyPatch) -> Recipe:
     """Own classifiers are trained for a few steps only."""
-    recipe = Recipe(steps=30, batch_size=32, shift=1)
+    recipe = Recipe(epochs=0, least_steps=30, batch_size=32)
     monkeypatch.setattr(classifiers, "OWN_RECIPE", recipe)
     return recipe
 

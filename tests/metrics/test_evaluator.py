@@ -184,7 +184,7 @@ def test_a_report_is_of_another_draw_but_for_the_value_that_settings_are_chosen_
 
 def test_a_metric_that_asks_for_features_must_declare_them(make_dataset: MakeDataset) -> None:
     undeclared = Metric(lambda context: float(context.features(context.generated).sum()), "minimise")
-    with pytest.raises(TypeError, match="must declare its extractor"):
+    with pytest.raises(ConfigError, match="must declare its extractor"):
         evaluator(make_dataset(), {"sum": undeclared}).prepare()
 
 
@@ -226,6 +226,6 @@ def test_real_features_are_shared_between_evaluators(
     dataset = replace(digits, cache_dir=tmp_path_factory.mktemp("cache"))
     with caplog.at_level(logging.INFO, "ganexp"):
         evaluator(dataset, {"cfd": cfd()}).prepare()
-        assert caplog.text.count("computing them once") == 2
+        assert caplog.text.count("real images, once") == 2
         evaluator(dataset).prepare()
-    assert caplog.text.count("computing them once") == 2
+    assert caplog.text.count("real images, once") == 2

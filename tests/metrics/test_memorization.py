@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from squares import MakeDataset, sampler_of
 
 from ganexp.metrics import Evaluator, memorization
-from ganexp.metrics.memorization import excess_of_copies, nearness, spectrum
 from ganexp.metrics.reference import halve
+from ganexp.metrics.training_images import excess_of_copies, nearness, spectrum
 from ganexp.report.facts import MEMORIZATION
 from ganexp.types import Dataset
 from ganexp.types.errors import Diverged

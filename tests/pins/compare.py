@@ -12,6 +12,8 @@ import csv
 import hashlib
 import json
 import os
+import platform
+import re
 import subprocess
 import sys
 import tempfile
@@ -27,12 +29,19 @@ from safetensors.numpy import load_file
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
+CPUINFO = Path("/proc/cpuinfo")
 DIGESTS, ARRAYS = HERE / "weights.json", HERE / "weights.npz"
 
 
 def machine() -> str:
-    """What bits depend on: the version of torch and the CPU's instruction set."""
-    return f"torch {torch.__version__}, {torch.backends.cpu.get_cpu_capability()}"
+    """What bits depend on: torch's version and instruction set, and the CPU's maker, family and model.
+
+    The convolutions' library asks the CPU itself, so that torch's instruction set alone does not tell.
+    """
+    text = CPUINFO.read_text() if CPUINFO.exists() else ""
+    fields = [re.search(rf"^{name}\s*: (\w+)", text, re.MULTILINE) for name in ("vendor_id", "cpu family", "model")]
+    cpu = " ".join(field[1] for field in fields if field) or platform.machine()
+    return f"torch {torch.__version__}, {torch.backends.cpu.get_cpu_capability()}, {cpu}"
 
 
 def tensors(run: Path) -> dict[str, NDArray[Any]]:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 import re
 import tomllib
 from pathlib import Path
@@ -15,6 +16,7 @@ from ganexp.files.record import COLUMNS
 
 ROOT = Path(__file__).parents[2]
 RECORDED = ("0.1.0",)  # versions with directories in recorded.tar.xz
+SCORES = ("cfd", "cfd_half_a", "precision", "recall", "density", "coverage")
 RUN, TRAJECTORY = "959160eacc05ca7a796bddc16aaa2317", "8eb0d1d09c895fb06530343d60e33e14"
 
 
@@ -47,12 +49,11 @@ def same_weights(new, old):
 
 
 def same_final(new, old):
-    """Since protocol 2 half B has a draw of its own, with a standard error: only values on it may differ."""
-    on_b = ("cfd", "precision", "recall", "density", "coverage")
+    """Protocol 2 has other features, and a draw of its own for half B: scores are other numbers, with an error."""
     assert new.keys() == {*old, "cfd_se"}
-    for key, value in old.items():
-        assert key == "train_seconds" or new[key] == pytest.approx(value, rel=1e-4) or key in on_b
-    assert abs(new["cfd"] - old["cfd"]) == pytest.approx(2 * new["cfd_se"], abs=2 * new["cfd_se"])
+    assert all(math.isfinite(new[name]) for name in SCORES)
+    for key in old.keys() - {*SCORES, "train_seconds"}:
+        assert new[key] == pytest.approx(old[key], rel=1e-4), key
 
 
 def test_directories_of_every_released_version_are_here():
@@ -91,9 +92,10 @@ def test_evaluate(recorded, door):
     assert (after["run_id"], after["trajectory_id"]) == (RUN, TRAJECTORY)
     same_final(after["final"], before["final"])
     (row,) = rows(run / "metrics.csv")[-1:]
-    assert {name: float(row[name]) for name in before["final"]} == pytest.approx(before["final"], rel=1e-4)  # draw A
+    same_final({name: float(row[name]) for name in after["final"]}, before["final"])
+    assert float(row["cfd_half_a"]) == after["final"]["cfd_half_a"] != before["final"]["cfd_half_a"]
     assert after["floors"].pop("cfd_se") > 0
-    assert after["floors"] == pytest.approx(before["floors"], rel=1e-4)
+    assert after["floors"].keys() == before["floors"].keys()
     protocol = [content["provenance"]["metrics"]["protocol"] for content in (before, after)]
     assert protocol[0].keys() <= protocol[1].keys()
     assert not protocol[0].items() & protocol[1].items()  # version 2 of the protocol, whose values are told apart
@@ -122,7 +124,6 @@ def test_resume_goes_on_with_what_was_interrupted(recorded, door):
     now, then = rows(run / "metrics.csv"), rows(whole / "metrics.csv")
     scores = [name for name in then[0] if name not in COLUMNS]
     same_rows(now, then, leave=("train_seconds", *scores))
-    same_rows(now[-1:], then[-1:], leave=("train_seconds",))
     assert {row[name] for row in now[:-1] for name in scores} == {""}  # by another protocol than the last row's
     for name in ("generator_0004", "state_00000016"):
         same_weights(run / "checkpoints" / f"{name}.safetensors", whole / "checkpoints" / f"{name}.safetensors")
@@ -162,7 +163,8 @@ def test_confirm(recorded, door, monkeypatch):
 def test_the_same_command_trains_nothing_again(recorded, ganexp, name):
     sweep = recorded(name)
     before = {path: path.stat().st_mtime_ns for path in sweep.rglob("result.json")}
-    ended = ganexp(*record.SMALL, *record.JOBS[name])
+    as_then = ("trainer.ema_rampup=null",) if name == "search" else ()  # what sweep=tune did not set yet
+    ended = ganexp(*record.SMALL, *record.JOBS[name], *as_then)
     assert ended.returncode == (1 if name == "grid" else 0), ended.stderr
     assert {path: path.stat().st_mtime_ns for path in sweep.rglob("result.json")} == before
     assert len(before) == (4 if name == "grid" else 3)

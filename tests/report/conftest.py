@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from ganexp.report import chapters
+from ganexp.report import page
 
 collect_ignore = [] if shutil.which("chromium") else ["test_browser.py"]
 """The page is opened in a browser where there is one; continuous integration installs it."""
@@ -15,4 +15,4 @@ SECTIONS = ("verdict", "heatmaps", "matters", "curves", "losses")
 @pytest.fixture
 def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pages without their matplotlib figures, which take most of the time."""
-    monkeypatch.setattr(chapters, "_drawings", lambda *_: {section: [] for section in SECTIONS})
+    monkeypatch.setattr(page, "drawings", lambda *_: {section: [] for section in SECTIONS})

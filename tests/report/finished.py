@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import itertools
 import math
 import os
@@ -211,4 +212,38 @@ def _pictures(place: Path, done: int, run: PlannedRun) -> None:
         save_png(place / "samples" / ("real.png" if epoch == 0 else f"epoch_{epoch:04d}.png"), pixels)
 
 
-__all__ = ["EFFECTS", "GRID", "Recipe", "build"]
+def keep_generator(folder: Path, runs: Sequence[PlannedRun], **settings: Any) -> Any:
+    """One generator of `ganexp.model.mlp` (or `function`) for all of the runs, as they keep theirs; returns its GAN."""
+    import torch
+
+    from ganexp import model
+    from ganexp.files import checkpoint
+    from ganexp.types.nested import json_values
+
+    function = getattr(model, settings.pop("function", "mlp"))
+    usual = {key: each.default for key, each in inspect.signature(function).parameters.items() if key != "image_shape"}
+    classes, shape = settings.pop("num_classes", None), settings.pop("image_shape", (1, 28, 28))
+    torch.manual_seed(0)
+    gan = function(shape, num_classes=classes, **settings)
+    last = [module for module in gan.generator.modules() if isinstance(module, torch.nn.Linear)][-1]
+    with torch.no_grad():  # contrast as of a trained one
+        last.weight *= 5
+    recorded = {"_target_": f"ganexp.model.{function.__name__}", **usual, **settings}
+    recorded.pop("num_classes")
+    meta = {"image_shape": list(shape), "label_counts": classes and [100] * classes}
+    first = None
+    for run in runs:
+        place = folder / run.run_dir
+        path = place / "checkpoints" / f"generator_{run.epochs:04d}.safetensors"
+        (place / ".hydra").mkdir()
+        write_json(place / ".hydra" / "identity.json", {"model": json_values(recorded)})
+        if first is None:
+            checkpoint.save(path, checkpoint.module_state(gan.generator), meta)
+            first = path
+        else:
+            path.parent.mkdir()
+            os.link(first, path)
+    return gan
+
+
+__all__ = ["EFFECTS", "GRID", "Recipe", "build", "keep_generator"]

@@ -49,7 +49,21 @@ def test_scattered_runs_are_left_to_ped_anova() -> None:
     assert found.shares["rate"] > 0.8
 
 
-@pytest.mark.parametrize("runs", [17, 49])
+def test_twenty_scattered_runs_are_enough_and_the_uncertainty_is_told() -> None:
+    rng = np.random.default_rng(1)
+    factors = pd.DataFrame({"rate": 10 ** rng.uniform(-5, -2, 20), "loss": rng.choice(["a", "b"], 20)})
+    y = ((np.log10(factors["rate"]) + 3) ** 2).tolist()
+    found = importance(factors, [0] * 20, y, "minimise")
+    assert found.method == "ped-anova"
+    for key, share in found.shares.items():
+        low, high = found.ranges[key]
+        assert 0 <= low <= high <= 1
+        assert low - 0.3 <= share <= high + 0.3
+    assert found.ranges["rate"][1] - found.ranges["rate"][0] > 0.01, "twenty runs are few"
+    assert importance(factors, [0] * 20, y, "minimise") == found
+
+
+@pytest.mark.parametrize("runs", [17, 19])
 def test_too_few_runs_off_a_grid(runs: int) -> None:
     factors, seeds, y = grid()
     found = importance(factors[:runs], seeds[:runs], y[:runs], "minimise")

@@ -4,14 +4,17 @@ import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from finished import EFFECTS, Recipe, build
 
 from ganexp.report import try_report, write_report
+from ganexp.report.figures import by_setting, svg
 from ganexp.report.ranking import rankings
 from ganexp.report.study import read_study
-from ganexp.report.verify import differences
+from ganexp.report.verify import DATA, differences
 from ganexp.report.write import make
 from ganexp.types.endings import State
 
@@ -42,6 +45,13 @@ class Words(HTMLParser):
         return " ".join("".join(self.parts).split())
 
 
+def block(page: str) -> Any:
+    """The data block of a page."""
+    found = DATA.search(page)
+    assert found is not None
+    return json.loads(found[1])
+
+
 def words(folder: Path) -> str:
     return Words(make([folder], folder).html).text
 
@@ -54,8 +64,7 @@ def test_the_whole_report(tmp_path: Path) -> None:
     assert page == tmp_path / "report.html"
     assert not re.search(r"""(src|href)=["']?(https?:)?//""", text)
     assert len(text) < 3_000_000
-    for name in ("intervals", "heatmaps", "importance", "marginals", "parallel", "curves", "budget", "losses"):
-        assert f'id="r0-{name}"' in text
+    for name in ("intervals", "heatmaps", "importance", "marginals", "curves", "budget", "losses", "equilibrium"):
         assert (tmp_path / "figures" / f"r0-{name}.svg").read_text().startswith("<svg")
     markdown = (tmp_path / "report.md").read_text()
     for name in re.findall(r"\]\((figures/[^)]+)\)", markdown):
@@ -64,11 +73,13 @@ def test_the_whole_report(tmp_path: Path) -> None:
     assert differences([tmp_path], tmp_path) == []
     drawing = tmp_path / "figures" / "r0-curves.svg"
     drawing.write_text(drawing.read_text().replace("#0072b2", "#0072b3"))
-    page.write_text(text.replace("var(--c1)", "red", 1))
-    assert differences([tmp_path], tmp_path) == [
-        "report.html: figure r0-intervals differs",
-        "figures/r0-curves.svg: differs",
-    ]
+    value = block(text)["chapters"][0]["settings"][0]["value"]
+    page.write_text(
+        text.replace(f'"value": {value!r}', '"value": 1.5').replace("dragging over one", "dragging over two")
+    )
+    found = differences([tmp_path], tmp_path)
+    assert f"report.html: data: chapters/0/settings/0/value: the page says 1.5, the files say {value!r}" in found
+    assert found[-2:] == ["report.html: script 3 differs", "figures/r0-curves.svg: differs"]
     ids = re.findall(r'\bid="([^"]+)"', text)
     assert len(ids) == len(set(ids))
 
@@ -190,6 +201,10 @@ def test_hostile_values_cannot_break_or_script_the_page(tmp_path: Path) -> None:
         tag: harmless.tags.get(tag, 0) for tag in ("script", "img", "b", "style", "section", "table", "tr")
     }
     assert "<script>alert(1)</script>" in page.text and "{{ 7 * 7 }}" in page.text
+    values = [
+        setting["values"][0] for setting in block((tmp_path / "report.html").read_text())["chapters"][0]["settings"]
+    ]
+    assert {"<script>alert(1)</script>", "</style></script><b>"} <= set(values)
     markdown = re.sub(r"(?<!`)(`+)(?!`).*?(?<!`)\1(?!`)", "", (tmp_path / "report.md").read_text())
     assert "<script" not in markdown and "\n# heading" not in markdown
     assert not re.search(r"(?<!\\)\]\(javascript", markdown)
@@ -252,3 +267,54 @@ def test_torch_is_not_imported(tmp_path: Path) -> None:
     program = f"import sys; from pathlib import Path; from ganexp.report import write_report; \
 write_report([Path({str(tmp_path)!r})]); sys.exit('torch' in sys.modules or 'hydra' in sys.modules)"
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_the_last_epoch_is_in_the_curves_whatever_the_cadence(tmp_path: Path) -> None:
+    runs = build(tmp_path, Recipe({"trainer.epochs": (15,), "optim.lr": (1e-4, 1e-5)}, range(3)))
+    for run in runs:
+        path = tmp_path / run.run_dir / "metrics.csv"
+        *rows, last = path.read_text().splitlines()
+        names = rows[0].split(",")
+        cells = [
+            "" if name in ("cfd", "cfd_half_a") else cell for name, cell in zip(names, last.split(","), strict=True)
+        ]
+        path.write_text("\n".join([*rows, ",".join(cells)]) + "\n")
+    (chapter,) = block(make([tmp_path], tmp_path).html)["chapters"]
+    for setting, training in zip(chapter["settings"], chapter["trainings"], strict=True):
+        assert training["mean"]["epoch"] == [1, 2, 5, 10, 15]
+        assert training["mean"]["value"][-1] == pytest.approx(setting["value"])
+
+
+@pytest.mark.usefixtures("no_figures")
+def test_many_runs_are_shown_as_means_and_the_best_in_pictures(tmp_path: Path) -> None:
+    axes = {"optim.lr": [float(f"{rate:.3g}") for rate in np.geomspace(1e-5, 1e-3, 26)], "trainer.epochs": (2,)}
+    build(tmp_path, Recipe(axes, range(2), pictures=True, endings={51: State.FAILED}))
+    page = make([tmp_path], tmp_path).html
+    data = block(page)
+    assert len(page) < 4_000_000 and len(data["runs"]) == 52
+    (chapter,) = data["chapters"]
+    assert all(training["seeds"] == [] for training in chapter["trainings"])
+    assert chapter["trainings"][0]["traces"]["d_loss"]
+    assert len(data["pictures"]) == 20 + 1  # the best settings, and the failure
+
+
+def test_what_is_drawn_at_paper_size_says_what_it_leaves_out(tmp_path: Path) -> None:
+    rates = [float(f"{rate:.3g}") for rate in np.geomspace(1e-5, 1e-3, 33)]
+    build(tmp_path, Recipe({"optim.lr": rates, "trainer.epochs": (2,)}, range(1)))
+    (ranking,) = rankings(read_study([tmp_path]))
+    drawing = by_setting.intervals(ranking, "r0")
+    assert drawing is not None and "The best 30 of 33 settings" in drawing.caption
+    assert "The floor, real against real, is 1.4" in drawing.caption
+    low, _ = drawing.sheet.axes[0].get_xlim()
+    assert low > 1.4  # the way to the floor would take most of the width
+    every = by_setting.marginals(ranking, "r0")
+    assert every is not None and every.sheet.axes[0].get_xscale() == "log"
+
+
+@pytest.mark.parametrize(("low", "high"), [(50, 63), (1, 900), (2e-5, 9e-4), (11, 19)])
+def test_a_logarithmic_axis_has_several_ticks(low: float, high: float) -> None:
+    axes = svg.figure(4, 3).subplots()
+    axes.plot([1, 2], [low, high])
+    svg.log_scale(axes, "y")
+    bottom, top = axes.get_ylim()
+    assert sum(bottom <= tick <= top for tick in axes.get_yticks()) >= 3

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,9 @@ from ganexp.report import write_report
 from ganexp.report.chapters import Confirmed
 from ganexp.report.looks import record_looks
 from ganexp.report.ranking import Ranking, rankings
+from ganexp.report.screen import show
 from ganexp.report.settings import parse_options
+from ganexp.report.states import progress_of
 from ganexp.report.statistics.comparison import SettingEstimate
 from ganexp.report.study import Study, read_study
 from ganexp.report.text.history import history
@@ -75,7 +78,7 @@ class TestClaims:
         build(tmp_path, Recipe(TWO, range(5), FAR))
         lines = said(read_study([tmp_path]))
         assert lines["lead"].startswith("lr 0.0001 is the best setting: cfd ")
-        assert lines["others"] == "It is better than 1 other ranked setting, each of them, family-wise at 4 %."
+        assert lines["others"] == "It is better than the 1 other ranked setting, family-wise at 4 %."
         assert (
             "with that luck taken off, its cfd is" in lines["winner"] and "beside the plain mean of" in lines["winner"]
         )
@@ -324,3 +327,90 @@ def test_epochs_of_one_training_have_a_ratio_of_their_own(tmp_path: Path) -> Non
     assert isinstance(ranking, Ranking) and ranking.comparison is not None
     line = said(read_study([tmp_path]))["least"]
     assert "of one training's epochs by a factor of about" in line
+
+
+def in_words(study: Study, cfd: float, recall: float, numbers: Sequence[int] | None = None) -> Study:
+    """The study as protocol 2 would have measured it, some runs (all) with these final values, floors 1.4 and .9."""
+
+    def result(number: int) -> dict[str, Any]:
+        before, provenance = study.runs[number].result, study.runs[number].result["provenance"]
+        made = {**provenance["metrics"], "metrics": {"cfd": {"version": 2}, "recall": {"version": 2}}}
+        final = {**before["final"], "cfd": cfd, "cfd_half_a": cfd, "recall": recall}
+        chosen = numbers is None or number in numbers
+        return {**before, "provenance": {**provenance, "metrics": made}, **({"final": final} if chosen else {})}
+
+    return changed(study, {number: {"result": result(number)} for number in range(len(study.runs))})
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([(1.4e4, 0.0)] * 2, "All 2 settings give noise: none is worth choosing, and their order says little."),
+        ([(14, 0.0)] * 2, "All 2 settings give a few shapes over and over: none is worth choosing"),
+        ([(14, 0.0), (1.4e4, 0.0)], "None of the 2 settings gives images worth choosing: 1 give noise, 1 a few shapes"),
+        ([(14, 0.9), (1.4e4, 0.0)], None),
+    ],
+)
+def test_where_all_settings_are_bad_that_is_said_before_any_praise(
+    tmp_path: Path, values: list[tuple[float, float]], expected: str | None
+) -> None:
+    build(tmp_path, Recipe(TWO, range(3), sigma=0.0))
+    study = read_study([tmp_path])
+    for number, (cfd, recall) in enumerate(values):
+        study = in_words(study, cfd, recall, range(3 * number, 3 * number + 3))
+    lines = verdict(study, rankings(study)[0], "r0")
+    (first, *_), terminal = lines, terminal_verdict(study, rankings(study))
+    if expected is None:
+        assert not first.plain.startswith(("All", "None of the"))
+    else:
+        assert first.lead and first.plain.startswith(expected)
+        assert any(expected in line for line in terminal)
+
+
+def test_a_column_that_says_little_is_marked_with_the_reason(tmp_path: Path) -> None:
+    build(tmp_path, Recipe(TWO, range(3)))
+    study = read_study([tmp_path])
+    assert not [line for line in verdict(study, rankings(study)[0], "r0") if line.key == "r0/marked"]
+    before = study.runs[0].result
+    metrics = {**before["provenance"]["metrics"], "marked": {"cfd": "its classifier is right for <b>40%"}}
+    result = {**before, "provenance": {**before["provenance"], "metrics": metrics}}
+    study = changed(study, {0: {"result": result}})
+    (line,) = [line for line in verdict(study, rankings(study)[0], "r0") if line.key == "r0/marked"]
+    assert line.plain == "cfd says little here: its classifier is right for <b>40%; settings are chosen by cfd."
+    assert "<b>" not in line.html
+    assert line.plain in "".join(terminal_verdict(study, rankings(study)))
+
+
+def test_the_winner_has_its_word_under_protocol_2_alone(tmp_path: Path) -> None:
+    build(tmp_path, Recipe(TWO, range(3), FAR))
+    study = read_study([tmp_path])
+    assert ": readable." not in said(study)["lead"]
+    assert ": readable." in said(in_words(study, 14.0, 0.9))["level"]
+
+
+def test_each_setting_has_its_word_in_page_markdown_and_status(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    build(tmp_path, Recipe(TWO, range(3), sigma=0.0))
+    for number, path in enumerate(sorted(tmp_path.glob("*/result.json"))):
+        result = json.loads(path.read_text())
+        result["provenance"]["metrics"]["metrics"] = {name: {"version": 2} for name in ("cfd", "precision", "recall")}
+        result["final"] |= {
+            "cfd": 1.5 + number / 10,
+            "cfd_half_a": 1.5 + number / 10,
+            "recall": 0.9 if number < 3 else 0.0,
+        }
+        path.write_text(json.dumps(result))
+    write_report([tmp_path])
+    assert {run.score.split(" ", 2)[2] for run in progress_of(tmp_path)} == {
+        "as real images",
+        "a few shapes over and over",
+    }
+    show(tmp_path, progress_of(tmp_path))
+    assert "cfd 1.6 as real images" in capsys.readouterr().out
+    table = (tmp_path / "report.md").read_text()
+    assert re.search(r"\| 1\.\d+, as real images \|", table)
+    assert re.search(r"\| \d\.\d+, a few shapes over and over \|", table)
+    page = (tmp_path / "report.html").read_text()
+    assert '<span class="note">as real images</span>' in page
+    assert '<span class="note">a few shapes over and over</span>' in page

@@ -19,6 +19,8 @@ DRY = ("metrics=none", "dataset.num_images=48", "sweep.dry_run=true")
         (["-m", "optim.lr=1e-4,1e-5,"], "Did you mean 'optim.lr=1e-4,1e-5'?"),
         (["-m", "seed=range", "3"], "Did you mean 'seed=range(3)'?"),
         (["-m", "optim.lr=(1e-4,2e-4)"], "Did you mean 'optim.lr=1e-4,2e-4'?"),
+        (["loss=[wgan,hinge]"], "Did you mean '--multirun loss=wgan,hinge'?"),
+        (["seed=[1,2]"], "got '[1, 2]'. Several values to try take commas"),
         (["-m", "hydra/launcher=jobli"], "Did you mean 'joblib'?"),
         (["-m", "hydra.launcher=basic"], "Did you mean 'hydra/launcher=basic'?"),
         (["–multirun", "optim.lr=1e-4,1e-5"], "Did you mean '--multirun'?"),
@@ -27,6 +29,10 @@ DRY = ("metrics=none", "dataset.num_images=48", "sweep.dry_run=true")
         (["optim.lr", "=1e-4"], "Did you mean 'optim.lr=1e-4'?"),
         (["--config-dir", "nowhere"], "--config-dir: expected a folder that exists"),
         (["-m", "optim=sgd,rmsprop", "optim.momentum=0.9"], "++optim.momentum=0.9"),
+        (["-m", "seed=0", "seed=1", "seed=2"], "Did you mean 'seed=0,1,2'?"),
+        (["-m", "seed=0,1", "trainer.epochs", "5"], "Did you mean 'trainer.epochs=5'?"),
+        (["-m", "optim.lr=1e-4,", "2e-4"], "Did you mean 'optim.lr=1e-4,2e-4'?"),
+        (["-m", "sweep=tune", "hydra.sweeper.n_trails=3"], "Did you mean 'hydra.sweeper.n_trials'?"),
     ],
 )
 def test_a_slip_of_the_hand_is_one_line_with_what_was_meant(ganexp, arguments, said):
@@ -63,13 +69,23 @@ def test_a_key_that_moves_files_is_refused_in_words(ganexp, tmp_path, typed, lau
 def test_so_it_is_in_a_single_run(ganexp, typed):
     done = ganexp(*DRY, typed)
     assert done.returncode == 2, done.stdout + done.stderr
-    assert done.stderr.startswith(f"ganexp: {typed.partition('=')[0]}: expected ")
+    assert done.stderr.splitlines()[-1].startswith(f"ganexp: {typed.partition('=')[0]}: expected ")
 
 
 def test_a_key_that_only_the_swept_options_have_works_with_two_plus_signs(ganexp):
     done = ganexp("-m", *DRY, "optim=sgd,rmsprop", "++optim.momentum=0.9")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "2 runs of 2 missing" in done.stdout
+
+
+def test_a_value_below_a_swept_option_is_for_the_options_that_have_it(ganexp):
+    done = ganexp("-m", *DRY, "penalty=r1,none", "penalty.gamma=1,10")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "3 runs of 3 trajectories (4 points asked for, 1 of them the same run as another)" in done.stdout
+    done = ganexp("-m", *DRY, "penalty=r1,nonne", "penalty.gamma=1,10")
+    assert done.returncode == 2
+    assert "Did you mean 'none'?" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize("sweeper", ["grid", "optuna"])

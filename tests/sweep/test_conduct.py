@@ -9,7 +9,7 @@ import pytest
 from hydra.core.utils import JobReturn, JobStatus
 
 from ganexp.files.atomic import write_json
-from ganexp.files.run_folder import RunFolder
+from ganexp.files.run_folder import RunFolder, number_in
 from ganexp.files.status import Status, now
 from ganexp.files.status import write as write_status
 from ganexp.sweep import conduct
@@ -204,3 +204,26 @@ def test_runs_that_another_process_holds_are_waited_for(sweep: Sweep, monkeypatc
     assert len(naps) == 2
     assert [len(batch) for batch in sweep.launcher.batches] == [2, 1]  # what is being read off was not doubled either
     assert set(conductor.states().values()) == {State.COMPLETED}
+
+
+def test_of_a_completed_run_the_last_full_state_stays_for_longer_runs(sweep: Sweep) -> None:
+    def complete(points: list[Point]) -> None:
+        sweep.complete(points)
+        for point in points:
+            folder = RunFolder(sweep.folder / point.run_dir)
+            (folder.path / "checkpoints").mkdir(exist_ok=True)
+            for step in (3, 6):
+                folder.state_checkpoint(step).write_bytes(b"x")
+
+    def fail(points: list[Point]) -> None:
+        complete(points)
+        for point in points:
+            write(sweep.folder, point, State.FAILED)
+
+    sweep.answers = {"1": complete, "2": fail}
+    sweep.conductor().conduct()
+
+    def steps(lr: int) -> list[int]:
+        return [number_in(path) for path in RunFolder(sweep.folder / sweep.of(lr)[1].run_dir).state_checkpoints()]
+
+    assert (steps(1), steps(2)) == ([6], [6, 3])

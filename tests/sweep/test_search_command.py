@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
 import optuna
 import pytest
 from hydra.core.global_hydra import GlobalHydra
@@ -46,7 +49,11 @@ Here = Callable[..., tuple[int, str]]
 
 @pytest.fixture
 def here(
-    tmp_path: Path, data_root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    data_root: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    no_losses_figure: None,
 ) -> Iterator[Here]:
     """Run `python -m ganexp --multirun SMALL ARGUMENTS` in this process, one trial after the other."""
     monkeypatch.chdir(tmp_path)
@@ -71,6 +78,26 @@ def here(
 def study_in(folder: Path) -> list[FrozenTrial]:
     name = folder.name
     return optuna.load_study(study_name=name, storage=f"sqlite:///{folder / 'study.db'}").trials
+
+
+def test_where_the_classifier_is_too_weak_the_search_goes_by_rfd_and_says_so(
+    here: Here, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ganexp.metrics import classifiers
+    from ganexp.metrics.classifier_network import Recipe
+
+    monkeypatch.setattr(classifiers, "OWN_RECIPE", Recipe(epochs=0, least_steps=4, batch_size=8))
+    images = np.random.default_rng(0).integers(0, 256, (120, 1, 12, 12), np.uint8)
+    np.savez(tmp_path / "x.npz", images=images, labels=np.arange(120) % 5)
+    data = ("dataset=arrays", f"dataset.images={tmp_path}/x.npz", "dataset.num_images=null")
+    asked = ("hydra.sweeper.n_trials=2", "hydra.sweep.dir=found", "trainer.epochs=1", "metrics.num_samples=10")
+    status, told = here(*data, SPACE[0], *asked, "hydra/sweeper/pruner=none", f"dataset.root={tmp_path}/root")
+    assert status == 0, told
+    assert "found: minimize rfd; 2 trials" in told
+    for trial in study_in(tmp_path / "found"):
+        final = json.loads((tmp_path / "found" / trial.user_attrs["run_dir"] / "result.json").read_text())["final"]
+        assert trial.value == final["rfd_half_a"]
+        assert final["cfd"] != final["rfd"]
 
 
 @pytest.mark.slow
@@ -113,7 +140,7 @@ def test_every_sampler_and_pruner_makes_its_trials(sampler: str, pruner: str, he
 
 @pytest.mark.slow
 def test_a_search_is_pruned_reported_and_read_when_asked_again(here: Here, tmp_path: Path) -> None:
-    space = ("optim.lr=5e-3,1e-9", "seed=range(0,100)")  # what hardly learns is pruned
+    space = ("optim.lr=5e-3,1e-9", "model.latent_dim=range(2,100)")  # what hardly learns is pruned
     asked = (*space, "hydra.sweeper.n_trials=8", "hydra.sweeper.pruner.n_startup_trials=2", "sweep.report=true")
     status, told = here(*asked, "hydra.sweeper.sampler.seed=1")
     assert status == 0, told
@@ -130,9 +157,8 @@ def test_a_search_is_pruned_reported_and_read_when_asked_again(here: Here, tmp_p
     (found,) = searches(read_study([folder]))
     assert (found.states["COMPLETE"], found.states["PRUNED"]) == (8 - len(cut), len(cut))
     assert found.saved > 0
-    assert {drawing.name for drawing in found.drawings} == {"search0-history", "search0-pruned"}
     page = (folder / "report.html").read_text()
-    assert "Pruning saved about" in page and 'id="search0-pruned"' in page
+    assert "Pruning saved about" in page and 'href="#search"' in page
 
     before = {path: path.stat().st_mtime_ns for path in folder.glob("*/status.json")}
     status, told = here(*asked, "hydra.sweeper.sampler.seed=1")
@@ -144,6 +170,106 @@ def test_a_search_is_pruned_reported_and_read_when_asked_again(here: Here, tmp_p
     points = [tuple(sorted(trial.params.items())) for trial in study_in(folder)]
     assert len(points) == 10
     assert len(set(points)) == 10, "the sampler's seed does not replay points"
+
+
+def test_a_swept_seed_means_the_seeds_of_each_point(here: Here, tmp_path: Path) -> None:
+    asked = (SPACE[0], "trainer.epochs=1", "hydra.sweeper.n_trials=2", "seed=0,1")
+    status, told = here(*asked)
+    assert status == 0, told
+    assert "seeds of each point: 0, 1" in told and "over 2 seeds" in told
+    folder = tmp_path / "multirun" / "digits-tune"
+    trials = study_in(folder)
+    assert [set(trial.params) for trial in trials] == [{"optim.lr"}] * 2
+    table = load_summary(folder)
+    assert sorted(table["seed"]) == [0, 0, 1, 1]
+    for trial in trials:
+        values = trial.user_attrs["seed_values"]
+        assert set(values) == {"0", "1"}
+        assert trial.value == pytest.approx(sum(map(math.log, values.values())) / 2)
+    status, told = here(*asked[:-1], "hydra.sweeper.seeds=[0,1,2]", "hydra.sweeper.n_trials=3")
+    assert status == 2
+    assert "hydra.sweeper.seeds: expected [0, 1], got [0, 1, 2]" in told
+
+
+def test_runs_of_another_sweep_are_trials_where_they_are_the_same(here: Here, tmp_path: Path) -> None:
+    first = (SPACE[0], "trainer.epochs=1", "hydra/sweeper/pruner=none", "hydra.sweeper.n_trials=2")
+    assert here(*first, "sweep.name=first")[0] == 0
+    warm = "hydra.sweeper.warm_start=[multirun/digits-first]"
+    for _ in range(2):
+        status, told = here(*first, warm, "sweep.name=second")
+        assert status == 0, told
+        trials = study_in(tmp_path / "multirun" / "digits-second")
+        assert [trial.state for trial in trials] == [TrialState.COMPLETE] * 4
+    taken, own = study_in(tmp_path / "multirun" / "digits-first"), [t for t in trials if "warm_start" in t.user_attrs]
+    assert [(t.params, t.value) for t in own] == [(t.params, t.value) for t in taken]
+    for other in ("loss=hinge", "metrics.num_samples=32"):
+        status, told = here(*first, warm, other, "sweep.name=third", "hydra.sweeper.n_trials=1")
+        assert "0 of 2 runs" in told, told
+        assert status == 0
+        shutil.rmtree(tmp_path / "multirun" / "digits-third")
+    status, told = here(*first, "hydra.sweeper.warm_start=[nowhere]", "sweep.name=fourth")
+    assert (status, "warm_start: expected directories of sweeps" in told) == (2, True), told
+
+
+def test_a_value_below_an_option_is_drawn_where_the_option_has_it(here: Here, tmp_path: Path) -> None:
+    space = ("penalty=r1,none", "penalty.gamma=tag(log,interval(0.1,10))", "trainer.epochs=1")
+    asked = (*space, "hydra.sweeper.n_trials=6", "hydra/sweeper/sampler=random", "hydra.sweeper.sampler.seed=1")
+    for _ in range(2):
+        status, told = here(*asked)
+        assert status == 0, told
+        assert "penalty.gamma 0.1 ... 10, log, with penalty=r1" in told
+    trials = study_in(tmp_path / "multirun" / "digits-tune")
+    assert {trial.params["penalty"] for trial in trials} == {"r1", "none"}
+    for trial in trials:
+        assert ("penalty.gamma" in trial.params) == (trial.params["penalty"] == "r1")
+        assert trial.state is TrialState.COMPLETE or trial.state is TrialState.PRUNED
+
+
+def test_rungs_go_on_from_checkpoints(here: Here, tmp_path: Path) -> None:
+    asked = (SPACE[0], "trainer.epochs=4", "hydra.sweeper.eta=2", "hydra.sweeper.n_trials=4")
+    status, told = here(*asked, "sweep.report=true")
+    assert status == 0, told
+    assert "ASHA, eta 2) at 1, 2, 4 epochs" in told
+    folder = tmp_path / "multirun" / "digits-tune"
+    trials = study_in(folder)
+    assert {trial.state for trial in trials} == {TrialState.COMPLETE, TrialState.PRUNED}
+    for trial in trials:
+        assert sorted(trial.intermediate_values) == [1, 2, 4][: len(trial.intermediate_values)]
+    best = next(trial for trial in trials if trial.state is TrialState.COMPLETE)
+    table = load_summary(folder)
+    row = table.set_index("run_id").loc[best.user_attrs["run_id"]]
+    shorter = table[(table["trajectory_id"] == row["trajectory_id"]) & (table["epochs"] < 4)]
+    assert sorted(shorter["epochs"]) == [1, 2], "each rung keeps its run"
+    lines = [(folder / name / "metrics.csv").read_text().splitlines() for name in [*shorter["run_dir"], row["run_dir"]]]
+    assert lines[-1][: len(lines[0])] == lines[0], "the seconds of its first epochs too: they were not trained again"
+    assert "not among the best 1 in 2" in (folder / "report.md").read_text()
+    assert here(*asked)[0] == 0
+    assert [trial.state for trial in study_in(folder)] == [trial.state for trial in trials]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("hydra.sweeper.eta=1",), "hydra.sweeper.eta: expected a number above 1"),
+        (("hydra.sweeper.eta=3", "trainer.epochs=1,2"), "trainer.epochs: expected one value beside hydra.sweeper.eta"),
+        (("hydra.sweeper.eta=3", "trainer.max_steps=5"), "trainer.max_steps: expected null beside hydra.sweeper.eta"),
+        (("hydra.sweeper.seeds=[0,1]", "seed=3"), "seed: expected no value beside hydra.sweeper.seeds"),
+        (("hydra.sweeper.seeds=[0,0]",), "hydra.sweeper.seeds: expected seeds"),
+        (("hydra.sweeper.seeds=[]",), "hydra.sweeper.seeds: expected seeds"),
+        (("seed=interval(0.0,1.0)",), "seed: expected seeds"),
+        (
+            ("hydra.sweeper.seeds=[0,1]", "hydra.sweeper.objectives=[cfd,train_seconds]", "hydra/sweeper/pruner=none"),
+            "hydra.sweeper.seeds: expected one objective",
+        ),
+        (("hydra.sweeper.timeout=0",), "hydra.sweeper.timeout: expected seconds above 0"),
+    ],
+)
+def test_seeds_rungs_and_times_that_make_no_sense_are_refused(
+    arguments: tuple[str, ...], message: str, here: Here, tmp_path: Path
+) -> None:
+    status, told = here(SPACE[0], *arguments, "sweep.dry_run=true")
+    assert (status, message in told, "Traceback" in told) == (2, True, False), told
+    assert not (tmp_path / "multirun").exists()
 
 
 def test_trials_that_differ_in_epochs_alone_share_a_trajectory(here: Here, tmp_path: Path) -> None:

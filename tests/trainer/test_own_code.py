@@ -77,7 +77,7 @@ def lab(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def spec(tmp_path, data_root, monkeypatch):
+def spec(tmp_path, data_root, monkeypatch, no_losses_figure):
     monkeypatch.setenv("GANEXP_DATA", str(data_root))
 
     def make(*overrides, target="lab.mine", folder="runs"):

@@ -221,3 +221,22 @@ def test_the_generator_is_compared_with_the_last_real_batch():
     g_loss.backward()
     for ours, wanted in zip(state.generator.parameters(), plain.generator.parameters(), strict=True):
         torch.testing.assert_close(ours.grad, wanted.grad, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize(("loss", "calls"), [(non_saturating(), 2 * 3 + 1), (relativistic(), 2 * 3 + 2)])
+def test_both_players_see_real_and_generated_images_through_it(loss, calls):
+    seen = []
+
+    def augment(images):
+        seen.append(images.requires_grad)
+        return images * 0.5
+
+    halved, plain = make_state(), make_state()
+    torch.manual_seed(1)
+    real = torch.rand(7, *SHAPE)
+    train_step(halved, batch([real]), Game(loss, None, 3, None, False, augment=augment))
+    assert len(seen) == calls
+    assert seen.count(True) == 1  # the generator's step
+    torch.manual_seed(1)
+    train_step(plain, batch([real]), Game(loss, None, 3, None, False, augment=None))
+    assert not torch.equal(halved.sums, plain.sums)

@@ -81,7 +81,7 @@ CASES = {
 
 
 @pytest.fixture
-def own(monkeypatch):
+def own(monkeypatch, no_losses_figure):
     """Overrides of a run whose generator holds what a case puts into it."""
     module = types.ModuleType("mylab_storable")
 

@@ -6,11 +6,13 @@ import re
 import shlex
 import sys
 from collections.abc import Sequence
+from itertools import groupby
 
 from ganexp.types.errors import ConfigError, did_you_mean, nearest, suggested
 
 TYPOGRAPHIC = str.maketrans("‐‑‒–—−“”„«»‘’‚＝，\u00a0", '------"""""\'\'\'=, ')
 OPTION = re.compile(r"Could not find '([^']+)/([^'/]+)'")
+ONE_OPTION = ("dataset", "model", "loss", "penalty", "augment", "optim")  # groups of which two options are no sum
 FUNCTIONS = ("range", "choice", "interval", "glob", "shuffle", "sort")
 
 
@@ -34,7 +36,7 @@ def as_typed(text: str) -> str | None:
 
 
 def check_options(arguments: Sequence[str]) -> None:
-    """Refuse what begins with a dash and is no option of Hydra's.
+    """Refuse what begins with a dash and is no option of Hydra's, and lists of values where one is read.
 
     Raises:
         ConfigError: says which, and how it is written.
@@ -50,6 +52,9 @@ def check_options(arguments: Sequence[str]) -> None:
             or name in short
             or any(other.startswith(name) for other in names if name[:2] == "--")
         ):
+            if name in ONE_OPTION and (listed := re.fullmatch(r"\[(.*)\]", value)):  # Hydra would take the last one
+                meant = f"--multirun {name}={listed[1].replace(' ', '')}" if "," in value else f"{name}={listed[1]}"
+                raise ConfigError(f"{argument}: expected one option of {name}, got a list.{did_you_mean(meant)}")
             continue
         following = arguments[place + 1] if place + 1 < len(arguments) else ""
         key = name.lstrip("-").replace("-", "_")
@@ -61,6 +66,22 @@ def check_options(arguments: Sequence[str]) -> None:
         raise ConfigError(
             f"{argument}: unknown option; keys are given as key=value, without dashes.{did_you_mean(instead)}"
         )
+    if {"-m", "--multirun"} & {*arguments}:
+        _check_repeats(arguments)
+
+
+def _check_repeats(arguments: Sequence[str]) -> None:
+    """Refuse several values of a key in a row, to which a shell spreads `seed={0,1}`: only the last would count.
+
+    Raises:
+        ConfigError: with the list that was meant.
+    """
+    for key, group in groupby(arguments, key=lambda text: text.partition("=")[0]):
+        values = list(dict.fromkeys(text.partition("=")[2] for text in group))
+        plain = not key.startswith(("-", "+", "~", "hydra")) and not re.search(r"[,()]", "".join(values))
+        if len(values) > 1 and plain:
+            typed, listed = " ".join(f"{key}={value}" for value in values), ",".join(values)
+            raise ConfigError(f"{typed}: expected one list for {key}.{did_you_mean(f'{key}={listed}')}")
 
 
 def _key(key: str) -> str:
@@ -108,13 +129,14 @@ def _nearby(text: str, before: str, after: str) -> list[str]:
     """What may have been meant, the likeliest first; not all of it can be read."""
     lone = after if "=" not in after and not after.startswith("-") else ""
     joined = [f"{text} {after}".replace(" = ", "="), f"{text}{after}"] if lone or after.startswith("=") else []
+    joined = joined[1:] if text.endswith(",") else joined
     if "=" not in text:
         value = before.partition("=")[2]
         call = [f"{before}({text})"] if value in FUNCTIONS else []
         listed = [f"{before.rstrip(',')},{text.lstrip(',')}"] if value else []
-        worded = [f"{text}={lone}"] if lone and re.fullmatch(r"[\w./]+", text) else []
+        worded = [f"{text}={lone}"] if lone and re.fullmatch(r"[a-zA-Z_][\w./]*", text) else []
         started = [joined[-1]] if after.startswith("=") else [f"{before}{text}"] if before.endswith("=") else []
-        return [*started, *call, *listed, *worded, *(text.replace(sign, "=", 1) for sign in ":/.")]
+        return [*started, *call, *worded, *listed, *(text.replace(sign, "=", 1) for sign in ":/.")]
     key, _, value = text.lstrip("{[(").partition("=")
     tidy = re.sub(r",{2,}", ",", value.strip(" ,=")).strip("(){}")
     bare = [] if "=" in value.lstrip("=") else [f"{key.strip()}={tidy}"]

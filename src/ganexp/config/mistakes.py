@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ganexp.config.command_line import as_typed
-from ganexp.types.errors import ConfigError, did_you_mean, nearest
+from ganexp.types.errors import SEVERAL, WHY_NOT, ConfigError, did_you_mean, nearest
 from ganexp.types.nested import dotted
 
 LONGEST = 500  # characters of a line that are shown: an error that refers to itself repeats itself
@@ -47,7 +47,9 @@ def composition_message(error: BaseException) -> str:
             from ganexp.config.run_config import taken_away
 
             return taken_away(key.partition(".")[0])
-        return f"{key}: unknown key.{_of_other_options(key) or suggestion(key)}"
+        of_hydra = re.search(r"not in '\w+'\. Did you mean: '(\w+)'", text) if key.startswith("hydra.") else None
+        near = did_you_mean(f"{key.rpartition('.')[0]}.{of_hydra[1]}") if of_hydra else suggestion(key)
+        return f"{key}: unknown key.{WHY_NOT.get(key, '')}{_of_other_options(key) or near}"
     if wrong:
         first = next(line for line in parts[-1].splitlines() if line.strip())
         return _with_arguments(f"{wrong[1]}: {expected_got(first.strip())}")
@@ -183,7 +185,8 @@ def expected_got(line: str) -> str:
         return f"expected a list, got a value of type {match[1]}"
     if match := re.match(r"Value '(.*)' of type '(.*)' could not be converted to (\w+)", line):
         names = {"Integer": "a whole number", "Float": "a number", "Boolean": "true or false"}
-        return f"expected {names.get(match[3], match[3])}, got {match[1]!r}"
+        several = SEVERAL if re.fullmatch(r"\[.*\]", match[1]) else ""
+        return f"expected {names.get(match[3], match[3])}, got {match[1]!r}{several}"
     return line
 
 

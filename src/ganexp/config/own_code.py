@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import linecache
+import sysconfig
+import traceback
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from ganexp.config.target import validate_value
+from ganexp.config.target import is_own, validate_value
 from ganexp.files.code_record import NOT_REPRODUCIBLE, CodeRecord, Sources, joined, read_code, write_code
 from ganexp.files.source_files import file_of, sources
 from ganexp.types.errors import ConfigError
@@ -17,8 +20,7 @@ if TYPE_CHECKING:
 
 OF_RUN = (
     "expected the code that the run was made with",
-    "changed_code=own_run makes a run of its own, changed_code=same_run (of other commands --changed-code same_run) "
-    "goes on as the same run",
+    "changed_code=own_run makes a run of its own, changed_code=same_run goes on as the same run",
 )
 OF_STUDY = (
     "expected trials of one code",
@@ -101,3 +103,18 @@ def _refuse_changed(before: Sources, code: CodeRecord | None, answer: str, expec
     if changed and answer != "same_run":
         files = ", ".join(f"{module} ({file_of(module)})" for module in changed)
         raise ConfigError(f"{expected}, got another {files}; {otherwise} (after a comment, a rename)")
+
+
+def own_line(error: Exception) -> str:
+    """Where in own code an error arose, with the line itself; "": nowhere."""
+    others = sysconfig.get_paths()
+    frames = [
+        (frame.f_code.co_filename, number)
+        for frame, number in traceback.walk_tb(error.__traceback__)
+        if is_own(str(frame.f_globals.get("__name__")))
+        and not frame.f_code.co_filename.startswith((others["stdlib"], others["purelib"], others["platlib"], "<"))
+    ]
+    if not frames:
+        return ""
+    file, number = frames[-1]
+    return f"\n  {file}, line {number}: {linecache.getline(file, number).strip()}"

@@ -90,7 +90,7 @@ def check_text(key: str, text: str, trust: Sequence[str]) -> list[str]:
         if not any(fnmatch.fnmatchcase(name, pattern) for pattern in trust):
             raise ConfigError(
                 f"{key}: expected plain values in a recorded configuration, got {text!r}, which calls {name!r}; "
-                f"if you trust this directory to do that, say so: --trust '{name}'"
+                f"if you trust this directory to do that, say so: 'trust=[{name}]'"
             )
     return [name.strip() for name in names if ":" not in name]
 

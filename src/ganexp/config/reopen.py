@@ -6,6 +6,7 @@ whatever the configuration itself says of trust.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from ganexp.config.target import is_trusted
 from ganexp.files import plan
 from ganexp.files.data_root import only_own_root
 from ganexp.files.foreign import SMALL, read_text
+from ganexp.files.found import expect_folder, instead_of
 from ganexp.files.record import Texts
 from ganexp.files.run_folder import RunFolder, run_folders
 from ganexp.types.errors import ConfigError, DirectoryError
@@ -34,12 +36,15 @@ def open_config(run: Path, trust: Sequence[str]) -> tuple[RunConfig, Texts]:
         DirectoryError: this is no run directory, it holds links, or its configuration cannot be read.
         ConfigError: its configuration is not valid, or calls something that is not trusted.
     """
+    expect_folder(run)
+    if not any(os.path.lexists(run / name) for name in ("status.json", ".hydra")):
+        raise DirectoryError(f"{run}: expected a run directory, found no status.json in it{instead_of(run)}")
     RunFolder(run).refuse_links()
     files = [run / ".hydra" / name for name in ("config.yaml", "overrides.yaml", "hydra.yaml")]
     texts = Texts(*map(_text, files))
     cfg = recorded.configuration(texts.config, files[0], trust)
     recorded.overrides(texts.overrides, files[1])
-    _anchor_root(cfg, recorded.working_directory(texts.hydra, files[2]))
+    _anchor_places(cfg, recorded.working_directory(texts.hydra, files[2]))
     try:
         return load(cfg, trust), texts
     except RecursionError:
@@ -53,8 +58,10 @@ def open_run(run: Path, trust: Sequence[str]) -> RunSpec:
         DirectoryError, ConfigError: as `open_config`; the data may raise DataError.
     """
     config, texts = open_config(run, trust)
+    began = (RunFolder(run).identity() or {}).get("init_from")
     with only_own_root():
-        return RunSpec(config, load_dataset(config.dataset), identify(config), run, texts, in_sweep=False)
+        identity = identify(config, began if isinstance(began, str) else None)
+        return RunSpec(config, load_dataset(config.dataset), identity, run, texts, in_sweep=False)
 
 
 def open_to_work(run: Path, trust: Sequence[str]) -> RunSpec:
@@ -68,7 +75,7 @@ def open_to_work(run: Path, trust: Sequence[str]) -> RunSpec:
     if logger not in LOCAL_LOGGERS and not is_trusted(logger, trust):
         raise ConfigError(
             f"logger._target_: expected one that writes in the run directory alone, got {logger!r}, which sends to "
-            f"{dict(spec.config.logger.params)}; if you trust that, say so: --trust {logger}"
+            f"{dict(spec.config.logger.params)}; if you trust that, say so: 'trust=[{logger}]'"
         )
     if (run.absolute().parent / plan.FILE).exists():
         return spec
@@ -81,19 +88,23 @@ def run_dirs(folder: Path) -> list[Path]:
     Raises:
         DirectoryError: there are none.
     """
+    expect_folder(folder)
     if RunFolder(folder).status() is not None:
         return [folder]
     runs = [run.path for run in run_folders(folder)]
     if not runs:
-        raise DirectoryError(f"{folder}: expected a run or sweep directory, found no status.json in it")
+        raise DirectoryError(
+            f"{folder}: expected a run or sweep directory, found no status.json in it{instead_of(folder)}"
+        )
     return runs
 
 
-def _anchor_root(cfg: DictConfig, folder: str) -> None:
-    """Read a relative dataset.root from the folder that the run was started in."""
-    root = OmegaConf.select(cfg, "dataset.root")
-    if isinstance(root, str) and not Path(root).is_absolute():
-        OmegaConf.update(cfg, "dataset.root", recorded.literal(str(Path(folder) / root)))
+def _anchor_places(cfg: DictConfig, folder: str) -> None:
+    """Read a relative dataset.root or trainer.init_from from the folder that the run was started in."""
+    for key in ("dataset.root", "trainer.init_from"):
+        place = OmegaConf.select(cfg, key)
+        if isinstance(place, str) and not (place.startswith("~") or Path(place).is_absolute()):
+            OmegaConf.update(cfg, key, recorded.literal(str(Path(folder) / place)))
 
 
 def _text(path: Path) -> str:

@@ -16,9 +16,11 @@ from ganexp.types.errors import ConfigError, suggested, unknown_key
 from ganexp.types.schedule import Schedule
 
 # Leading parameters that ganexp supplies (model: the image shape).
-RUNTIME_ARGUMENTS = {"dataset": 0, "model": 1, "loss": 0, "penalty": 0, "logger": 0}
+RUNTIME_ARGUMENTS = {"dataset": 0, "model": 1, "loss": 0, "penalty": 0, "augment": 0, "logger": 0}
 
-OPTIONAL = ("notes", "changed_code", "own_code_random")  # keys that configurations of earlier versions lack
+NO_AUGMENT = "ganexp.augment.none"
+LATER = {"augment": {"_target_": NO_AUGMENT}, "notes": {}, "changed_code": "refuse", "own_code_random": "refuse"}
+"""What configurations of earlier versions lack."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,7 @@ class RunConfig:
     model: Target
     loss: Target
     penalty: Target
+    augment: Target
     optim_generator: Target  # with this net's parameters
     optim_discriminator: Target
     schedules_generator: Mapping[str, Schedule]  # parameter of the optimizer -> factor
@@ -51,7 +54,7 @@ class RunConfig:
     def parts(self) -> tuple[Target, ...]:
         """The functions that take part in training."""
         optimizers = (self.optim_generator, self.optim_discriminator)
-        return (self.dataset, self.model, self.loss, self.penalty, *optimizers)
+        return (self.dataset, self.model, self.loss, self.penalty, self.augment, *optimizers)
 
     @property
     def own_targets(self) -> tuple[str, ...]:
@@ -93,13 +96,11 @@ def load(cfg: DictConfig, trust: Sequence[str] | None = None) -> RunConfig:
 
 def from_plain(plain: Mapping[str, Any], trust: Sequence[str] | None = None) -> RunConfig:
     """`load` for the result of `plain_values`."""
-    keys = list(Config.__dataclass_fields__)
-    for key in plain:
-        if key not in keys:
-            raise ConfigError(unknown_key(key, keys))
-    for key in keys:
-        if key not in plain and key not in OPTIONAL:
-            raise ConfigError(f"{key}: expected a section of the configuration, got none")
+    keys, plain = list(Config.__dataclass_fields__), {**LATER, **plain}
+    if unknown := [key for key in plain if key not in keys]:
+        raise ConfigError(unknown_key(unknown[0], keys))
+    if missing := [key for key in keys if key not in plain]:
+        raise ConfigError(f"{missing[0]}: expected a section of the configuration, got none")
     for group in (*RUNTIME_ARGUMENTS, "optim"):
         if plain[group].get("_target_") is None:
             raise ConfigError(taken_away(group))
@@ -121,10 +122,8 @@ def from_plain(plain: Mapping[str, Any], trust: Sequence[str] | None = None) -> 
         sweep=validate_value("sweep", SweepConfig, plain["sweep"]),
         trust=trusted,
         seed=validate_value("seed", Seed, plain["seed"]),
-        changed_code=validate_value("changed_code", ChangedCode, plain.get("changed_code", Config.changed_code)),
-        own_code_random=validate_value(
-            "own_code_random", OwnCodeRandom, plain.get("own_code_random", Config.own_code_random)
-        ),
+        changed_code=validate_value("changed_code", ChangedCode, plain["changed_code"]),
+        own_code_random=validate_value("own_code_random", OwnCodeRandom, plain["own_code_random"]),
     )
     _cross_check(config)
     return config
@@ -160,7 +159,17 @@ def _in_one_line(error: OmegaConfBaseException, cfg: DictConfig) -> str:
     from ganexp.config.mistakes import expected_got, shortened
 
     key = error.full_key or next((str(key) for key in cfg if not _resolves(cfg, str(key))), "the configuration")
-    return f"{key}: {shortened(expected_got(str(error).strip().splitlines()[0]))}"
+    words = expected_got(str(error).strip().splitlines()[0])
+    return f"{key}: {shortened(words.replace('a value, got none', f'a value{_wanted(key)}, got none'))}"
+
+
+def _wanted(key: str) -> str:
+    """What a comment says of a key that has to be given, in brackets; "" where no option of its group has one."""
+    from ganexp.config.help import meaning
+
+    group, _, name = key.rpartition(".")
+    words = meaning(group, "", name).partition(";")[0] if group else ""
+    return words and f" ({words})"
 
 
 def _resolves(cfg: DictConfig, key: str) -> bool:

@@ -8,23 +8,22 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import Any, NoReturn
 
-from ganexp.config.own_code import own_code
-from ganexp.config.run_config import RunConfig
+import numpy as np
+
+from ganexp.config.own_code import own_code, own_line
+from ganexp.config.run_config import NO_AUGMENT, RunConfig
 from ganexp.config.schema import TrainerConfig
 from ganexp.config.target import Target, is_own
 from ganexp.files.code_record import CodeRecord, digest
 from ganexp.files.record import Texts
 from ganexp.files.run_folder import RunFolder
 from ganexp.files.status import Status
+from ganexp.types import Dataset
 from ganexp.types.endings import State
-from ganexp.types.errors import DataError
+from ganexp.types.errors import DataError, Refused
 from ganexp.types.nested import json_values
-
-if TYPE_CHECKING:
-    from ganexp.types import Dataset
-
 
 QUICK_SECONDS = 0.3  # an own dataset that loads faster than this is loaded twice and compared
 
@@ -87,7 +86,13 @@ def _own_dataset(target: Target) -> Dataset:
 
     def load() -> Dataset:
         reseed(torch.device("cpu"), derive(0, "dataset"), everywhere=True)
-        return target.build()  # type: ignore[no-any-return]
+        try:
+            return _checked(target.path, target.build())
+        except Refused:
+            raise
+        except Exception as error:
+            raised = f"it raised {type(error).__name__}: {error}{own_line(error)}"
+            raise DataError(f"dataset={target.path}: {raised}") from error
 
     started = perf_counter()
     dataset = load()
@@ -99,11 +104,40 @@ def _own_dataset(target: Target) -> Dataset:
     return dataset
 
 
-def identify(config: RunConfig) -> Identity:
-    """The identity of a run; loads its dataset.
+def _checked(path: str, dataset: Any) -> Dataset:
+    """A user's own dataset, with images and labels of the types and shapes that all else relies on."""
+
+    def refuse(expected: str, got: object) -> NoReturn:
+        raise DataError(f"dataset={path}: expected {expected}, got {got}")
+
+    if not isinstance(dataset, Dataset):
+        refuse("a ganexp.Dataset", type(dataset).__name__)
+    sides = {"train": dataset.train_labels, "reference": dataset.reference_labels}
+    for name, labels in sides.items():
+        images = getattr(dataset, name)
+        kind, shape = getattr(images, "dtype", type(images).__name__), tuple(getattr(images, "shape", ()))
+        if kind != "uint8" or len(shape) != 4 or shape[1] not in (1, 3) or not len(images):
+            refuse(f"{name}: uint8 images (N, C, H, W), C 1 or 3", f"{kind} of shape {shape}")
+        if shape[1:] != dataset.train.shape[1:]:
+            refuse(f"{name}: images of shape {dataset.train.shape[1:]} as in training", shape[1:])
+        if labels is None:
+            continue
+        classes, numbers = dataset.num_classes or 0, np.asarray(labels)
+        if numbers.shape != shape[:1] or numbers.dtype.kind not in "iu":
+            refuse(f"{name}_labels: integers of shape {shape[:1]}", f"{numbers.dtype} of shape {numbers.shape}")
+        if numbers.min() < 0 or numbers.max() >= classes:
+            refuse(f"{name}_labels in 0 .. num_classes - 1 = {classes - 1}", f"{numbers.min()} .. {numbers.max()}")
+    return dataset
+
+
+def identify(config: RunConfig, started_from: str | None = None) -> Identity:
+    """The identity of a run; loads its dataset, and the weights of `trainer.init_from` unless `started_from` is given.
+
+    `started_from`: sha256 of these weights, as the run recorded it when it began.
 
     Raises:
         DataError: missing or malformed data, or fewer images than a batch.
+        ConfigError: no weights to start from.
     """
     dataset = load_dataset(config.dataset)
     if config.trainer.batch_size > len(dataset.train):
@@ -111,11 +145,20 @@ def identify(config: RunConfig) -> Identity:
             f"trainer.batch_size: expected at most {len(dataset.train)}, the number of training images of "
             f"{dataset.name}, got {config.trainer.batch_size}"
         )
-    content = canonical(config, dataset.name, dataset.fingerprint)
-    essential = canonical(config, dataset.name, dataset.fingerprint, defaults=False)
+    init = _initial_digest(config, dataset, started_from)
+    content = canonical(config, dataset.name, dataset.fingerprint, init)
+    essential = canonical(config, dataset.name, dataset.fingerprint, init, defaults=False)
     identifier = run_id(essential)
     name = f"{dataset.name}-{config.model.name}-{config.loss.name}-{identifier[:8]}"
     return Identity(dataset.name, content, identifier, trajectory_id(essential), name)
+
+
+def _initial_digest(config: RunConfig, dataset: Dataset, started_from: str | None) -> str | None:
+    if config.trainer.init_from is None or started_from is not None:
+        return started_from if config.trainer.init_from is not None else None
+    from ganexp.files.initial import initial_weights
+
+    return initial_weights(config.trainer.init_from, dataset.cache_dir).sha256
 
 
 NUMERICS_VERSION = 2
@@ -136,11 +179,14 @@ TRAINER_KEYS = (
 )  # the trainer's keys that change the numbers; the others are about the machine, pictures or what is kept
 
 
-def canonical(config: RunConfig, dataset_name: str, fingerprint: str, *, defaults: bool = True) -> dict[str, Any]:
+def canonical(
+    config: RunConfig, dataset_name: str, fingerprint: str, init: str | None = None, *, defaults: bool = True
+) -> dict[str, Any]:
     """Everything that is meant to change a run's numbers, as plain JSON-able values.
 
-    `dataset_name` and `fingerprint` are those of the loaded dataset. Hashes are made without values that equal their
-    default, so that a run stays the same run when a function gets a new parameter.
+    `dataset_name` and `fingerprint` are those of the loaded dataset, `init` is the digest of the weights to start from.
+    Hashes are made without values that equal their default, so that a run stays the same run when a function gets a
+    new parameter.
     """
     optimizers = {
         "generator": (config.optim_generator, config.schedules_generator),
@@ -156,11 +202,13 @@ def canonical(config: RunConfig, dataset_name: str, fingerprint: str, *, default
         "numerics_version": NUMERICS_VERSION,
         **({"own_code": digest(code.all_sources)} if code is not None and config.changed_code == "own_run" else {}),
         **{name: version for name, version in versions.items() if version is not None},
+        **({"init_from": init} if init is not None else {}),
         "seed": config.seed,
         "dataset": {"name": dataset_name, "fingerprint": fingerprint},
         "model": config.model.as_json(defaults),
         "loss": config.loss.as_json(defaults),
         "penalty": config.penalty.as_json(defaults),
+        **({"augment": config.augment.as_json(defaults)} if config.augment.path != NO_AUGMENT else {}),
         "optim": {net: _optimizer(target, moving, defaults) for net, (target, moving) in optimizers.items()},
         "trainer": {
             key: value

@@ -13,6 +13,8 @@ Seed = Annotated[int, Ge(0), Lt(2**63)]
 ChangedCode = Literal["refuse", "own_run", "same_run"]
 OwnCodeRandom = Literal["refuse", "allow"]
 
+INTERNAL = ("sweep.read_off", "sweep.run_id", "sweep.trial", "sweep.own_code")  # set by ganexp for each job of a sweep
+
 
 @dataclass
 class TrainerConfig:
@@ -30,6 +32,8 @@ class TrainerConfig:
     ema_kimg: Positive | None = None
     # Until then the half-life is this share of images_seen (0.05 is usual); null: the same all along.
     ema_rampup: Positive | None = None
+    # Directory of a finished run whose weights both networks start from: fine-tuning; null: none.
+    init_from: str | None = None
     precision: Literal["fp32", "bf16"] = "fp32"  # arithmetic of the networks' matrix products
     # Backend of torch.compile for both networks (cudagraphs: their kernels are launched as CUDA graphs); null: none.
     # It has no second derivatives, and so no gradient penalties.
@@ -70,7 +74,7 @@ class SweepConfig:
     # Seconds of a command after which no new job starts and running ones save their work; null: no limit.
     max_seconds: Positive | None = None
     stop_on_failure: bool = False  # stop in the same way once a run fails or diverges
-    # The keys below are set by ganexp itself, for each job of a sweep.
+    # The keys of INTERNAL:
     read_off: list[PositiveInt] = field(default_factory=list)  # shorter epochs that the job writes runs for
     run_id: str | None = None  # the planned run; a job that finds itself to be another run does nothing
     # Number of the trial of a search, which hears what the job measures, and may prune it.
@@ -86,13 +90,14 @@ class Config:
     model: dict[str, Any] = field(default_factory=dict)
     loss: dict[str, Any] = field(default_factory=dict)
     penalty: dict[str, Any] = field(default_factory=dict)
+    augment: dict[str, Any] = field(default_factory=dict)
     optim: dict[str, Any] = field(default_factory=dict)
     logger: dict[str, Any] = field(default_factory=dict)
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     metrics: MetricsConfig = field(default_factory=MetricsConfig)
     sweep: SweepConfig = field(default_factory=SweepConfig)
     trust: list[str] = field(default_factory=list)  # patterns of `_target_` that may be called beside ganexp's own
-    seed: Seed = 0
+    seed: Seed = 0  # of all that is random: weights, batches, latent vectors
     notes: dict[str, Any] = field(default_factory=dict)  # the user's constants and remarks; part of no run's identity
     # A run was recorded with other source of own code (`_target_` outside ganexp and torch): refuse it, make a run of
     # its own (the source's digest is part of the run's identity), or take it for the same run.

@@ -7,14 +7,18 @@ import functools
 import importlib
 import inspect
 import re
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.machinery import PathFinder
+from importlib.util import find_spec
+from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
 from ganexp.files.source_files import OURS
 from ganexp.types.bounds import validator
-from ganexp.types.errors import ConfigError, suggested, unknown_key
+from ganexp.types.errors import SEVERAL, ConfigError, suggested, unknown_key
 from ganexp.types.nested import json_values
 
 TRUSTED = {"optim": ("ganexp.optim.*", "torch.optim.*")}  # always trusted; in any other group g: `ganexp.<g>.*`
@@ -88,6 +92,8 @@ def _validated(group: str, node: Mapping[str, Any], trust: Sequence[str], runtim
         raise ConfigError(f"{group}._target_: expected a dotted path to a function, got {path!r}")
     package = f"ganexp.{group.split('.')[0]}"
     patterns = (*TRUSTED.get(group, (f"{package}.*",)), *trust)
+    if is_trusted(path, trust):
+        _find_here(path.partition(".")[0])
     if not is_trusted(path, patterns):
         raise ConfigError(
             f"{group}._target_: expected something that matches {' or '.join(patterns)}, got {path!r}; "
@@ -112,6 +118,13 @@ def is_own(path: str) -> bool:
 def is_trusted(path: str, patterns: Sequence[str]) -> bool:
     """Whether a dotted path matches one of the patterns."""
     return any(fnmatch.fnmatchcase(path, pattern) for pattern in patterns)
+
+
+def _find_here(name: str) -> None:
+    """Have Python look for modules in the current folder too, after all others, where it finds `name` there alone."""
+    here = str(Path.cwd())
+    if name not in sys.modules and find_spec(name) is None and PathFinder.find_spec(name, [here]) is not None:
+        sys.path.append(here)
 
 
 def _check_option(group: str, package: str, path: str) -> None:
@@ -156,7 +169,9 @@ def explain(prefix: str, problem: Mapping[str, Any], annotation: Any) -> str:
     key = f"{prefix}{key}".lstrip(".")
     message = str(problem["msg"]).replace("Input should be", "expected")
     message = re.sub(r"^expected (greater|less)", r"expected a value \1", message)
-    return f"{key}: {message}, got {problem['input']!r}"
+    values = problem["input"]
+    several = isinstance(values, list) and values and all(isinstance(value, str | int | float) for value in values)
+    return f"{key}: {message}, got {values!r}{SEVERAL if several else ''}"
 
 
 def _names(annotation: Any, steps: Sequence[Any]) -> list[str]:
@@ -172,10 +187,15 @@ def _import(path: str, key: str) -> Callable[..., Any]:
     try:
         function = getattr(importlib.import_module(module_name), name)
     except (ImportError, AttributeError, ValueError) as error:
-        raise ConfigError(f"{key}: expected an importable function, got {path!r} ({error})") from None
+        absent = isinstance(error, ModuleNotFoundError) and error.name == path.partition(".")[0]
+        where = f": neither installed nor in {Path.cwd()}" if absent else ""
+        raise ConfigError(f"{key}: expected an importable function, got {path!r} ({error}{where})") from None
     if not callable(function):
         raise ConfigError(f"{key}: expected a function, got {path!r}, which is a {type(function).__name__}")
     return function  # type: ignore[no-any-return]
+
+
+OFF = (("loss", "label_smoothing", 0.0),)  # of the default options: a function without this key is not given it
 
 
 def _parameters(group: str, function: Callable[..., Any], chosen: dict[str, Any], runtime: int) -> dict[str, Any]:
@@ -184,6 +204,7 @@ def _parameters(group: str, function: Callable[..., Any], chosen: dict[str, Any]
     own = [p for p in declared if p.name not in SUPPLIED.get(group, ())]
     keywords = {p.name: p for p in own if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
     open_ended = any(p.kind is p.VAR_KEYWORD for p in declared)
+    chosen = {name: v for name, v in chosen.items() if name in keywords or (group, name, v) not in OFF}
     values = dict(chosen) if open_ended else {}
     for name in chosen:
         if name not in keywords and not open_ended:

@@ -16,9 +16,21 @@ Importing this package imports neither torch, torchvision, scikit-learn nor Pill
 """
 
 from ganexp.dataset.folder import image_folder
-from ganexp.dataset.named import cifar10, digits, fashion_mnist, mnist
-from ganexp.dataset.own import arrays
+from ganexp.dataset.named import cifar10, cifar100, digits, fashion_mnist, kmnist, mnist
+from ganexp.dataset.own import arrays, medmnist
 
-OPTIONS = (arrays, cifar10, digits, fashion_mnist, image_folder, mnist)  # what `_target_` may name in conf/dataset
+# What `_target_` may name in conf/dataset.
+OPTIONS = (arrays, cifar10, cifar100, digits, fashion_mnist, image_folder, kmnist, medmnist, mnist)
 
-__all__ = ["OPTIONS", "arrays", "cifar10", "digits", "fashion_mnist", "image_folder", "mnist"]
+__all__ = [
+    "OPTIONS",
+    "arrays",
+    "cifar10",
+    "cifar100",
+    "digits",
+    "fashion_mnist",
+    "image_folder",
+    "kmnist",
+    "medmnist",
+    "mnist",
+]

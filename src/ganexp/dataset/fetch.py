@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from ganexp.dataset.place import log
+from ganexp.types.doing import doing
 
 TIMEOUT_SECONDS = 30.0  # longest silence of the server
 
@@ -32,7 +32,6 @@ def download(name: str, folder: str, archives: Sequence[str], roots: Sequence[Pa
         FetchError: no network, a wrong checksum, or any other failure in torchvision.
         OSError: the disk is full or cannot be written.
     """
-    log.info("downloading %s to %s", name, home / folder)
     scratch = home / f".download-{name}"
     shutil.rmtree(scratch, ignore_errors=True)
     try:
@@ -40,7 +39,8 @@ def download(name: str, folder: str, archives: Sequence[str], roots: Sequence[Pa
             (scratch / archive).parent.mkdir(parents=True, exist_ok=True)
             for copy in (root / archive for root in roots if (root / archive).is_file()):
                 shutil.copyfile(copy, scratch / archive)
-        torchvision_dataset(name, scratch, download=True)
+        with doing(f"downloading {name} to {home / folder}"):
+            torchvision_dataset(name, scratch, download=True)
         (home / folder).mkdir(parents=True, exist_ok=True)
         for file in (scratch / folder).iterdir():
             if file.suffix != ".gz":

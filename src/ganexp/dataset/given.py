@@ -69,7 +69,7 @@ def read_images(source: Any, shape: ImageShape, value_range: Range | None = None
     if array is not None and path.suffix.lower() != ".npz":
         raise DataError(f"--array {array}: expected an .npz file, got {path}")
     if path.is_dir():
-        listing = list_pictures("images", path, labelled=False)
+        listing = list_pictures("images", path)
         pictures = [path / name for name, _, _ in listing.pictures]
         return _checked(str(path), _decoded(path, pictures, shape, listing.skipped), shape, value_range)
     if path.suffix.lower() == ".npy":
@@ -155,7 +155,7 @@ def _decoded(path: Path, files: Sequence[picture.File], shape: ImageShape, skipp
         raise DataError(f"{path}: expected pictures of {height} x {width} pixels, got {listed}")
     images = np.empty((len(files), *shape), np.uint8)
     start, most_colour = 0, 0
-    for block in picture.decoded(files, 3, (height, width), resize=False):
+    for block in picture.decoded(files, picture.Reading(3), (height, width), resize=False):
         most_colour = max(most_colour, int(np.ptp(block, axis=1).max()))
         images[start : start + len(block)] = block if channels == 3 else _luma(block)
         start += len(block)

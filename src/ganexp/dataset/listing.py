@@ -7,8 +7,12 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ganexp.types.errors import DataError
+
+if TYPE_CHECKING:
+    from ganexp.dataset.picture import File
 
 EXTENSIONS = (".bmp", ".gif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 
@@ -19,18 +23,19 @@ class Listing:
 
     top: Path
     pictures: tuple[tuple[str, int, int], ...]  # path ("/"-separated), bytes and time of change (ns), by path
-    classes: tuple[str, ...]  # names of subfolders with pictures, sorted; () without subfolders
     skipped: int  # files that are hidden, or no pictures by their extension
 
+    def file(self, name: str) -> File:
+        """The picture of this path."""
+        return self.top / name
 
-def list_pictures(key: str, top: Path, *, labelled: bool = True) -> Listing:
+
+def list_pictures(key: str, top: Path) -> Listing:
     """List the pictures in the folder `top`, which the configuration's `key` names, and below; links are followed.
 
-    Only if `labelled` do subfolders count as classes.
-
     Raises:
-        DataError: no such folder, no pictures, pictures both in class folders and beside them, a link that leads
-            nowhere or round in a circle, or a picture that is no regular file.
+        DataError: no such folder, no pictures, a link that leads nowhere or round in a circle, or a picture that is no
+            regular file.
     """
     if not top.is_dir():
         raise DataError(f"{key}: expected a folder of pictures, got {top}, which is no folder")
@@ -43,21 +48,12 @@ def list_pictures(key: str, top: Path, *, labelled: bool = True) -> Listing:
     if not pictures:
         raise DataError(f"{key}: expected pictures ({', '.join(EXTENSIONS)}) in {top}, got {skipped} other files")
     pictures.sort()
-    classes = _classes(top, [path for path, _, _ in pictures]) if labelled else ()
-    return Listing(top, tuple(pictures), classes, skipped)
+    return Listing(top, tuple(pictures), skipped)
 
 
 def is_picture(name: str) -> bool:
     """Whether a file of this name is a picture by its extension, and not hidden."""
     return not name.startswith(".") and name.lower().endswith(EXTENSIONS)
-
-
-def _classes(top: Path, paths: list[str]) -> tuple[str, ...]:
-    inside = {path.split("/", 1)[0] for path in paths if "/" in path}
-    beside = [path for path in paths if "/" not in path]
-    if inside and beside:
-        raise DataError(f"{top}: expected all pictures in class folders or none, got {beside[0]} beside {min(inside)}/")
-    return tuple(sorted(inside))
 
 
 def _size_and_time(entry: os.DirEntry[str]) -> tuple[int, int]:

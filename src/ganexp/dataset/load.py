@@ -17,6 +17,7 @@ from ganexp.dataset.place import folder_of, homes, in_first_writable, once
 from ganexp.dataset.prepared import Part, Source, classes_of, digest_of, ensure_prepared, open_split
 from ganexp.files.data_root import absolute_root
 from ganexp.types import Dataset
+from ganexp.types.doing import doing
 from ganexp.types.errors import DataError
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]  # is part of file names
@@ -68,6 +69,7 @@ def load(
             fingerprint=digest_of({"content": digests, "count": count, "image_size": size, "resize": resized_by}),
             num_classes=classes_of(source, train.labels),
             cache_dir=cache_dir,
+            class_names=source.class_names,
         )
 
     return in_first_writable(homes(root) if home == root else (home,), source.folder, assemble)
@@ -117,7 +119,9 @@ def _at_size(part: Part, size: int, cache_dir: Path, kind: str, digest: str) -> 
     def write(target: Path) -> None:
         blocks = npy.blocks(images, step, part.indices)
         same = images.shape[2:] == (size, size)
-        npy.write(target, shape, "|u1", blocks if same else (resized(block, size) for block in blocks))
+        with doing(f"{kind} images of {size} x {size} pixels, once", len(part)) as done:
+            sized = blocks if same else (resized(block, size) for block in blocks)
+            npy.write(target, shape, "|u1", npy.counted(sized, done))
 
     once(path, write)
     derived = npy.open_images(path)

@@ -1,4 +1,4 @@
-"""The four named datasets: digits (bundled with scikit-learn), MNIST, FashionMNIST and CIFAR-10 (torchvision)."""
+"""Named datasets: digits (bundled with scikit-learn), and those that torchvision knows where to get."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import struct
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,14 @@ from ganexp.types import Dataset
 from ganexp.types.errors import DataError
 
 CIFAR10_TEST_IMAGES = 10_000
-CHANNELS = {"cifar10": 3, "digits": 1, "fashion_mnist": 1, "mnist": 1}  # of the images of each
+CHANNELS = {
+    "cifar10": 3,
+    "cifar100": 3,
+    "digits": 1,
+    "fashion_mnist": 1,
+    "kmnist": 1,
+    "mnist": 1,
+}  # of the images of each
 
 
 def digits(
@@ -52,6 +59,14 @@ def fashion_mnist(
     return load(source, Reference(), root=root, image_size=image_size, num_images=num_images)
 
 
+def kmnist(
+    *, root: Path, image_size: ImageSize = 28, num_images: NumImages | None = None, name: Name = "kmnist"
+) -> Dataset:
+    """Kuzushiji-MNIST: 60,000 training and 10,000 test hiragana, 28 x 28, grey (Clanuwat et al. 2018)."""
+    source = _source("kmnist", name, partial(decode_idx, "KMNIST", root))
+    return load(source, Reference(), root=root, image_size=image_size, num_images=num_images)
+
+
 def cifar10(
     *, root: Path, image_size: ImageSize = 32, num_images: NumImages | None = None, name: Name = "cifar10"
 ) -> Dataset:
@@ -60,10 +75,24 @@ def cifar10(
     Where the prepared test split has fewer than 10,000 images, a fixed stratified tenth of the training images is
     held out instead.
     """
-    source = _source("cifar10", name, partial(decode_cifar10, root))
+    source = _source("cifar10", name, partial(decode_cifar, CIFAR10, root))
+    return load(source, _whole_test_or_tenth(), root=root, image_size=image_size, num_images=num_images)
+
+
+def cifar100(
+    *, root: Path, image_size: ImageSize = 32, num_images: NumImages | None = None, name: Name = "cifar100"
+) -> Dataset:
+    """CIFAR-100: 50,000 training and 10,000 test pictures of 100 fine classes, 32 x 32, RGB (Krizhevsky 2009).
+
+    Held out as `cifar10`.
+    """
+    source = _source("cifar100", name, partial(decode_cifar, CIFAR100, root))
+    return load(source, _whole_test_or_tenth(), root=root, image_size=image_size, num_images=num_images)
+
+
+def _whole_test_or_tenth() -> Reference:
     tenth = "fixed stratified tenth of the training data (test split incomplete)"
-    reference = Reference(CIFAR10_TEST_IMAGES, 0.1, fraction_origin=tenth)
-    return load(source, reference, root=root, image_size=image_size, num_images=num_images)
+    return Reference(CIFAR10_TEST_IMAGES, 0.1, fraction_origin=tenth)
 
 
 def _source(dataset: str, name: str, decode: Callable[[Path], Any]) -> Source:
@@ -72,18 +101,32 @@ def _source(dataset: str, name: str, decode: Callable[[Path], Any]) -> Source:
         raise DataError(
             f"dataset.name: expected {dataset!r} or a name of your own, got that of another dataset: {name!r}"
         )
-    return Source(name, name, decode, labelled=True, num_classes=NUM_CLASSES, channels=CHANNELS[dataset])
+    classes = CLASSES.get(dataset, NUM_CLASSES)
+    return Source(name, name, decode, labelled=True, num_classes=classes, channels=CHANNELS[dataset])
 
 
-NUM_CLASSES = 10
+NUM_CLASSES, CLASSES = 10, {"cifar100": 100}  # of every other dataset, and of these
 UNSIGNED_BYTE = 8
 IDX_FILES = {
     "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
     "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
 }
-CIFAR10_FOLDER = "cifar-10-batches-py"
-CIFAR10_FILES = ("data_batch_1 ... data_batch_5", "test_batch", "batches.meta")
-CIFAR10_ARCHIVE = "cifar-10-python.tar.gz"
+
+
+class Cifar(NamedTuple):
+    """One of torchvision's two, whose pickles it opens only where their checksums are right."""
+
+    name: str  # torchvision's
+    folder: str
+    archive: str
+    files: tuple[str, ...]  # in `folder`, in words
+
+
+CIFAR10 = Cifar(
+    *("CIFAR10", "cifar-10-batches-py", "cifar-10-python.tar.gz"),
+    files=("data_batch_1 ... data_batch_5", "test_batch", "batches.meta"),
+)
+CIFAR100 = Cifar("CIFAR100", "cifar-100-python", "cifar-100-python.tar.gz", files=("train", "test", "meta"))
 
 
 def decode_digits(home: Path) -> Mapping[str, Split]:
@@ -97,7 +140,7 @@ def decode_digits(home: Path) -> Mapping[str, Split]:
 
 
 def decode_idx(torchvision_name: str, root: Path, home: Path) -> Mapping[str, Split]:
-    """MNIST or FashionMNIST from IDX files under `root` or `home`, downloaded to `home` if there are none."""
+    """MNIST, FashionMNIST or KMNIST from IDX files under `root` or `home`, downloaded to `home` if there are none."""
     root, folder = absolute_root(root), f"{torchvision_name}/raw"
     names = [name for pair in IDX_FILES.values() for name in pair]
     complete = [base / folder for base in (root, home) if all((base / folder / name).exists() for name in names)]
@@ -110,29 +153,29 @@ def decode_idx(torchvision_name: str, root: Path, home: Path) -> Mapping[str, Sp
     return {split: _idx_split(complete[0], *files) for split, files in IDX_FILES.items()}
 
 
-def decode_cifar10(root: Path, home: Path) -> Mapping[str, Split]:
-    """CIFAR-10 from torchvision's files under `root` or `home`, downloaded to `home` if there are none."""
+def decode_cifar(kind: Cifar, root: Path, home: Path) -> Mapping[str, Split]:
+    """CIFAR-10 or CIFAR-100 from torchvision's files under `root` or `home`, downloaded to `home` if there are none."""
     root = absolute_root(root)
     damaged = ""
     for base in (root, home):
-        if (base / CIFAR10_FOLDER).is_dir():
+        if (base / kind.folder).is_dir():
             try:
-                return _cifar10_splits(base)
+                return _cifar_splits(kind, base)
             except FetchError as error:
-                damaged = f" ({base / CIFAR10_FOLDER} is there, but: {error})"
+                damaged = f" ({base / kind.folder} is there, but: {error})"
     try:
-        download("CIFAR10", CIFAR10_FOLDER, [CIFAR10_ARCHIVE], (root, home), home)
-        return _cifar10_splits(home)
+        download(kind.name, kind.folder, [kind.archive], (root, home), home)
+        return _cifar_splits(kind, home)
     except FetchError as error:
         reason = FetchError(f"{error}{damaged}")
-        raise _nowhere(root, CIFAR10_FOLDER, CIFAR10_FILES, "CIFAR10", "3 x 32 x 32", reason) from None
+        raise _nowhere(root, kind.folder, kind.files, kind.name, "3 x 32 x 32", reason) from None
 
 
 def _nowhere(
     root: Path, folder: str, files: Sequence[str], torchvision_name: str, shape: str, error: FetchError
 ) -> DataError:
     """The error without files and network: it says which files go where."""
-    prepared = {"MNIST": "mnist", "FashionMNIST": "fashion_mnist", "CIFAR10": "cifar10"}[torchvision_name]
+    prepared = {"FashionMNIST": "fashion_mnist"}.get(torchvision_name, torchvision_name.lower())
     return DataError(
         f"dataset.root: no {torchvision_name} under {root}, and it could not be downloaded: {error}.\n"
         f"Put torchvision's files into {root / folder}: {', '.join(files)};\n"
@@ -148,10 +191,10 @@ def _idx_split(raw: Path, images_file: str, labels_file: str) -> Split:
     return Split.of(images, labels)
 
 
-def _cifar10_splits(base: Path) -> Mapping[str, Split]:
+def _cifar_splits(kind: Cifar, base: Path) -> Mapping[str, Split]:
     splits = {}
     for split in ("train", "test"):
-        dataset = torchvision_dataset("CIFAR10", base, train=split == "train")
+        dataset = torchvision_dataset(kind.name, base, train=split == "train")
         images = np.asarray(dataset.data).transpose(0, 3, 1, 2)  # (N, H, W, C), RGB
         labels = np.asarray(dataset.targets, dtype=np.int64)
         splits[split] = Split.of(images, labels)

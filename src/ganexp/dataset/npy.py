@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sized
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,15 +29,14 @@ def open_images(path: Path) -> NDArray[np.uint8]:
     return _mapped(path)
 
 
-def open_labels(path: Path, count: int, classes: int | None, *, any_integer: bool = False) -> NDArray[Any]:
+def open_labels(path: Path, count: int, classes: int | None) -> NDArray[Any]:
     """Map the labels in `path`: (count,), in 0 .. classes - 1 (None: unknown), read-only.
 
-    With `any_integer`, every integer type passes, not int64 alone. DataError as `open_images`.
+    DataError as `open_images`.
     """
     shape, dtype = _checked_header(path)
-    wanted = "integer" if any_integer else "int64"
-    if not (dtype.kind in "iu" if any_integer else dtype == np.int64) or len(shape) != 1:
-        raise DataError(f"{path}: expected {wanted} labels of shape ({count},), got {dtype} of shape {shape}")
+    if dtype != np.int64 or len(shape) != 1:
+        raise DataError(f"{path}: expected int64 labels of shape ({count},), got {dtype} of shape {shape}")
     if shape != (count,):
         raise DataError(f"{path}: expected one label for each of {count} images, got {shape[0]} labels")
     labels = _mapped(path)
@@ -54,8 +53,15 @@ def check_images(where: object, shape: tuple[int, ...], dtype: np.dtype[Any]) ->
         hint = "; channels last? images.transpose(0, 3, 1, 2) puts them second"
     elif dtype == np.uint8 and len(shape) == 3:
         hint = "; grey images without a channel axis? images[:, None] adds it"
+    elif dtype == np.uint8 and len(shape) == 4 and (shape[1] == 4 or (shape[3] == 4 and shape[1] > 4)):
+        first = "images" if shape[1] == 4 else "images.transpose(0, 3, 1, 2)"
+        hint = f"; with an alpha channel? {first}[:, :3] drops it"
     elif dtype.kind == "f":
-        hint = "; scale to 0 .. 255 and round first"
+        hint = "; (255 * images.clip(0, 1)).round().astype('uint8') makes bytes of values in 0 .. 1"
+    elif dtype == np.uint16:
+        hint = "; (images / 257).round().astype('uint8') makes bytes of 16 bits"
+    elif dtype.kind in "biu" and dtype != np.uint8:
+        hint = "; images.astype('uint8') makes bytes of values in 0 .. 255"
     raise DataError(
         f"{where}: expected uint8 images of shape (N, C, H, W) with N at least 1 and C 1 or 3, "
         f"got {dtype} of shape {shape}{hint}"
@@ -104,6 +110,18 @@ def write(path: Path, shape: tuple[int, ...], dtype: str, parts: Iterable[NDArra
                 rows += len(part)
         if rows != shape[0]:
             raise DataError(f"{path}: expected {shape[0]} images, got {rows} from the source")
+
+
+Rows = TypeVar("Rows", bound=Sized)
+
+
+def counted(parts: Iterable[Rows], done: Callable[[int], None]) -> Iterator[Rows]:
+    """`parts`, with `done` told after each how many rows there were."""
+    rows = 0
+    for part in parts:
+        yield part
+        rows += len(part)
+        done(rows)
 
 
 def open_any(path: Path) -> NDArray[Any]:

@@ -16,6 +16,7 @@ from ganexp.dataset import npy
 from ganexp.dataset.npy import BLOCK_BYTES
 from ganexp.dataset.place import folder_of, homes, in_first_writable, locked, log, once
 from ganexp.files.atomic import write_json
+from ganexp.types.doing import doing
 from ganexp.types.errors import DataError
 
 
@@ -43,6 +44,7 @@ class Source:
     labelled: bool = False  # labels must be there
     num_classes: int | None = None  # where it is known beforehand
     channels: int | None = None  # where it is known beforehand
+    class_names: tuple[str, ...] | None = None  # of the labels 0, 1, ...
     named_by_content: bool = False  # the dataset's name gets the first 8 digits of the content's digest
 
 
@@ -111,8 +113,8 @@ def _marker(home: Path, source: Source) -> Path:
 
 def _prepare(source: Source, home: Path) -> Path:
     def write_all(marker: Path) -> None:
-        log.info("preparing %s in %s (once)", source.name, marker.parent)
-        splits = source.decode(home)
+        with doing(f"preparing {source.name} in {marker.parent}, once"):
+            splits = source.decode(home)
         classes = classes_of(source, splits["train"].labels)
         for name in sorted(splits):  # test, then train: the marker comes last
             _write_split(f"{source.name}, {name}", marker.parent, name, splits[name], classes)
@@ -127,7 +129,8 @@ def _write_split(where: str, folder: Path, name: str, split: Split, classes: int
     if split.labels is not None:
         npy.check_labels(f"{where} labels", split.labels, split.shape[0], classes)
         npy.write(labels_path, split.labels.shape, "<i8", [split.labels])
-    npy.write(images_path, split.shape, "|u1", split.blocks)
+    with doing(f"writing the images of {where}", split.shape[0]) as done:
+        npy.write(images_path, split.shape, "|u1", npy.counted(split.blocks, done))
 
 
 CACHE = "digests.json"

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from ganexp.files.atomic import write_bytes
 from ganexp.files.contents import Meta, check
 from ganexp.files.foreign import folder_below, open_file
+from ganexp.files.weights import sha256_of, with_text
 from ganexp.types import Optimizer
 from ganexp.types.system import total_memory
 
@@ -206,28 +207,17 @@ def unpack_optimizer(
 
 def weights_sha256(tensors: Mapping[str, Tensor]) -> str:
     """sha256 over names and bytes of a state dict."""
-    digest = hashlib.sha256()
-    for name in sorted(tensors):
-        digest.update(name.encode())
-        digest.update(_buffer(tensors[name]))
-    return digest.hexdigest()
+    return sha256_of((name, _bytes(tensors[name]).numpy().data) for name in sorted(tensors))
 
 
 def _digest(tensors: Mapping[str, Tensor], text: str) -> str:
-    digest = hashlib.sha256(text.encode())
-    digest.update(weights_sha256(tensors).encode())
-    return digest.hexdigest()
+    return with_text(weights_sha256(tensors), text)
 
 
 def _layout(tensors: Mapping[str, Tensor]) -> str:
     """Digest of types and shapes: the same bytes could be read as other numbers."""
     described = {name: [str(tensor.dtype), list(tensor.shape)] for name, tensor in tensors.items()}
     return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
-
-
-def _buffer(tensor: Tensor) -> memoryview:
-    raw: memoryview = _bytes(tensor).numpy().data
-    return raw
 
 
 def _bytes(tensor: Tensor) -> Tensor:

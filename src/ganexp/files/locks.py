@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import logging
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,9 +10,9 @@ from pathlib import Path
 from filelock import FileLock, Timeout, has_fcntl
 
 from ganexp.files.atomic import left_over
+from ganexp.types.doing import doing
 from ganexp.types.system import WINDOWS
 
-log = logging.getLogger("ganexp")
 NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)  # errors of a filesystem without locks
 
 
@@ -65,8 +64,8 @@ def held(path: Path, *, seconds: float = -1, waiting: str = "") -> Iterator[bool
     except Timeout:
         if not waiting:
             raise
-        log.info("%s", waiting)
-        locked = take(lock, seconds)
+        with doing(waiting):
+            locked = take(lock, seconds)
     try:
         yield locked
     finally:

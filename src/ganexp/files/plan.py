@@ -19,6 +19,7 @@ from ganexp.files.owned import PLAN_LOCK
 from ganexp.files.status import MOST_EPOCHS
 from ganexp.types.bounds import validator
 from ganexp.types.errors import DirectoryError
+from ganexp.types.nested import short_keys
 
 FORMAT = 1
 FILE = "plan.json"
@@ -81,9 +82,10 @@ class Plan:
 
 
 def short(overrides: Iterable[str]) -> str:
-    """Overrides for display, each key cut to its last part."""
-    parts = (text.partition("=") for text in overrides)
-    return " ".join(f"{key.rpartition('.')[2]}{sign}{value}" for key, sign, value in parts)
+    """Overrides for display, each key cut to the last part that tells it from the others."""
+    parts = [text.partition("=") for text in overrides]
+    names = short_keys(key for key, _, _ in parts)
+    return " ".join(f"{names[key]}{sign}{value}" for key, sign, value in parts)
 
 
 def read(sweep_dir: Path) -> Plan | None:

@@ -85,6 +85,24 @@ def read_result(path: Path) -> dict[str, Any] | None:
     return dict(value)
 
 
+def reported(result: Mapping[str, Any]) -> tuple[str | None, float | None]:
+    """The objective of a result.json and its final value, as reports print it; None for what there is not."""
+    name = (result.get("objective") or {}).get("name")
+    return name, result["final"].get(name)
+
+
+def with_final(rows: Sequence[Row], result: Mapping[str, Any] | None) -> list[Row]:
+    """`rows` of metrics.csv, the scores of a result.json in the empty cells of its epoch, which may be none to score.
+
+    Columns that an evaluation left unsettled stay as they are.
+    """
+    if not rows or not result or rows[-1].get("epoch") != result.get("epoch"):
+        return list(rows)
+    unsettled = (result.get("provenance") or {}).get("unsettled") or ()
+    empty = [name for name, value in rows[-1].items() if value is None and name not in (*COLUMNS, *unsettled)]
+    return [*rows[:-1], {**rows[-1], **{name: result["final"].get(name) for name in empty}}]
+
+
 def half_a(values: Mapping[str, Any], metric: str) -> Any:
     """A metric's value on reference half A, by which settings are chosen; its only value where it has no halves."""
     return values.get(f"{metric}_half_a", values.get(metric))
@@ -103,7 +121,7 @@ def version_of(measured: Mapping[str, Any], column: str) -> int:
 
 def merged(measured: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
     """`measured` (as of `version_of`) with what is `new`: metrics that were not scored anew keep what they have."""
-    by_name = ("protocol", "metrics", "extractors")
+    by_name = [key for key in ("protocol", "metrics", "extractors") if key in measured or key in new]
     return {**measured, **new, **{key: {**measured.get(key, {}), **new.get(key, {})} for key in by_name}}
 
 

@@ -71,6 +71,10 @@ class RunFolder:
         """The sample grid after `epoch`."""
         return self.picture(f"epoch_{epoch:04d}")
 
+    def sample_grids(self) -> list[Path]:
+        """All sample grids."""
+        return self._own_files("samples", "epoch_*")
+
     def state_checkpoints(self) -> list[Path]:
         """All full checkpoints, newest first."""
         return sorted(self._own_files("checkpoints", "state_*"), key=number_in, reverse=True)

@@ -14,6 +14,8 @@ from ganexp.types.endings import State
 
 MOST_EPOCHS = 2**53  # ganexp writes no larger number
 
+WORDS = ("note", "trouble", "doing")  # left out where they are empty
+
 MOST_WORDS = 20_000  # characters of an error that are written
 
 
@@ -31,6 +33,8 @@ class Status:
     holder: Mapping[str, Any] | None = None  # {"host", "pid", "token"} of the process that writes
     progress: Mapping[str, float] = field(default_factory=dict)  # for displays, e.g. images_per_second, seconds_left
     note: str = ""  # caveat for readers of its numbers, or ""
+    trouble: str = ""  # what goes wrong although it goes on, or ""
+    doing: str = ""  # what takes a while just now and how far it is, in words, or ""
 
 
 def now() -> str:
@@ -49,8 +53,9 @@ def read(path: Path) -> Status | None:
 def write(path: Path, status: Status) -> None:
     """Replace a status.json atomically; a very long error is cut."""
     content = asdict(status)
-    if not status.note:
-        del content["note"]
+    for key in WORDS:
+        if not content[key]:
+            del content[key]
     if status.error is not None:
         content["error"] = {key: _writable(value[:MOST_WORDS]) for key, value in status.error.items()}
     write_json(path, content)
@@ -62,9 +67,9 @@ def _parse(raw: Mapping[str, Any]) -> Status:
     _check(raw, int, "epoch", "epochs")
     if not (0 <= raw["epoch"] < MOST_EPOCHS and 0 <= raw["epochs"] < MOST_EPOCHS):
         raise ValueError(f"expected epochs, got {raw['epoch']} of {raw['epochs']}")
-    rest = {key: raw[key] for key in ("heartbeat", "error", "holder", "progress", "note") if raw.get(key) is not None}
-    _check(rest, str, *rest.keys() & {"heartbeat", "note"})
-    _check(rest, dict, *rest.keys() - {"heartbeat", "note"})
+    rest = {key: raw[key] for key in ("heartbeat", "error", "holder", "progress", *WORDS) if raw.get(key) is not None}
+    _check(rest, str, *rest.keys() & {"heartbeat", *WORDS})
+    _check(rest, dict, *rest.keys() - {"heartbeat", *WORDS})
     if "error" in rest:
         rest["error"] = {key: str(value) for key, value in rest["error"].items()}
     if "progress" in rest:

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from ganexp.files import plan
 from ganexp.logger.base import Guarded, Logger, require
 from ganexp.types.nested import dotted
 
@@ -27,7 +28,7 @@ class _MLflow:
         self._id, self._logged_until = "", -1
 
     def start(self, run_dir: Path, config: Mapping[str, Any], run_id: str, steps_done: int = 0) -> None:
-        self._client = self._mlflow.MlflowClient(tracking_uri=self._tracking_uri)
+        self._client = self._mlflow.MlflowClient(tracking_uri=self._tracking_uri or _place_of(run_dir))
         experiment_id = self._experiment_id()
         runs = self._client.search_runs([experiment_id], f"tags.`{RUN_ID_TAG}` = '{run_id}'", max_results=1)
         if runs:
@@ -67,11 +68,19 @@ class _MLflow:
         self._client.set_terminated(self._id, status=STATUS.get(state, "FAILED"))
 
 
+def _place_of(run_dir: Path) -> str | None:
+    """mlruns/ in the sweep directory, or in that of a run by itself; None where MLflow's own settings name a place."""
+    if os.environ.get("MLFLOW_TRACKING_URI"):
+        return None
+    in_sweep = (run_dir.parent / plan.FILE).exists()
+    return (run_dir.absolute().parent if in_sweep else run_dir.absolute()).joinpath("mlruns").as_uri()
+
+
 def mlflow(*, tracking_uri: str | None = None, experiment: str = "ganexp") -> Logger:
     """Track with MLflow; a run is found again by its tag `ganexp.run_id`.
 
-    `tracking_uri` is a server, database or folder; None for $MLFLOW_TRACKING_URI, or else MLflow's default. The
-    `experiment` is created if missing.
+    `tracking_uri` is a server, database or folder; None for $MLFLOW_TRACKING_URI, or else the folder mlruns in the
+    sweep or run directory. The `experiment` is created if missing.
     """
     # MLflow's own patience with a dead server (7 tries of 120 s with growing pauses) would stop training for minutes.
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
@@ -12,6 +13,7 @@ from ganexp.files.raster import open_raster
 from ganexp.logger.base import Guarded, Logger, require
 from ganexp.types.errors import ConfigError
 
+MODES = ("online", "offline", "disabled")
 FINISH_SECONDS = 300.0  # longest wait for uploads at the end of a run; the rest stays on disk for `wandb sync`
 
 
@@ -63,18 +65,21 @@ def wandb(
     entity: str | None = None,
     group: str | None = None,
     tags: list[str] | None = None,
-    mode: Literal["online", "offline"] = "online",
+    mode: Literal["online", "offline", "disabled"] | None = None,
 ) -> Logger:
     """Track with Weights & Biases, under ganexp's run id.
 
-    `entity` is the user or team (None: the account's default); `group` joins runs, e.g. those of one sweep. `mode`
-    "offline" writes to the run directory, for `wandb sync` later (of a resumed run: the newest folder, which has all
-    rows); "online" without credentials is a ConfigError.
+    `entity` is the user or team (None: the account's default); `group` joins runs, e.g. those of one sweep. `mode` is
+    $WANDB_MODE where it is None, or else "online". "offline" writes to the run directory, for `wandb sync` later (of a
+    resumed run: the newest folder, which has all rows); "online" without credentials is a ConfigError.
     """
     module = require("wandb", "wandb")
-    if mode == "online" and not module.login(prompt=False, verify=False):
+    chosen = mode or os.environ.get("WANDB_MODE") or "online"
+    if chosen not in MODES:
+        raise ConfigError(f"WANDB_MODE: expected {', '.join(MODES)}, got {chosen!r}")
+    if chosen == "online" and not module.login(prompt=False, verify=False):
         raise ConfigError(
             "logger=wandb: expected credentials, got none. Run `wandb login` first, or use logger.mode=offline"
         )
-    settings = {"project": project, "entity": entity, "group": group, "tags": tags, "mode": mode}
+    settings = {"project": project, "entity": entity, "group": group, "tags": tags, "mode": chosen}
     return Guarded("wandb", _WandB(module, settings))

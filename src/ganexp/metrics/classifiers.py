@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -18,12 +17,12 @@ from ganexp.files.atomic import write_bytes, write_json
 from ganexp.metrics.classifier_network import ARCHITECTURE, ClassifierNetwork, Recipe, accuracy, train
 from ganexp.metrics.extractor import Extractor, made_once
 from ganexp.types import Dataset
+from ganexp.types.doing import doing
 from ganexp.types.errors import DataError
 
-log = logging.getLogger("ganexp")
-
 PACKAGED = Path(__file__).parent / "weights"
-OWN_RECIPE = Recipe()  # for a user's own data
+OWN_RECIPE = Recipe(epochs=4)  # for a user's own data
+LEAST_ACCURACY, LEAST_OVER_CHANCE = 0.6, 3  # on held-out images; below, settings are not chosen by cfd
 USE_INSTEAD = "rfd, and metrics=inception, need no labels"
 
 
@@ -44,8 +43,8 @@ def class_logits(dataset: Dataset, device: torch.device) -> Extractor:
 
 
 def write(network: ClassifierNetwork, card: dict[str, Any], folder: Path, stem: str) -> dict[str, Any]:
-    """Write `stem`.safetensors, then `stem`.json with its hash beside it; return the card with the hash."""
-    data = save({name: tensor.contiguous() for name, tensor in network.state_dict().items()})
+    """Write `stem`.safetensors in half precision, then `stem`.json with its hash; return the card with the hash."""
+    data = save({name: tensor.half().contiguous() for name, tensor in network.state_dict().items()})
     complete = {"sha256": hashlib.sha256(data).hexdigest(), "architecture": ARCHITECTURE, **card}
     write_bytes(folder / f"{stem}.safetensors", data)
     write_json(folder / f"{stem}.json", complete)
@@ -62,7 +61,7 @@ def read(folder: Path, stem: str) -> tuple[ClassifierNetwork, dict[str, Any]] | 
         channels, height, width = card["image_shape"]
         with torch.device("meta"):  # no weights are drawn, so no random state is touched
             network = ClassifierNetwork((channels, height, width), card["classes"])
-        network.load_state_dict(load(data), assign=True)
+        network.load_state_dict({name: tensor.float() for name, tensor in load(data).items()}, assign=True)
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError):
         return None
     return network.eval(), card
@@ -89,7 +88,7 @@ def card_of(network: ClassifierNetwork, dataset: Dataset, recipe: Recipe, origin
 def _ready(dataset: Dataset, device: torch.device) -> tuple[ClassifierNetwork, str, dict[str, Any]]:
     """The classifier of `dataset` on `device`, its digest, and its provenance."""
     network, card = _packaged(dataset) or _own(dataset)
-    network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network.to(device)
     return network, card["sha256"], {key: card[key] for key in ("origin", "sha256", "test_accuracy")}
 
 
@@ -109,19 +108,35 @@ def _own(dataset: Dataset) -> tuple[ClassifierNetwork, dict[str, Any]]:
     """The classifier in the dataset's cache, trained first by one of the processes that ask for it."""
     if (reason := why_none(dataset)) is not None:
         raise DataError(f"the classifier's features: {reason}; {USE_INSTEAD}")
-    recipe = hashlib.sha256(json.dumps([ARCHITECTURE, asdict(OWN_RECIPE)]).encode()).hexdigest()
-    stem = f"classifier_{dataset.fingerprint[:16]}_{recipe[:8]}"
-    folder = dataset.cache_dir
+    folder, stem = dataset.cache_dir, _stem(dataset)
     return made_once(folder / stem, lambda: read(folder, stem), lambda: _train_own(dataset, folder, stem))
+
+
+def _stem(dataset: Dataset) -> str:
+    recipe = hashlib.sha256(json.dumps([ARCHITECTURE, asdict(OWN_RECIPE)]).encode()).hexdigest()
+    return f"classifier_{dataset.fingerprint[:16]}_{recipe[:8]}"
 
 
 def _train_own(dataset: Dataset, folder: Path, stem: str) -> tuple[ClassifierNetwork, dict[str, Any]]:
     assert dataset.train_labels is not None and dataset.num_classes is not None
-    log.info("cfd: training the classifier of %s once, %d steps", dataset.name, OWN_RECIPE.steps)
-    network = train(dataset.train, dataset.train_labels, dataset.num_classes, OWN_RECIPE)
+    kept = folder / f".{stem}.unfinished"
+    labels, classes = dataset.train_labels, dataset.num_classes
+    network = train(dataset.train, labels, classes, OWN_RECIPE, name=dataset.name, kept=kept)
     card = card_of(network, dataset, OWN_RECIPE, "trained on first use")
-    log.info("cfd: classifier of %s: accuracy %.3f on held-out images", dataset.name, card["test_accuracy"])
-    return network, write(network, card, folder, stem)
+    with doing(f"classifier of {dataset.name}: right for {card['test_accuracy']:.0%} of held-out images; writing it"):
+        complete = write(network, card, folder, stem)
+    kept.unlink(missing_ok=True)
+    return network, complete
+
+
+def is_weak(accuracy: float, classes: int) -> bool:
+    """Whether features of a classifier so often right say too little to choose settings by."""
+    return accuracy < max(LEAST_ACCURACY, LEAST_OVER_CHANCE / classes)
+
+
+def is_trained_first(dataset: Dataset) -> bool:
+    """Whether the first use of the classifier of `dataset` trains one: there are labels, and none is at hand."""
+    return why_none(dataset) is None and _packaged(dataset) is None and read(dataset.cache_dir, _stem(dataset)) is None
 
 
 def why_none(dataset: Dataset) -> str | None:

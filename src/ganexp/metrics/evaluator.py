@@ -12,13 +12,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ganexp.config.own_code import own_line
 from ganexp.files.png import to_float, to_uint8
+from ganexp.metrics.classifiers import LEAST_ACCURACY, LEAST_OVER_CHANCE, classifier, is_trained_first, is_weak
 from ganexp.metrics.extractor import Extractor, cached_features
 from ganexp.metrics.metric import ExtractorSource, ImageSet, Metric, ScoringContext, columns_of, value_of
 from ganexp.metrics.protocol import describe
+from ganexp.metrics.random_features import TRAINED, random_features
 from ganexp.metrics.reference import digest_of, halve
 from ganexp.types import Dataset, ImageShape, LabelledSampler, Sampler, Scores
-from ganexp.types.errors import ConfigError
+from ganexp.types.errors import ConfigError, Diverged, Refused
 
 log = logging.getLogger("ganexp")
 
@@ -51,11 +54,14 @@ class Evaluator:
         self.left_out = left_out(metrics, dataset, conditional=conditional)
         self.metrics = {name: metric for name, metric in metrics.items() if name not in self.left_out}
         self.objective = choose_objective(metrics, objective, self.left_out)
+        self.marked: dict[str, str] = {}  # columns whose values say little, and why
+        self._all, self._asked = metrics, objective
         self.device = torch.device(device)
         self.floors: dict[str, float] = {}
         self.provenance: dict[str, Any] = {}
         self._num_samples = num_samples
         self._extractors: dict[ExtractorSource, Extractor] = {}
+        self._floors: dict[str, dict[str, float]] = {}
         self._real: ScoringContext | None = None  # half A in the generator's place, against half B
 
     @property
@@ -68,14 +74,32 @@ class Evaluator:
 
         DataError where a metric cannot be computed for this dataset on this machine; it says what to use instead.
         """
-        if self.provenance:
-            return
-        for name, reason in self.left_out.items():
-            log.info("metric %s left out: %s", name, reason)
-        if self.metrics:
-            halves = halve(self.dataset, self._num_samples)
-            for metric in self.metrics.values():
-                self._extractor_of(metric)
+        self._prepare(self.metrics)
+        if not self.provenance:
+            self._heed_accuracy()
+            self._prepare(self.metrics)
+            for name, reason in self.left_out.items():
+                log.info("metric %s left out: %s", name, reason)
+            self.floors = {column: floor for name in self.metrics for column, floor in self._floors[name].items()}
+            self.provenance = self._describe()
+
+    def check(self) -> None:
+        """As `prepare`, but where a classifier would be trained first, the metrics that need it wait for `prepare`."""
+        waiting = TRAINED if is_trained_first(self.dataset) else ()
+        ready = {name: metric for name, metric in self.metrics.items() if metric.extractor not in waiting}
+        if len(ready) == len(self.metrics):
+            return self.prepare()
+        self._prepare(ready)
+        if self._real is not None:  # in other features, as those of a stand-in: is there enough of everything?
+            stand_in = self.extractor(random_features)
+            for name in self.metrics.keys() - ready.keys():
+                _floor(name, self.metrics[name], replace(self._real, extractor=stand_in))
+
+    def _prepare(self, metrics: Mapping[str, Metric]) -> None:
+        halves = halve(self.dataset, self._num_samples) if self.metrics and self._real is None else None
+        for metric in metrics.values():
+            self._extractor_of(metric)
+        if halves is not None:
             a, b = self._cached(halves.a, halves.labels_a), self._cached(halves.b, halves.labels_b)
             training = self._cached(self.dataset.train, key=self.dataset.fingerprint)
 
@@ -83,10 +107,24 @@ class Evaluator:
                 return to_float(torch.from_numpy(a.images[:count]))
 
             self._real = ScoringContext(a, b, a, training, self.dataset, real_samples)
-            for name, metric in self.metrics.items():
-                floor = metric.floor or metric.compute
-                self.floors |= columns_of(name, floor(self._in_space(metric, self._real)))
-        self.provenance = self._describe()
+        for name, metric in metrics.items():
+            if name not in self._floors and self._real is not None:
+                self._floors[name] = _floor(name, metric, self._in_space(metric, self._real))
+
+    def _heed_accuracy(self) -> None:
+        """Mark cfd, and choose by rfd instead, where the classifier is right too seldom."""
+        details = self._extractors[classifier].details if classifier in self._extractors else {}
+        share, classes = float(details.get("test_accuracy", 1.0)), self.dataset.num_classes or 1
+        if "cfd" not in self.metrics or not is_weak(share, classes):
+            return
+        least = max(LEAST_ACCURACY, LEAST_OVER_CHANCE / classes)
+        right = f"its classifier of {classes} classes is right for {share:.0%} of held-out images, under {least:.0%}"
+        self.marked["cfd"] = right
+        if self._asked is None and "rfd" in self._all:
+            del self.left_out["rfd"]
+            self.metrics = {name: metric for name, metric in self._all.items() if name not in self.left_out}
+            self.objective = "rfd"
+        log.warning("cfd says little of %s: %s; chosen by %s", self.dataset.name, right, self.objective)
 
     def evaluate(self, sample: Sampler) -> Scores:
         """Score the generator behind `sample`; DataError as of `prepare`, Diverged if a value is not finite."""
@@ -145,6 +183,7 @@ class Evaluator:
                 "digest": digest,
             },
             "left_out": self.left_out,
+            **({"marked": self.marked} if self.marked else {}),
             **describe(pairs, self.objective, count, digest),
         }
 
@@ -155,6 +194,16 @@ class Evaluator:
         key, folder = key or digest_of(images), self.dataset.cache_dir
         label_tensor = None if labels is None else torch.from_numpy(labels)
         return ImageSet(images, lambda extractor, pixels: cached_features(extractor, pixels, folder, key), label_tensor)
+
+
+def _floor(name: str, metric: Metric, context: ScoringContext) -> dict[str, float]:
+    """The columns of a metric of real images; an error in own code is a refusal that shows the user's own line."""
+    try:
+        return columns_of(name, (metric.floor or metric.compute)(context))
+    except Exception as error:
+        if isinstance(error, Refused | Diverged | MemoryError) or not (line := own_line(error)):
+            raise
+        raise ConfigError(f"metric {name}: it raised {type(error).__name__}: {error}{line}") from error
 
 
 def left_out(metrics: Mapping[str, Metric], dataset: Dataset, *, conditional: bool) -> dict[str, str]:

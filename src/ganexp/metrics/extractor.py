@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,10 +15,10 @@ from torch import Tensor
 from ganexp.files.atomic import replacing
 from ganexp.files.locks import alone
 from ganexp.metrics.numerics import each_block, exact_convolutions
+from ganexp.types.doing import doing
 from ganexp.types.errors import DataError
 
-log = logging.getLogger("ganexp")
-
+SAID_FROM = 1000  # images whose features take long enough to say so
 CPU = torch.device("cpu")
 
 T = TypeVar("T")
@@ -37,8 +36,8 @@ class Extractor:
     device: torch.device = CPU
     details: Mapping[str, Any] = field(default_factory=dict)  # JSON-able provenance, e.g. the classifier's accuracy
 
-    def features(self, images: NDArray[np.uint8]) -> Tensor:
-        """Features float32 (N, dim) of images, on the CPU."""
+    def features(self, images: NDArray[np.uint8], done: Callable[[int], None] = lambda count: None) -> Tensor:
+        """Features float32 (N, dim) of images, on the CPU; `done` is told about how many are computed."""
         features = torch.empty(len(images), self.dim)
 
         def work(start: int) -> None:
@@ -47,6 +46,7 @@ class Extractor:
             padded[: len(part)] = torch.from_numpy(np.array(part))
             with torch.inference_mode():
                 features[start : start + len(part)] = self.network(padded.to(self.device))[: len(part)].cpu()
+            done(start + len(part))
 
         with exact_convolutions():
             each_block(work, len(images), self.block, workers=None if self.device.type == "cpu" else 1)
@@ -58,8 +58,9 @@ def cached_features(extractor: Extractor, images: NDArray[np.uint8], folder: Pat
     path = folder / f"features_{extractor.name}_{extractor.digest[:12]}_{key[:12]}.npy"
 
     def compute() -> Tensor:
-        log.info("%s features of %d real images: computing them once", extractor.name, len(images))
-        features = extractor.features(images)
+        words, quick = f"{extractor.name} features of real images, once", len(images) < SAID_FROM
+        with doing(words, len(images), quick=quick) as done:
+            features = extractor.features(images, done)
         if not bool(features.isfinite().all()):
             raise DataError(f"{path}: expected finite features of real images, got NaN or infinite ones")
         with replacing(path) as temporary:

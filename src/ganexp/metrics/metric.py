@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ganexp.metrics.extractor import Extractor
 from ganexp.types import Dataset
-from ganexp.types.errors import Diverged
+from ganexp.types.errors import ConfigError, Diverged
 
 T = TypeVar("T")
 
@@ -141,7 +141,12 @@ def columns_of(name: str, value: Value) -> dict[str, float]:
 
 def value_of(name: str, value: Value) -> float:
     """The value alone; Diverged if it is not finite."""
-    number = float(value.value if isinstance(value, Estimate | ByClass) else value)
+    try:
+        number = float(value.value if isinstance(value, Estimate | ByClass) else value)
+    except (TypeError, ValueError, RuntimeError):
+        raise ConfigError(
+            f"metric {name}: expected a number, Estimate or ByClass, got {type(value).__name__}"
+        ) from None
     if not math.isfinite(number):
         raise Diverged(f"metric {name}: expected a finite value, got {number}")
     return number

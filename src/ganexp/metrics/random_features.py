@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ganexp.metrics.classifiers import classifier, why_none
+from ganexp.metrics.classifiers import class_logits, classifier, why_none
 from ganexp.metrics.extractor import Extractor
 from ganexp.types import Dataset, ImageShape
 
@@ -43,6 +43,9 @@ def random_features(dataset: Dataset, device: torch.device) -> Extractor:
 def classifier_or_random(dataset: Dataset, device: torch.device) -> Extractor:
     """The classifier of `dataset`, or the random network where it has no labels to train one with."""
     return classifier(dataset, device) if why_none(dataset) is None else random_features(dataset, device)
+
+
+TRAINED = (classifier, class_logits, classifier_or_random)  # where the data set has labels, these need a classifier
 
 
 def _weights(shape: ImageShape) -> tuple[Tensor, Tensor, Tensor]:

@@ -2,8 +2,10 @@
 
 - Reading: `runs`, `study`, `settings`, `looks` (looks.json), `table` (any program's results), `search` (trials.json).
 - Judging: `ranking` by `statistics`; `best` names the winner as a command line and preset.
-- Showing: `write` writes `summary` (summary.csv) and `page`, of `chapters`, `facts`, `figures` and `text`; `verify`
-  compares a written report with the files. `states` is the table of the runs as they are now.
+- Showing: `write` writes `summary` (summary.csv) and `page`, of `chapters`, `facts`, `winner` and `text`; `data` is the
+  block that the page's charts work with. `verify` compares a written report with the files. `figures` are those of
+  report.md, and with `paper` of `--figures`. `states` are the runs as they are now: `screen` shows them in a terminal,
+  `serve` in the page, live.
 
 Arguments that many functions share:
 
@@ -17,10 +19,14 @@ Arguments that many functions share:
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ganexp.types.terminal import plain
+
+if TYPE_CHECKING:
+    from ganexp.report.text.closing import Closing
 
 
 def write_report(
@@ -41,4 +47,16 @@ def try_report(sweep_dirs: Sequence[Path]) -> Path | None:
     except Exception as error:
         message = "the report could not be written: %s: %s"
         logging.getLogger("ganexp").warning(message, type(error).__name__, plain(error))
+        return None
+
+
+def closing_of(sweep_dir: Path, run_ids: Collection[str]) -> Closing | None:
+    """What a terminal shows of some runs at a sweep's end; an error is logged, not raised, and None is returned."""
+    from ganexp.report.study import read_study
+    from ganexp.report.text.closing import Closing
+
+    try:
+        return Closing(read_study([sweep_dir]), run_ids)
+    except Exception as error:
+        logging.getLogger("ganexp").warning("no table of settings: %s: %s", type(error).__name__, plain(error))
         return None

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 FOLDER = "best"  # folder of a sweep directory that presets are written into; usable with --config-dir
 
-GROUPS = ("dataset", "model", "loss", "penalty", "optim", "trainer", "metrics", "logger")
+GROUPS = ("dataset", "model", "loss", "penalty", "augment", "optim", "trainer", "metrics", "logger")
 
 # Left out of the winning command: its user decides whom to trust and where to log, as the plan may be a stranger's.
 NOT_REPEATED = ("seed", "sweep", "hydra", "trainer.milestones", "trust", "logger")
@@ -74,8 +74,13 @@ def repeatable(run: RunRecord, *, root: bool = True) -> tuple[str, ...]:
     Raises:
         DirectoryError, ConfigError: one is no override of one value, or does more than choosing values and options.
     """
+    return safe_overrides(run.overrides, root=root)
+
+
+def safe_overrides(overrides: Sequence[str], *, root: bool = True) -> tuple[str, ...]:
+    """Those of `overrides`, which a stranger may have written, that make a setting; arguments, errors: `repeatable`."""
     dropped = NOT_REPEATED if root else (*NOT_REPEATED, "dataset.root")
-    return tuple(text for text in run.overrides if not _is_below(_checked(text).key_or_group, dropped))
+    return tuple(text for text in overrides if not _is_below(_checked(text).key_or_group, dropped))
 
 
 def preset(overrides: Sequence[str], comment: str) -> str:
@@ -113,7 +118,7 @@ def _checked(text: str) -> Override:
     try:
         override = OverridesParser.create().parse_override(text)
     except HydraException as error:
-        raise DirectoryError(f"plan.json: expected overrides, got {text!r} ({error})") from None
+        raise DirectoryError(f"expected overrides in the record of a run, got {text!r} ({error})") from None
     key, value = override.key_or_group, unquoted_value(override)
     group = key in GROUPS or "/" in key or key == "experiment"
     if (
@@ -124,7 +129,7 @@ def _checked(text: str) -> Override:
         or (isinstance(value, dict) and key == "dataset" and "root" in map(str, value))
         or (group and not (isinstance(value, dict | None) or OPTION.fullmatch(str(value))))
     ):
-        raise DirectoryError(f"plan.json: expected overrides that choose one value or option, got {text!r}")
+        raise DirectoryError(f"expected overrides that choose one value or option in the record of a run, got {text!r}")
     check_text(key, text, ())
     return override
 

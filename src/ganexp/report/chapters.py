@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ import pandas as pd
 from ganexp.files.drawing import drawn
 from ganexp.report.facts import Flag, flags
 from ganexp.report.figures import by_setting, curves, losses
-from ganexp.report.figures.strips import Picture, Strip, strips, whole
+from ganexp.report.figures.strips import Picture, whole
 from ganexp.report.figures.svg import Drawing
 from ganexp.report.ranking import Ranking, Standing, columns, title
 from ganexp.report.runs import RunRecord
@@ -23,6 +23,7 @@ from ganexp.report.statistics.importance import Importance, importance
 from ganexp.report.study import Study
 from ganexp.report.text.sentence import Sentence, readable
 from ganexp.report.text.verdict import verdict
+from ganexp.types.endings import State
 
 # Columns of the leaderboard, in this order; other metrics follow by name.
 ORDER = (
@@ -71,9 +72,6 @@ class Chapter:
     metrics: tuple[str, ...]  # further metric columns of the leaderboard
     keys: tuple[str, ...]  # columns that name the setting
     importance: Importance
-    drawings: Mapping[str, Sequence[Drawing]]  # by section: "verdict", "heatmaps", "matters", "curves", "losses"
-    strips: Sequence[Strip]  # pictures by setting
-    epochs: Sequence[int]  # columns of the pictures
     extra: Sequence[Picture]  # neighbours and interpolation of the best setting
     flags: Sequence[Flag]  # warnings of its runs
     confirmed: Sequence[Confirmed]  # winners trained again
@@ -111,7 +109,6 @@ def confirmed(study: Study, ranking: Ranking) -> tuple[list[Confirmed], Comparis
 
 def _chapter(study: Study, ranking: Ranking, name: str, title: str, options: VerdictOptions) -> Chapter:
     matters = _importance(ranking)
-    pictures = strips(ranking, name)
     winners, confirmation = confirmed(study, ranking)
     return Chapter(
         id=name,
@@ -121,9 +118,6 @@ def _chapter(study: Study, ranking: Ranking, name: str, title: str, options: Ver
         metrics=_metrics(ranking),
         keys=tuple(key for key, _ in ranking.standings[0].setting) if ranking.standings else (),
         importance=matters,
-        drawings=_drawings(ranking, matters, name, study.runs if study.searched else ()),
-        strips=pictures,
-        epochs=sorted({epoch for strip in pictures for epoch in strip.epochs}),
         extra=_extra(ranking, name),
         flags=[flag for standing in ranking.standings for run in standing.runs for flag in flags(run)],
         confirmed=winners,
@@ -131,16 +125,18 @@ def _chapter(study: Study, ranking: Ranking, name: str, title: str, options: Ver
     )
 
 
-def _drawings(ranking: Ranking, matters: Importance, name: str, order: Sequence[RunRecord]) -> dict[str, list[Drawing]]:
-    compared = [drawn(draw, ranking, name) for draw in (by_setting.marginals, by_setting.parallel)]
+def drawings(chapter: Chapter, order: Sequence[RunRecord]) -> dict[str, list[Drawing]]:
+    """Figures for paper by section: "verdict", "heatmaps", "matters", "curves", "losses"; `order`: see budget_curve."""
+    ranking, name = chapter.ranking, chapter.id
+    shares = drawn(by_setting.shares, chapter.importance, name, ranking.dataset)
     sections = {
         "verdict": [drawn(by_setting.intervals, ranking, name)],
         "heatmaps": [drawn(by_setting.heatmaps, ranking, name)],
-        "matters": [drawn(by_setting.shares, matters, name, ranking.dataset), *compared],
+        "matters": [shares, drawn(by_setting.marginals, ranking, name)],
         "curves": [drawn(curves.learning_curves, ranking, name), drawn(curves.budget_curve, ranking, name, order)],
         "losses": [drawn(draw, ranking, name) for draw in (losses.losses, losses.equilibrium)],
     }
-    return {key: [drawing for drawing in section if drawing is not None] for key, section in sections.items()}
+    return {key: [each for each in section if each is not None] for key, section in sections.items()}
 
 
 def _metrics(ranking: Ranking) -> tuple[str, ...]:
@@ -151,10 +147,14 @@ def _metrics(ranking: Ranking) -> tuple[str, ...]:
 
 
 def _importance(ranking: Ranking) -> Importance:
-    runs = [run for standing in ranking.ranked for run in standing.done]
-    if ranking.objective is None or not runs:
+    measured = [(run, run.value(ranking.objective or "") or 0.0) for each in ranking.standings for run in each.done]
+    if ranking.objective is None or not measured:
         return Importance("none", {}, "nothing was measured")
-    values = [run.value(ranking.objective) or 0.0 for run in runs]
+    for run in (run for standing in ranking.standings for run in standing.runs if run.state is State.PRUNED):
+        column = next((name for name in (ranking.objective, f"{ranking.objective}_half_a") if name in run.rows), None)
+        reported = [] if column is None else run.rows[column].dropna().tolist()
+        measured += [(run, float(reported[-1]))] if reported else []
+    runs, values = [run for run, _ in measured], [value for _, value in measured]
     if min(values) > 0:
         values = [float(np.log(value)) for value in values]
     factors = pd.DataFrame([{key: _level(run, key) for key, _ in run.setting} for run in runs])

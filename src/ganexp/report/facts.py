@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ganexp.metrics.words import FLAGGED
 from ganexp.report.ranking import Ranking, Standing
 from ganexp.report.runs import RunRecord, longest_runs
 from ganexp.report.settings import level_order, text_of
@@ -14,7 +15,6 @@ from ganexp.report.study import Study
 from ganexp.types.endings import State
 from ganexp.types.terminal import count
 
-COLLAPSE = 0.25  # recall under this share of its floor
 OVERPOWERING = 0.05  # mean D on generated images under this, with held-out real images above 0.5
 REMEMBERED = 0.3  # mean D on training images this far above held-out ones
 MEMORIZATION = 0.1  # copies of training images; unseen real images reach at most .02 (analysis/metrics/copies.py)
@@ -120,7 +120,7 @@ def flags(run: RunRecord) -> list[Flag]:
         return [Flag(str(run.state).lower(), run, None, f"after {run.done} of {run.epochs} epochs: {run.error}")]
     raised = [Flag("own code", run, None, run.note)] if run.note and run.state is not State.PENDING else []
     recall, floor = run.value("recall"), run.floors.get("recall")
-    if recall is not None and floor and recall < COLLAPSE * floor:
+    if recall is not None and floor and recall < FLAGGED * floor:
         raised.append(Flag("collapse", run, recall, f"recall {recall:.3g}, real against real {floor:.3g}"))
     generated, heldout, real = (run.value(name) for name in ("d_generated", "d_heldout", "d_real"))
     if generated is not None and heldout is not None and generated < OVERPOWERING and heldout > 0.5:

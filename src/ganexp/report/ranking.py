@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ganexp.files.contents import OneLook
+from ganexp.metrics import words
 from ganexp.report.runs import RunRecord
 from ganexp.report.settings import NO_OPTIONS, Setting, VerdictOptions, find_baseline, label
 from ganexp.report.statistics.compare import MIN_SEEDS, compare
@@ -50,6 +51,15 @@ class Standing:
     def floor(self, column: str) -> float | None:
         """The value of a metric between real and real images."""
         return mean(run.floors.get(column) for run in self.done)
+
+    def word(self, objective: str | None) -> str | None:
+        """What its mean values say in words, or None where there are none for this objective and protocol."""
+        if objective is None or not self.done:
+            return None
+        columns = (objective, "precision", "recall")
+        values = {column: mean for column in columns if (mean := self.mean(column)) is not None}
+        floors = {column: mean for column in columns if (mean := self.floor(column)) is not None}
+        return words.word(objective, values, floors, self.lead.measured)
 
     @property
     def at_best_epoch(self) -> tuple[float, float] | None:

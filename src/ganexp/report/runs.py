@@ -17,8 +17,9 @@ import pandas as pd
 from ganexp.config.target import is_own
 from ganexp.files import plan
 from ganexp.files.code_record import read_code
+from ganexp.files.found import expect_folder, instead_of
 from ganexp.files.plan import PlannedRun, Request
-from ganexp.files.record import metric_of, version_of
+from ganexp.files.record import metric_of, version_of, with_final
 from ganexp.files.run_folder import RunFolder, run_folders
 from ganexp.report.settings import Setting
 from ganexp.types.endings import State
@@ -49,7 +50,7 @@ class RunRecord:
 
     @functools.cached_property
     def rows(self) -> pd.DataFrame:
-        """metrics.csv; empty where there is none."""
+        """metrics.csv, with the scores of the run's end; empty where there is none."""
         try:
             rows = [] if self.state is State.PENDING else RunFolder(self.folder).rows()
         except FileNotFoundError:
@@ -60,6 +61,7 @@ class RunRecord:
         for name in self.provenance.get("unsettled") or ():  # an evaluation was killed: values of which protocol?
             for row in rows:
                 row.pop(name, None)
+        rows = with_final(rows, self.result)
         return pd.DataFrame(
             {name: pd.to_numeric([row.get(name) for row in rows]) for name in (rows[0] if rows else ())}
         )
@@ -135,13 +137,16 @@ class Sweep:
 
 def read_sweep(directory: Path) -> Sweep:
     """Runs that plan.json names, else those whose directories are here; DirectoryError: neither, or damaged plan."""
+    expect_folder(directory)
     planned = plan.read(directory)
     if planned is not None:
         runs = tuple(_read(directory, run) for run in planned.runs.values())
         return Sweep(directory, runs, planned.requests, planned.study)
-    unplanned = [run for folder in _run_folders(directory) if (run := _from_identity(folder)) is not None]
+    unplanned = [run for folder in _run_folders(directory) if (run := _from_identity(folder, directory)) is not None]
     if not unplanned:
-        raise DirectoryError(f"{directory}: expected a sweep directory, got one with neither {plan.FILE} nor runs")
+        raise DirectoryError(
+            f"{directory}: expected a sweep directory, got one with neither {plan.FILE} nor runs{instead_of(directory)}"
+        )
     return Sweep(directory, tuple(_read(directory, run) for run in unplanned))
 
 
@@ -163,7 +168,7 @@ def finite(value: Any) -> float | int | None:
 
 def _read(directory: Path, planned: PlannedRun) -> RunRecord:
     folder = directory / planned.run_dir
-    status = None if folder.is_symlink() else RunFolder(folder).current()
+    status = None if _is_link(directory, folder) else RunFolder(folder).current()
     current = State.PENDING if status is None else status.state
     failure = status.error if status is not None and current is not State.COMPLETED else None
     run = RunRecord(
@@ -184,6 +189,11 @@ def _read(directory: Path, planned: PlannedRun) -> RunRecord:
     return _with_own_code(run) if _has_own_code(run) else run
 
 
+def _is_link(sweep: Path, folder: Path) -> bool:
+    """Whether a run directory is a link: one that the user names may be."""
+    return folder != sweep and folder.is_symlink()
+
+
 def _has_own_code(run: RunRecord) -> bool:
     targets = {key: str(value) for key, value in run.values.items() if key.endswith("_target_")}
     return any(is_own(path) for key, path in targets.items() if not key.startswith("logger."))
@@ -191,7 +201,7 @@ def _has_own_code(run: RunRecord) -> bool:
 
 def _with_own_code(run: RunRecord) -> RunRecord:
     """The run with the own code that it ran, not the planned one; "not recorded" for runs of earlier versions."""
-    code = None if run.folder.is_symlink() else read_code(run.folder)
+    code = None if _is_link(run.sweep, run.folder) else read_code(run.folder)
     if code is not None:
         return replace(run, values={**run.values, "own_code": code.setting}, note=code.note)
     if (run.folder / "result.json").exists():
@@ -201,11 +211,11 @@ def _with_own_code(run: RunRecord) -> RunRecord:
 
 def _run_folders(directory: Path) -> list[Path]:
     if (directory / "status.json").exists():
-        return [] if directory.is_symlink() else [directory]
+        return [directory]
     return [run.path for run in run_folders(directory)]
 
 
-def _from_identity(folder: Path) -> PlannedRun | None:
+def _from_identity(folder: Path, directory: Path) -> PlannedRun | None:
     status, identity = RunFolder(folder).status(), RunFolder(folder).identity()
     if status is None or identity is None:
         return None
@@ -213,15 +223,18 @@ def _from_identity(folder: Path) -> PlannedRun | None:
         values = _values(identity)
     except (KeyError, TypeError, AttributeError):
         return None
-    return PlannedRun(status.run_id, status.trajectory_id, folder.name, status.epochs, (), values)
+    place = "." if folder == directory else folder.name
+    return PlannedRun(status.run_id, status.trajectory_id, place, status.epochs, (), values)
 
 
 def _values(identity: Mapping[str, Any]) -> dict[str, Any]:
     """Dotted key -> value, and group -> option; KeyError, TypeError or AttributeError of a damaged record."""
     values: dict[str, Any] = {f"trainer.{key}": value for key, value in identity["trainer"].items()}
     values |= {f"model.{key}": value for key, value in identity["model"].items()}
-    for group in ("loss", "penalty"):
+    for group in ("loss", "penalty", "augment"):
         values[f"{group}._target_"] = (identity.get(group) or {}).get("_target_", "ganexp")
+    if identity.get("init_from"):
+        values["trainer.init_from"] = str(identity["init_from"])[:8]  # of the weights: paths may hold others by now
     names = {group: str(identity[group]["_target_"]).rpartition(".")[2] for group in ("model", "loss")}
     rate = identity["optim"]["generator"].get("lr")
     if not isinstance(identity["seed"], int):

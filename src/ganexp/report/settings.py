@@ -133,12 +133,16 @@ def short_key(key: str) -> str:
     return key.rpartition(".")[2].replace("_", " ").strip() or key
 
 
-def text_of(value: Any) -> str:
-    """A configuration value as short text; equal numbers give equal texts."""
+def text_of(value: Any, digits: int = 6) -> str:
+    """A configuration value as short text; equal numbers give equal texts, and numbers that people type other ones.
+
+    Numbers that nobody typed, as searches draw them, are shown with so many digits.
+    """
     if isinstance(value, bool) or value is None:
         return str(value).lower() if value is not None else "null"
     if isinstance(value, float):
-        return f"{value:g}" if math.isfinite(value) else str(value)
+        typed = f"{value:.9g}"  # a drawn number has more digits, and differs in its first ones
+        return typed if float(typed) == value or not math.isfinite(value) else f"{value:.{digits}g}"
     return value if isinstance(value, str) else json.dumps(value, default=str)
 
 

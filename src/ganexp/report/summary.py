@@ -123,7 +123,7 @@ def load_summary(directory: Path | str) -> pd.DataFrame:
 
 
 def load_metrics(directory: Path | str) -> pd.DataFrame:
-    """All epochs of all runs of a sweep in long form: metrics.csv's columns after `run_id`.
+    """All epochs of a sweep's runs: metrics.csv's columns after `run_id`, each run's last scores in its last row.
 
     >>> import ganexp
     >>> curves = ganexp.load_metrics("multirun/digits-grid")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from html import unescape
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from ganexp.files.foreign import LARGE, read_bytes, read_text
 from ganexp.report.page import FIGURES, HTML, MARKDOWN, Report
@@ -22,8 +23,10 @@ T = TypeVar("T")
 SHOWN_CHARACTERS = 120
 
 NUMBER = re.compile(r'<data data-key="([^"]*)" value="([^"]*)">([^<]*)</data>')
-APART = re.compile(r"<(svg|style|time)\b.*?</\1>", re.DOTALL)
-PICTURES = re.compile(r'<figure id="([^"]+)">(.*?)</figure>|<img (src="data:[^"]+" alt="[^"]*")', re.DOTALL)
+APART = re.compile(r"<(svg|style|time|script)\b.*?</\1>", re.DOTALL)
+PICTURES = re.compile(r'<(svg class="span".*?)</svg>|<img (src="data:[^"]+" alt="[^"]*")', re.DOTALL)
+DATA = re.compile(r'<script type="application/json" id="data">(.*?)</script>', re.DOTALL)
+SCRIPTS = re.compile(r"<script>(.*?)</script>", re.DOTALL)
 
 
 def differences(sweep_dirs: Sequence[Path], folder: Path, options: VerdictOptions = NO_OPTIONS) -> list[str]:
@@ -50,8 +53,12 @@ def changes(folder: Path, recompute: Callable[[], Report]) -> list[str]:
         for key, before, now in _differing(_numbers(html), _numbers(fresh.html))
     ]
     lines = lines or _lines(HTML, _text(html), _text(fresh.html))
+    block = _differing(dict(_leaves(_block(html))), dict(_leaves(_block(fresh.html))))
+    lines += [
+        f"{HTML}: data: {key}: the page says {_shown(old)}, the files say {_shown(now)}" for key, old, now in block
+    ]
     pictures = _differing(_pictures(html), _pictures(fresh.html))
-    lines += [f"{HTML}: figure {name} differs" for name, _, _ in pictures]
+    lines += [f"{HTML}: {name} differs" for name, _, _ in pictures]
     lines += _lines(MARKDOWN, markdown.splitlines(), fresh.markdown.splitlines())
     for name, content in fresh.figures.items():
         path = folder / FIGURES / name
@@ -88,9 +95,31 @@ def _number(number: tuple[str, str] | None) -> str:
 
 
 def _pictures(page: str) -> dict[str, str]:
-    """Figures by id, compared literally: the same data and the same matplotlib draw the same."""
-    pictures = enumerate(PICTURES.findall(page), 1)
-    return {name or f"picture {number}": body or image for number, (name, body, image) in pictures}
+    """Pictures, bars and scripts of the page by number, compared literally."""
+    pictures = {f"picture {at}": bar or image for at, (bar, image) in enumerate(PICTURES.findall(page), 1)}
+    return pictures | {f"script {at}": text for at, text in enumerate(SCRIPTS.findall(page), 1)}
+
+
+def _block(page: str) -> Any:
+    """The data block of a page, which may be a stranger's; None where there is none."""
+    found = DATA.search(page)
+    try:
+        return json.loads(found[1]) if found else None
+    except (ValueError, RecursionError):
+        return None
+
+
+def _leaves(value: Any, place: str = "") -> Iterator[tuple[str, Any]]:
+    """Path -> value of everything in plain JSON."""
+    pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, each in pairs:
+        yield from _leaves(each, f"{place}/{key}" if place else str(key))
+    if not isinstance(value, dict | list) or not value:
+        yield place, value
+
+
+def _shown(value: Any) -> str:
+    return "nothing" if value is None else str(value)[:SHOWN_CHARACTERS]
 
 
 def _lines(name: str, before: Sequence[str], now: Sequence[str]) -> list[str]:

@@ -63,6 +63,14 @@ class Composer:
         apply_overrides([self._parse(text) for text in overrides if self._is_value(text)], config)
         return Composed(config, base.choices)
 
+    def of_options(self, overrides: Sequence[str]) -> DictConfig:
+        """The configuration that the options among `overrides` compose, without their values; not to be changed.
+
+        Raises:
+            HydraException, OmegaConfBaseException: as Hydra raises them.
+        """
+        return self._base(tuple(text for text in overrides if not self._is_value(text))).config
+
     def plain(self, overrides: tuple[str, ...]) -> tuple[dict[str, Any], Mapping[str, str | None]]:
         """The resolved plain values of one point (perhaps shared with other points), and its options.
 

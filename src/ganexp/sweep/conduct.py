@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from ganexp.config import recorded
 from ganexp.config.hydra_private import BasicLauncher, JobReturn, Override, error_of
 from ganexp.config.run_spec import NUMERICS_VERSION
 from ganexp.files import owned, plan
+from ganexp.files.code_record import read_code
 from ganexp.files.foreign import SMALL, read_text
 from ganexp.files.provenance import git_revision
 from ganexp.files.run_folder import RunFolder
@@ -53,6 +55,7 @@ class Conductor:
     results: list[Sequence[JobReturn]] = field(default_factory=list)  # by batch, without the configurations
     jobs_launched: int = 0  # so far, or about to be
     jobs_returned: int = 0
+    waiting: list[Job] = field(default_factory=list)  # launched but not returned, in the order of their start
     on_end: Callable[[Job, dict[str, State]], None] | None = None  # as each job ends
     on_wait: Callable[[Sequence[Point]], None] | None = None  # before waiting for the runs of other processes
 
@@ -135,6 +138,7 @@ class Conductor:
         size = 1 if isinstance(self.launcher, BasicLauncher) else self.batch_size or len(jobs)
         first = self.jobs_launched
         self.jobs_launched += len(jobs)
+        self.waiting = list(jobs)
         for start in range(0, len(jobs), size):
             batch = jobs[start : start + size]
             for job in batch:
@@ -170,7 +174,10 @@ class Conductor:
                     self._attempts[point.run_id] = ATTEMPTS  # else it would be launched again
         returned.cfg = returned.hydra_cfg = None  # a quarter of a megabyte for each job of a long sweep
         self.jobs_returned += 1
+        self.waiting.remove(job)
         states = {point.run_id: self.state_of(point) for point in job.points}
+        if states[job.point.run_id] is State.COMPLETED:
+            drop_states(RunFolder(self.directory / job.point.run_dir))
         if self.on_end is not None:
             self.on_end(job, states)
         if self.stop_on_failure and any(state in BADLY_ENDED for state in states.values()):
@@ -193,6 +200,16 @@ def record_request(
     started = now()
     request = plan.Request(command, started, started, run_ids, keys, git_revision())
     plan.record(directory, request, points, numerics_version=NUMERICS_VERSION, study=study, storage=storage)
+
+
+def drop_states(run: RunFolder) -> None:
+    """Remove the full states of a completed run from which no run will start: all but the last, for longer runs.
+
+    None starts from a run whose own code is not reproducible.
+    """
+    code = read_code(run.path)
+    with suppress(OSError):
+        run.prune_states(0 if code is not None and code.problems else 1, sys.maxsize)
 
 
 def mark_failed(directory: Path, point: Point, error: Exception) -> None:

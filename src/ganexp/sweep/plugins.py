@@ -31,6 +31,10 @@ class SearchConf(OptunaSweeperConf):  # type: ignore[misc]
     direction: Any = None  # null: each objective's own; anything else must agree with it
     n_jobs: int | None = None  # trials at once; null: as many as the launcher has workers (basic: one, others: two)
     max_failure_rate: float = 1.0  # no new trial once a larger share of n_trials has failed
+    seeds: list[int] | None = None  # of each point, whose mean of log(objective) the study hears; null: seed alone
+    eta: float | None = None  # of the trials at a rung, one in eta goes on to eta times as many epochs; null: no rungs
+    warm_start: list[str] | None = None  # directories of sweeps whose finished runs are trials, where they are the same
+    timeout: float | None = None  # seconds of the study, over all commands, after which no new trial begins
 
 
 def _pruner(name: str, resource: str = "", **keys: Any) -> type[Any]:

@@ -9,18 +9,19 @@ from pathlib import Path
 
 import pandas as pd
 
-from ganexp.report import try_report
+from ganexp.files.record import reported
+from ganexp.files.run_folder import RunFolder
+from ganexp.report import closing_of, try_report
 from ganexp.report.summary import FILE, summarise, write_summary
 from ganexp.sweep.conduct import BADLY_ENDED, Conductor
 from ganexp.sweep.jobs import Job
+from ganexp.sweep.pace import Pace
 from ganexp.sweep.points import Point
 from ganexp.types.endings import State
-from ganexp.types.terminal import count, duration, last_line, print_table, say
+from ganexp.types.terminal import console, count, duration, in_units, last_line, say
 
 log = logging.getLogger("ganexp")
 
-TABLE_ROWS = 40  # longest list of runs or trials; for more, see the files
-MEASURED = ("cfd", "rfd", "precision", "recall", "d_loss", "g_loss", "train_seconds")  # columns of that list
 FAILURES = 10  # failures that are printed in full
 
 
@@ -30,9 +31,14 @@ class Watch:
     def __init__(self, what: str) -> None:
         self.what, self.started = what, time.monotonic()
 
-    def ended(self, line: str) -> None:
-        """Print that a job has ended."""
-        say(f"{line} ({duration(time.monotonic() - self.started)} since the start)")
+    def elapsed(self) -> float:
+        """Seconds since the start."""
+        return time.monotonic() - self.started
+
+    def ended(self, line: str, left: float | None = None) -> None:
+        """Print that a job has ended; `left` are the seconds until all have, if that is known."""
+        remaining = "" if left is None else f", about {duration(left)} left"
+        say(f"{line} ({duration(self.elapsed())}{remaining})")
 
     def waits(self, number: int) -> None:
         """Print that only other processes are at work."""
@@ -51,26 +57,42 @@ def opening(directory: Path, requested: Sequence[Point], runs: Sequence[Point]) 
 
 def follow(conductor: Conductor, keys: Sequence[str]) -> None:
     """Print a line for each job as it ends, and when the sweep waits for other processes."""
-    watch, naming = Watch("run"), [key for key in keys if key != "trainer.epochs"]
+    watch, pace, naming = Watch("run"), Pace(), [key for key in keys if key != "trainer.epochs"]
 
     def on_end(job: Job, states: dict[str, State]) -> None:
-        words = ", ".join(f"epochs={p.epochs} {states[p.run_id]}" for p in job.points)
+        words = [_ended(conductor.directory / p.run_dir, states[p.run_id]) for p in job.points]
+        if len(words) > 1 or "trainer.epochs" in keys:
+            words = [f"epochs={p.epochs} {each}" for p, each in zip(job.points, words, strict=True)]
+        pace.learn(conductor.directory, job)
         name = job.point.setting(naming) or job.point.run_dir
-        watch.ended(f"[{conductor.jobs_returned}/{conductor.jobs_launched}] {name}: {words}")
+        line = f"[{conductor.jobs_returned}/{conductor.jobs_launched}] {name}: {', '.join(words)}"
+        watch.ended(line, pace.left(conductor))
 
     conductor.on_end, conductor.on_wait = on_end, lambda held: watch.waits(len(held))
+
+
+def _ended(run_dir: Path, state: State) -> str:
+    """The objective's value of a completed run, as its report prints it, else the state."""
+    result = RunFolder(run_dir).result() if state is State.COMPLETED else None
+    name, value = reported(result) if result is not None else (None, None)
+    return str(state) if value is None else f"{name} {value:.4g}"
 
 
 def closing(conductor: Conductor, keys: Sequence[str], *, stopped: str, urgent: bool, report: bool) -> bool:
     """Write the summary and print how the sweep stands; returns whether every point is COMPLETED (or PRUNED)."""
     table = _summary(conductor).set_index("run_id")
     rows = table.loc[[point.run_id for point in conductor.points]]
-    if len(rows) <= TABLE_ROWS:
-        _show_results(conductor.points, rows, keys)
+    settings = closing_of(conductor.directory, set(rows.index))
+    for line in settings.table(console().width) if settings else ():
+        say(line)
     for _, row in rows[rows["error"].notna()].head(FAILURES).iterrows():
         say(f"{row['state']} {row['run_dir']}: {last_line(str(row['error']))}")
     words = ", ".join(f"{number} {name}" for name, number in rows["state"].value_counts().items() if number)
     say(f"{words}; {conductor.directory / FILE}")
+    if size := sum(_size(conductor.directory / name) for name in rows["run_dir"]):
+        say(f"{in_units(size)} are kept for longer runs to start from; `ganexp clean` drops them")
+    for line in settings.best() if settings else ():
+        say(line)
     if report and not urgent:
         refresh_report(conductor.directory, changed=conductor.jobs_launched > 0)
     good = bool(rows["state"].isin([State.COMPLETED, State.PRUNED]).all())
@@ -78,11 +100,18 @@ def closing(conductor: Conductor, keys: Sequence[str], *, stopped: str, urgent: 
     return good
 
 
+def _size(run_dir: Path) -> int:
+    """Bytes of a run's full states."""
+    return sum(path.stat().st_size for path in RunFolder(run_dir).state_checkpoints())
+
+
 def refresh_report(directory: Path, *, changed: bool) -> None:
     """Write the report where something has changed or there is none yet, and print where it is."""
-    stale = changed or not (directory / "report.html").exists()
-    if stale and (page := try_report([directory])) is not None:
-        say(page)
+    page: Path | None = directory / "report.html"
+    if changed or not (directory / "report.html").exists():
+        page = try_report([directory])
+    if page is not None:
+        say(f"report: {page}")
 
 
 def how_to_go_on(stopped: str, *, failed: bool) -> None:
@@ -101,13 +130,3 @@ def _summary(conductor: Conductor) -> pd.DataFrame:
     except OSError as error:
         log.error("%s: cannot be written (%s)", conductor.directory / FILE, error.strerror or error)
         return summarise(conductor.directory)
-
-
-def _show_results(points: Sequence[Point], rows: pd.DataFrame, keys: Sequence[str]) -> None:
-    columns = [name for name in MEASURED if name in rows and rows[name].notna().any()]
-    table = []
-    for point in points:
-        row = rows.loc[point.run_id]
-        cells = ("" if pd.isna(row[name]) else f"{row[name]:.4g}" for name in columns)
-        table.append((point.setting(keys) or point.run_dir, str(row["state"]), *cells))
-    print_table(("setting", "state", *columns), table)

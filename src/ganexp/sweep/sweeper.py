@@ -68,6 +68,7 @@ class GridSweeper(BasicSweeper):
         from ganexp.config.run_spec import NUMERICS_VERSION
         from ganexp.files import plan
         from ganexp.sweep import dry_run, preflight, show, stopping
+        from ganexp.sweep.conditions import without_idle
         from ganexp.sweep.conduct import Conductor
         from ganexp.sweep.expand import points, swept_keys
         from ganexp.sweep.jobs import distinct
@@ -75,7 +76,8 @@ class GridSweeper(BasicSweeper):
 
         assert self.config is not None
         options, keys = self.config.sweep, swept_keys(grid)
-        requested = all_points(composer, list(points(grid)), keys, skip_refused=options.skip_refused)
+        asked = without_idle(composer, grid, list(points(grid)))
+        requested = all_points(composer, asked, keys, skip_refused=options.skip_refused)
         plan.check(directory, plan.Plan(NUMERICS_VERSION))
         runs = preflight.check_own_code(distinct(requested), directory, keys)
         retry, stop = options.retry == "failed", options.stop_on_failure

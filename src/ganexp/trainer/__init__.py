@@ -3,7 +3,7 @@
 - run: the whole story on one screen; build: networks, batches, rules and metrics of a run
 - loop, step, batches, state, ema: training itself; hooks: what happens around its steps
 - trajectory: runs that differ in epochs alone, of which one is read off another
-- finish, result, figures, sampling, observe: what a run leaves
+- finish, result, figures, sampling, observe: what a run leaves; closing: its last lines
 - compatible, storable, rehearsal, held: what is refused before any work
 - progress, signals: the terminal, and requests to stop
 

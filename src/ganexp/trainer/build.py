@@ -14,9 +14,10 @@ from ganexp.trainer.batches import Batches
 from ganexp.trainer.progress import estimate_line
 from ganexp.trainer.state import TrainState
 from ganexp.trainer.step import Game, train_step
-from ganexp.types.errors import DataError
+from ganexp.types.errors import ConfigError, DataError
 from ganexp.types.rng import derive, reseed, reseed_others
-from ganexp.types.system import WITHOUT_FLOAT64
+from ganexp.types.system import WITHOUT_FLOAT64, peak_memory
+from ganexp.types.terminal import in_units
 
 if TYPE_CHECKING:
     from ganexp.config.run_config import RunConfig
@@ -75,24 +76,29 @@ def reseed_for_own_code(config: RunConfig, where: torch.device, purpose: str, nu
         reseed(where, derive(config.seed, purpose, number), everywhere=True)
 
 
-def make_evaluator(spec: RunSpec) -> Evaluator | None:
+def make_evaluator(spec: RunSpec, *, wait: bool = False) -> Evaluator | None:
     """The evaluator of this run's generators; None where nothing is measured.
+
+    `wait`: a classifier that has to be trained first is trained when the first score is due.
 
     Raises:
         DataError: a metric cannot be computed for this dataset.
     """
-    return evaluator_for(spec.config, spec.dataset)
+    return evaluator_for(spec.config, spec.dataset, wait=wait)
 
 
-def evaluator_for(config: RunConfig, dataset: Dataset) -> Evaluator | None:
+def evaluator_for(config: RunConfig, dataset: Dataset, *, wait: bool = False) -> Evaluator | None:
     """`make_evaluator` for a configuration alone."""
     if not config.scores:
         return None
-    from ganexp.metrics import Evaluator
+    from ganexp.metrics import Evaluator, Metric
 
     where = device(config.trainer.device)
     reseed_for_own_code(config, where, "metrics", 0)
     scores = {name: target.build() for name, target in config.scores.items()}
+    for name, metric in scores.items():
+        if not isinstance(metric, Metric):
+            raise ConfigError(f"metrics.scores.{name}: expected a ganexp.Metric, got {type(metric).__name__}")
     evaluator = Evaluator(
         dataset,
         scores,
@@ -101,7 +107,7 @@ def evaluator_for(config: RunConfig, dataset: Dataset) -> Evaluator | None:
         device="cpu" if where.type in WITHOUT_FLOAT64 else where,  # there networks of others may not run
         conditional=config.conditional,
     )
-    evaluator.prepare()
+    evaluator.check() if wait else evaluator.prepare()
     return evaluator
 
 
@@ -150,6 +156,7 @@ def build_game(spec: RunSpec) -> Game:
         trainer.ema_rampup,
         trainer.fake_batch == "reuse",
         config.has_own_code,
+        config.augment.build(),
     )
 
 
@@ -157,7 +164,7 @@ TIMED_STEPS = 5  # steps timed for the estimate; the first one is left out
 
 
 def opening_line(run: Prepared, training: TrainState, batches: Batches, game: Game, total_steps: int) -> str:
-    """Parameters, images, steps, and an estimate of the time.
+    """Parameters, images, steps, and an estimate of the time and the memory, from some steps that were made.
 
     Own code was timed when it was rehearsed: a copy of its networks would share what they hold outside of themselves.
     """
@@ -169,7 +176,14 @@ def opening_line(run: Prepared, training: TrainState, batches: Batches, game: Ga
         seconds = _step_seconds(training, batches, game)
     parameters = [sum(p.numel() for p in net.parameters()) for net in (training.generator, training.discriminator)]
     total = None if seconds is None else seconds * steps
-    return estimate_line(parameters[0], parameters[1], len(spec.dataset.train), steps, total)
+    memory = f"{memory_so_far(training.device)} of memory"
+    return estimate_line(parameters[0], parameters[1], len(spec.dataset.train), steps, total, memory)
+
+
+def memory_so_far(where: torch.device) -> str:
+    """The most memory that this process has held, in words; of a GPU too."""
+    gpu = f", {in_units(torch.cuda.max_memory_reserved(where))} of the GPU's" if where.type == "cuda" else ""
+    return f"{in_units(peak_memory())}{gpu}"
 
 
 def _step_seconds(training: TrainState, batches: Batches, game: Game) -> float:

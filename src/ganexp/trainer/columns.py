@@ -108,9 +108,10 @@ def settle(session: Session, folder: RunFolder, measured: Mapping[str, Any]) -> 
     The history comes from `folder`, with the provenance `measured`. Afterwards `session.measured` is that of all of it.
     """
     evaluator, rows = session.evaluator, session.training.history
-    if evaluator is None:
-        session.measured = dict(measured)
+    if evaluator is None or not any(row.get(name) is not None for row in rows for name in evaluator.metrics):
+        session.measured = merged(measured, evaluator.provenance if evaluator is not None else {})
         return
+    evaluator.prepare()
     session.measured = merged(measured, evaluator.provenance)
     columns = of_other_protocol(rows, measured, evaluator)
     if not columns:

@@ -21,8 +21,10 @@ COPIES = 2  # numbers kept for each weight, at least: itself and its gradient
 _CHECKED: set[str] = set()  # combinations that passed in this process
 
 
-def check_together(config: RunConfig) -> None:
+def check_together(config: RunConfig, began: str | None = None) -> None:
     """Refuse a run whose model, loss, penalty and data make no sense together.
+
+    `began`: sha256 of the weights that a run that is there started from (`trainer.init_from`).
 
     Raises:
         DataError: a conditional model without labels.
@@ -33,13 +35,14 @@ def check_together(config: RunConfig) -> None:
     if config.conditional:
         _check_labels(dataset)
     targets = [(target.path, dict(target.params)) for target in config.parts if target is not config.dataset]
-    size = [config.trainer.batch_size, config.trainer.d_steps, config.trainer.device, config.trainer.compile]
+    trainer = config.trainer
+    size = [trainer.batch_size, trainer.d_steps, trainer.device, trainer.compile, trainer.init_from]
     key = json.dumps([targets, dataset.image_shape, dataset.num_classes, size], sort_keys=True, default=str)
-    if key not in _CHECKED and _check_built(config, dataset):
+    if key not in _CHECKED and _check_built(config, dataset, began):
         _CHECKED.add(key)
 
 
-def _check_built(config: RunConfig, dataset: Dataset) -> bool:
+def _check_built(config: RunConfig, dataset: Dataset, began: str | None) -> bool:
     """Build the parts of a run and check them; False where own code raises: the run then shows the traceback."""
     try:
         gan = _outline(config, dataset)
@@ -57,6 +60,10 @@ def _check_built(config: RunConfig, dataset: Dataset) -> bool:
     check_memory(gan, config, dataset.image_shape)
     if own:
         check_storable(config, dataset)
+    if config.trainer.init_from is not None:
+        from ganexp.trainer.initial import check_initial
+
+        check_initial(gan, config, dataset, began)
     if penalty is not None:
         if penalty.per_image and config.trainer.compile is not None:
             raise ConfigError(

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from ganexp.metrics import Evaluator
     from ganexp.trainer.hooks import Session
 
-CLOSER_ROWS = 6  # rows of the pictures drawn at the end where `metrics.pictures` is set
+CLOSER = ("interpolation", "neighbours")  # pictures drawn at the end where `metrics.pictures` is set
+CLOSER_ROWS = 6  # rows of those pictures
 
 
 def finish(session: Session, read_off: str | None = None) -> dict[str, Any]:
@@ -35,13 +36,15 @@ def finish(session: Session, read_off: str | None = None) -> dict[str, Any]:
     with session.naming(epoch):
         scores = session.drawn(session.training.sampling_generator, epoch).reported(session.scores(epoch))
         result = {**session.result(spec, rows, scores), "read_off": read_off}
+        result |= {"trouble": session.trouble} if session.trouble else {}
         spec.folder.write_result(result)
+        late = {name: value for name, value in result["final"].items() if rows[-1].get(name) is None}
+        session.logger.log(late, session.training.step)  # where the last epoch is not of the cadence, its scores
         if not spec.folder.samples_png(epoch).exists():
             session.draw_samples(epoch)
     draw_losses(spec, rows)
     if spec.config.metrics.pictures and session.evaluator is not None:
-        reseed_for_own_code(spec.config, session.training.device, "closer", epoch)
-        draw_closer(spec, session.evaluator, session.sample)
+        draw_closer(spec, session.evaluator, session.sample, epoch)
     session.prunes(result["final"])
     return result
 
@@ -66,11 +69,13 @@ def draw_losses(spec: RunSpec, rows: Sequence[Row]) -> None:
         losses_figure(path, rows, warmup)
 
 
-def draw_closer(spec: RunSpec, evaluator: Evaluator, sample: GeneratorSampler) -> None:
+def draw_closer(spec: RunSpec, evaluator: Evaluator, sample: GeneratorSampler, epoch: int) -> None:
     """samples/interpolation.png; samples/neighbours.png: generated images, each left of its nearest training image."""
     from ganexp.metrics import nearest_neighbours
 
-    interpolation, neighbours = spec.folder.picture("interpolation"), spec.folder.picture("neighbours")
+    reseed_for_own_code(spec.config, sample.device, "closer", epoch)
+    folder_below(spec.directory, "samples")
+    interpolation, neighbours = (spec.folder.picture(name) for name in CLOSER)
     with decoration(interpolation):
         png.save_grid(interpolation, to_uint8(interpolations(sample, CLOSER_ROWS)), STEPS)
     with decoration(neighbours):

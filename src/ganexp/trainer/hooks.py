@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from time import perf_counter
@@ -19,21 +18,24 @@ from ganexp.files.code_record import NOT_REPRODUCIBLE
 from ganexp.files.drawing import decoration
 from ganexp.files.foreign import folder_below
 from ganexp.files.lease import Lease
-from ganexp.files.record import PROBABILITY_COLUMNS, Row, half_a, is_cadence
+from ganexp.files.record import Row, half_a, is_cadence, merged
 from ganexp.files.run_folder import RunFolder
 from ganexp.trainer.batches import Batches
 from ganexp.trainer.build import Prepared, reseed_for_own_code
 from ganexp.trainer.columns import Drawn, settle
-from ganexp.trainer.observe import observe
+from ganexp.trainer.observe import observed
 from ganexp.trainer.progress import Progress
 from ganexp.trainer.result import result
 from ganexp.trainer.sampling import GeneratorSampler, sampler
 from ganexp.trainer.signals import Signals
 from ganexp.trainer.state import TrainState
 from ganexp.trainer.trajectory import write_shorter
+from ganexp.trainer.trouble import say_trouble
 from ganexp.types import Scores
+from ganexp.types.doing import doing
 from ganexp.types.errors import Diverged, LeaseLost, Pruned
 
+QUICK_SECONDS = 1.0  # what took less is not said again
 OBSERVED_IMAGES = 512  # held-out images, and as many generated ones, that D is evaluated on after each epoch
 
 
@@ -58,13 +60,15 @@ class Session:
         self.training, self.lease, self.signals, self.progress = training, lease, signals, progress
         self.machine = machine
         self.measured = dict(self.evaluator.provenance) if self.evaluator is not None else {}  # of the history
+        self._scoring_seconds = QUICK_SECONDS  # of the last time; not known yet
+        self.trouble = ""  # said last
         self._last_scores: tuple[int, Scores] | None = None
         self.started = perf_counter()
         self.earlier_seconds = 0.0
         self._label_counts = batches.label_counts(training.gan.num_classes)
         count = min(OBSERVED_IMAGES, len(run.spec.dataset.reference))
         heldout = torch.from_numpy(np.array(run.spec.dataset.reference[:count]))
-        self._heldout = png.to_training_float(heldout).to(training.device)
+        self.heldout = png.to_training_float(heldout).to(training.device)
 
     def go_on(self, restored: Mapping[str, Any] | None) -> None:
         """Start the logger, and go on from the restored checkpoint's metadata (None: from scratch).
@@ -133,17 +137,18 @@ class Session:
         epoch = int(row["epoch"] or 0)
         trainer = self.spec.config.trainer
         with self.naming(epoch):
-            self._observe(row)
-            if self.evaluator is not None and is_cadence(epoch, self.spec.config.metrics.every_epochs):
-                row |= self.scores(epoch).values
+            row |= observed(self)
             if trainer.samples_every_epochs is not None and epoch % trainer.samples_every_epochs == 0:
                 self.draw_samples(epoch)
-        self.training.history.append(row)
+            if self.evaluator is not None and is_cadence(epoch, self.spec.config.metrics.every_epochs):
+                row |= self.scores(epoch).values
+        self.training.close(row)
         if epoch in trainer.milestones or epoch in self.spec.config.sweep.read_off:
             self.save_generator(epoch)
         self.logger.log(row, self.training.step)
         self.save()
         self._report(epoch, row)
+        say_trouble(self, row)
         if epoch in self.spec.config.sweep.read_off:
             write_shorter(self, epoch)
         if self.prunes(row) and epoch < self.spec.config.trainer.epochs:
@@ -170,8 +175,21 @@ class Session:
     def scores(self, epoch: int) -> Scores:
         """The metrics of the sampling generator after `epoch` for metrics.csv, computed once."""
         if self._last_scores is None or self._last_scores[0] != epoch:
-            self._last_scores = (epoch, self.drawn(self.training.sampling_generator, epoch).curve())
+            self._last_scores = (epoch, self._scored(epoch))
         return self._last_scores[1]
+
+    def _scored(self, epoch: int) -> Scores:
+        if self.evaluator is None:
+            return self.drawn(self.training.sampling_generator, epoch).curve()
+        if not self.evaluator.provenance:
+            self.save()  # before what may take long
+            self.evaluator.prepare()
+            self.measured = merged(self.measured, self.evaluator.provenance)
+        started = perf_counter()
+        with doing(f"scoring after epoch {epoch}", quick=self._scoring_seconds < QUICK_SECONDS):
+            scores = self.drawn(self.training.sampling_generator, epoch).curve()
+        self._scoring_seconds = perf_counter() - started
+        return scores
 
     def save(self) -> None:
         """Write metrics.csv, then its full checkpoint; remove older checkpoints."""
@@ -210,30 +228,12 @@ class Session:
         """Seconds of work on this run so far, over all its processes."""
         return self.earlier_seconds + perf_counter() - self.started
 
-    def _observe(self, row: Row) -> None:
-        if not self.spec.config.loss.build().probabilistic:
-            row |= dict.fromkeys(PROBABILITY_COLUMNS, None)
-            return
-        reseed_for_own_code(self.spec.config, self.training.device, "observe", self.training.step)
-        generated = self.sample(len(self._heldout)).to(self.training.device)
-        probabilities = observe(self.training.discriminator, self._heldout, generated, self._observed_labels())
-        for name, value in probabilities.items():
-            if not math.isfinite(value):
-                raise Diverged(f"{name} is {value}")
-        row |= probabilities
-
-    def _observed_labels(self) -> tuple[torch.Tensor, torch.Tensor] | None:
-        """Labels of the held-out and of the generated images; None: unconditional."""
-        real, count = self.spec.dataset.reference_labels, len(self._heldout)
-        fake = self.sample.labels(count)
-        if real is None or fake is None:
-            return None
-        return torch.from_numpy(np.array(real[:count])).to(self.training.device), fake.to(self.training.device)
-
     def _meta(self) -> dict[str, Any]:
         shape = list(self.spec.dataset.image_shape)
         ids = {"run_id": self.spec.identity.run_id, "trajectory_id": self.spec.identity.trajectory_id}
-        return {**ids, "image_shape": shape, "label_counts": self._label_counts}
+        names = self.spec.dataset.class_names if self._label_counts is not None else None
+        classes = {"class_names": list(names)} if names is not None else {}
+        return {**ids, "image_shape": shape, "label_counts": self._label_counts, **classes}
 
     def _report(self, epoch: int, row: Row) -> None:
         seconds = self.training.train_seconds

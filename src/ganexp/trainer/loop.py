@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sys
 from dataclasses import dataclass
 from time import perf_counter
@@ -14,6 +13,7 @@ from ganexp.files.record import Row
 from ganexp.trainer.batches import Batches
 from ganexp.trainer.state import SUMS, TrainState
 from ganexp.trainer.step import Game, train_step
+from ganexp.trainer.trouble import MOST_LOSS
 from ganexp.types.errors import Diverged, Interrupted
 from ganexp.types.rng import derive, reseed
 
@@ -30,7 +30,10 @@ class Hooks(Protocol):
         """After each generator step; `step` of them are done."""
 
     def epoch_done(self, row: Row) -> None:
-        """After each epoch (or the part of one that a limit leaves), with its row of metrics.csv."""
+        """After each epoch (or the part of one that a limit leaves), with its row of metrics.csv.
+
+        Where it is interrupted before the row is in the state's history, it is called again when training goes on.
+        """
 
 
 @dataclass(frozen=True)
@@ -53,28 +56,28 @@ def train(state: TrainState, batches: Batches, game: Game, limits: Limits, seed:
         Interrupted: `hooks.interrupted()` was true; the state is whole, between two steps.
     """
     total = min(limits.epochs * batches.steps_per_epoch, limits.max_steps or sys.maxsize)
-    while state.step < total and not _expired(state.train_seconds, limits):
-        epoch = state.step // batches.steps_per_epoch + 1
+    while state.begun or (state.step < total and not _expired(state.train_seconds, limits)):
+        epoch = (state.step - state.begun) // batches.steps_per_epoch + 1
         _run_epoch(state, batches, game, limits, seed, hooks, min(total, epoch * batches.steps_per_epoch))
         row = epoch_row(state, batches, epoch)
         if not state.finite():
             raise Diverged(f"epoch {epoch}, step {state.step}: a weight is not finite")
-        state.sums.zero_()
         hooks.epoch_done(row)
+        state.sums.zero_()
 
 
 def epoch_row(state: TrainState, batches: Batches, epoch: int) -> Row:
     """The row of metrics.csv for the epoch that `state.sums` covers: means weighted by images.
 
     Raises:
-        Diverged: a mean is NaN or infinite.
+        Diverged: a mean is NaN, infinite, or beyond all bounds.
     """
     sums = dict(zip(SUMS, state.sums.tolist(), strict=True))
     weight = sums.pop("weight")
     means = {name: total / weight for name, total in sums.items()}
     for name, mean in means.items():
-        if not math.isfinite(mean):
-            raise Diverged(f"epoch {epoch}, step {state.step}: {name} is {mean}")
+        if not abs(mean) <= MOST_LOSS:  # nor where it is NaN
+            raise Diverged(f"epoch {epoch}, step {state.step}: {name} is {mean:.4g}")
     return {
         "epoch": epoch,
         "step": state.step,

@@ -23,12 +23,15 @@ BAR_COLUMNS = 80  # narrower terminals show the numbers without the bar
 _NEVER = math.inf
 
 
-def estimate_line(parameters_g: int, parameters_d: int, images: int, steps: int, seconds: float | None) -> str:
-    """The line before training: what is trained on what, and how long it will take.
+def estimate_line(
+    parameters_g: int, parameters_d: int, images: int, steps: int, seconds: float | None, memory: str = ""
+) -> str:
+    """The line before training: what is trained on what, how long it will take, and the `memory` it needs, in words.
 
     `steps` are the generator steps still to do; `seconds` estimates their time (None: no estimate yet).
     """
     time_left = "time not known yet" if seconds is None else f"about {duration(seconds)}"
+    time_left += f", {memory}" if memory and seconds is not None else ""
     networks = f"generator {parameters_g:,} parameters, discriminator {parameters_d:,}"
     return f"{networks}; {images:,} images, {steps:,} steps, {time_left}"
 

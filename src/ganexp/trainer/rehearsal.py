@@ -25,8 +25,9 @@ from ganexp.files.code_record import NOT_REPRODUCIBLE, CodeRecord
 from ganexp.files.source_files import sources
 from ganexp.trainer.batches import Batches
 from ganexp.trainer.build import build_batches, build_game, build_state, device
+from ganexp.trainer.check_parts import check_parts
 from ganexp.trainer.held import digest, held, is_generator, state_of
-from ganexp.trainer.sampling import sampler
+from ganexp.trainer.sampling import GeneratorSampler, sampler
 from ganexp.trainer.state import TrainState
 from ganexp.trainer.step import Game, train_step
 from ganexp.types.errors import ConfigError
@@ -40,9 +41,7 @@ HELPS = (
 )
 
 MOST_NAMED = 4  # places named in one sentence
-
 FEW = 16  # a buffer of at least so many numbers can be a generator's state; a smaller one counts as a counter
-
 Texts = Mapping[str, str]  # place -> its content; equal texts for equal values
 
 
@@ -53,7 +52,7 @@ class _Snapshot(NamedTuple):
     held: Texts
 
 
-class _Training:
+class Training:
     """One training of a run from its seed."""
 
     def __init__(self, spec: RunSpec) -> None:
@@ -65,9 +64,18 @@ class _Training:
         self.seed = plain.config.seed
 
     def step(self) -> None:
+        """One training step."""
         reseed(self.state.device, derive(self.seed, "step", self.state.step), everywhere=True)
         train_step(self.state, self.batches.at(self.state.step), self.game)
         self.state.step += 1
+
+    @property
+    def sampler(self) -> GeneratorSampler:
+        """Images of the generator as it is."""
+        gan, counts = self.state.gan, self.batches.label_counts(self.state.gan.num_classes)
+        return sampler(
+            self.state.sampling_generator, gan.latent, gan.latent_dim, self.state.device, label_counts=counts
+        )
 
     def tensors(self) -> dict[str, Tensor]:
         """Weights and buffers; the optimizers' show in the weights after the next step."""
@@ -81,9 +89,11 @@ class _Training:
         return {name for name, p in weights.items() if p.numel() > 1 and bool((p != p.reshape(-1)[0]).any())}
 
     def content(self) -> dict[str, str]:
+        """A digest of each tensor."""
         return {name: digest(tensor) for name, tensor in self.tensors().items()}
 
     def snapshot(self) -> _Snapshot:
+        """Digests of tensors, and of what own code holds beside them."""
         state = self.state
         roots: dict[str, Any] = {"generator": state.generator, "discriminator": state.discriminator, "game": self.game}
         for name, optimizer in (("optimizer_g", state.optimizer_g), ("optimizer_d", state.optimizer_d)):
@@ -92,10 +102,9 @@ class _Training:
         return _Snapshot(self.content(), held(roots))
 
     def images(self) -> str:
-        gan, where = self.state.gan, self.state.device
-        reseed(where, derive(self.seed, "samples"), everywhere=True)
-        counts = self.batches.label_counts(gan.num_classes)
-        return digest(sampler(self.state.sampling_generator, gan.latent, gan.latent_dim, where, label_counts=counts)(8))
+        """A digest of some images of equal latent vectors."""
+        reseed(self.state.device, derive(self.seed, "samples"), everywhere=True)
+        return digest(self.sampler(8))
 
 
 def rehearsed(spec: RunSpec, code: CodeRecord) -> tuple[CodeRecord, float | None]:
@@ -105,8 +114,11 @@ def rehearsed(spec: RunSpec, code: CodeRecord) -> tuple[CodeRecord, float | None
     traceback.
 
     Raises:
-        ConfigError: the run's numbers are not reproducible, unless `own_code_random=allow`.
+        ConfigError: own parts return what no training can use (`ganexp.trainer.check_parts`), or the run's numbers are
+            not reproducible, unless `own_code_random=allow`.
     """
+    with untouched(device(spec.config.trainer.device)):
+        check_parts(spec)
     try:
         problems, shared, seconds = rehearse(spec)
     except Exception:
@@ -129,8 +141,8 @@ def rehearse(spec: RunSpec) -> tuple[list[str], list[str], float]:
     Raises:
         Exception: whatever own code raises when it is first built and trained; the run would meet it too.
     """
-    with _untouched(device(spec.config.trainer.device)):
-        first = _Training(spec)
+    with untouched(device(spec.config.trainer.device)):
+        first = Training(spec)
         start = first.content()
         first.step()
         saved, drawn = copy.deepcopy(first.state.packed()), _drawn()
@@ -144,17 +156,17 @@ def rehearse(spec: RunSpec) -> tuple[list[str], list[str], float]:
             return [f"built once more, it ends in {type(error).__name__}: {error}"], [], seconds
 
 
-def _problems(spec: RunSpec, first: _Training, start: Texts, end: _Snapshot, saved: Any) -> list[str]:
+def _problems(spec: RunSpec, first: Training, start: Texts, end: _Snapshot, saved: Any) -> list[str]:
     """Differences when the same two steps are repeated: in one go, and from the state saved between them."""
     modules = {name: sys.modules[name] for name in sources(spec.config.own_targets) if name in sys.modules}
     globals_before = held(modules)
-    again = _Training(spec)
+    again = Training(spec)
     again_start = again.content()
     again.step()
     again.step()
     again_end = again.snapshot()
     moved = _changed(globals_before, held(modules))
-    loaded = _Training(spec)
+    loaded = Training(spec)
     loaded.state.unpack(*saved)
     loaded.step()
     loaded_end = loaded.snapshot()
@@ -182,7 +194,7 @@ def _shared(spec: RunSpec, start: Texts, drawn: Texts, end: _Snapshot) -> list[s
     This one is known by its tensors at the start, the states of the global generators that it had `drawn` from in the
     first step, and its snapshot at the end of the second.
     """
-    other = _Training(replace(spec, config=replace(spec.config, seed=spec.config.seed + 1)))
+    other = Training(replace(spec, config=replace(spec.config, seed=spec.config.seed + 1)))
     other_start, weights = other.content(), other.weights()
     equal = [name for name in weights if start.get(name) == other_start.get(name)]
     common = [f"they start from the same weights ({_some(equal)})"] if equal else []
@@ -220,7 +232,7 @@ def _some(names: Iterable[str]) -> str:
 
 
 @contextmanager
-def _untouched(where: torch.device) -> Iterator[None]:
+def untouched(where: torch.device) -> Iterator[None]:
     """Global generators are restored afterwards; on a GPU, algorithms are deterministic inside."""
     python, legacy = random.getstate(), np.random.get_state()
     strict, cudnn = torch.are_deterministic_algorithms_enabled(), torch.backends.cudnn.deterministic

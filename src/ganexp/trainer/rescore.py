@@ -28,6 +28,7 @@ from ganexp.metrics import Evaluator, same_protocol
 from ganexp.trainer.build import build_state, make_evaluator
 from ganexp.trainer.columns import Drawn, measured_in, of_other_protocol, replaced, scores_of_kept
 from ganexp.trainer.compatible import check_together
+from ganexp.trainer.finish import CLOSER, draw_closer
 from ganexp.trainer.result import direction_of, objective_of
 from ganexp.trainer.sampling import sampler
 from ganexp.types import Scores
@@ -70,7 +71,7 @@ def rescore(run: Path, asked: Asked) -> tuple[Scores | None, bool]:
     Raises:
         Refused: no such run, checkpoint or metric, or data that does not allow it; HeldElsewhereError is one.
     """
-    check_together((spec := open_run(run, asked.trust)).config)
+    check_together((spec := open_run(run, asked.trust)).config, spec.identity.content.get("init_from"))
     result, epoch = spec.folder.finished_result(), asked.epoch
     if result is None and epoch is None:
         return None, False
@@ -82,12 +83,15 @@ def rescore(run: Path, asked: Asked) -> tuple[Scores | None, bool]:
         raise ConfigError(f"{run}: the run's configuration measures nothing; name metrics, e.g. --metrics default")
     recorded = read_code(run)
     same_code = code is None or (recorded is not None and code.metrics.items() <= recorded.metrics.items())
-    if result is not None and not apart and not asked.again and same_code and _is_scored(spec.folder, evaluator):
+    scored = result is not None and not apart and not asked.again and _is_scored(spec.folder, evaluator)
+    if scored and same_code and not _lacks_pictures(spec):
+        assert result is not None
         return Scores({name: result["final"][name] for name in evaluator.columns}), True
     score, number = _scorer(spec, evaluator), epoch if result is None or epoch is not None else result["epoch"]
     drawn = score(*generator_weights(run, number))
-    curve = drawn.curve()
-    scores = drawn.reported(curve)
+    scores = drawn.reported(curve := drawn.curve())
+    if not apart and _lacks_pictures(spec):
+        draw_closer(spec, evaluator, drawn.sample, drawn.epoch)
     if apart:
         _write_apart(run, epoch, scores, asked.force)
     else:
@@ -153,6 +157,11 @@ def _is_scored(folder: RunFolder, evaluator: Evaluator) -> bool:
     result, measured, present = folder.result() or {"final": {}}, measured_in(folder), evaluator.provenance
     whole = all(result["final"].get(column) is not None for column in evaluator.columns)
     return whole and all(same_protocol(measured, present, name) for name in present["protocol"])
+
+
+def _lacks_pictures(spec: RunSpec) -> bool:
+    """Whether the metrics ask for pictures that the run has not drawn."""
+    return spec.config.metrics.pictures and not all(spec.folder.picture(name).exists() for name in CLOSER)
 
 
 def _rows(folder: RunFolder) -> list[Row]:

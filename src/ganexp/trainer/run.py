@@ -24,7 +24,6 @@ from ganexp.config.run_spec import RunSpec
 from ganexp.files.code_record import NOT_REPRODUCIBLE, joined
 from ganexp.files.lease import HeldError, Lease
 from ganexp.files.provenance import machine
-from ganexp.files.run_folder import number_in
 from ganexp.trainer.build import (
     Prepared,
     build_batches,
@@ -34,15 +33,19 @@ from ganexp.trainer.build import (
     opening_line,
     set_up_torch,
 )
+from ganexp.trainer.closing import closing_lines
 from ganexp.trainer.compatible import check_together
 from ganexp.trainer.finish import draw_losses, draw_real, finish
 from ganexp.trainer.hooks import Session
+from ganexp.trainer.initial import start_from
+from ganexp.trainer.listening import listener
 from ganexp.trainer.loop import Limits, train
 from ganexp.trainer.progress import Progress
 from ganexp.trainer.rehearsal import rehearsed
 from ganexp.trainer.result import objective_value
 from ganexp.trainer.signals import Signals
 from ganexp.trainer.trajectory import read_off_longer, restore_newest, siblings
+from ganexp.types.doing import telling
 from ganexp.types.endings import FAILED, State, ending
 from ganexp.types.errors import DirectoryError, Diverged, Interrupted, LeaseLost, Pruned
 
@@ -58,7 +61,7 @@ class Outcome:
     state: State
     objective: float | None  # final value of metrics.objective on reference half A
     directory: Path
-    message: str  # one line for the user
+    message: str  # for the user: what ended it in one line, or where the results of a completed run are
     signal: int | None = None  # that interrupted it
 
     @property
@@ -78,7 +81,7 @@ def execute(spec: RunSpec) -> Outcome:
         Refused: before any work, where the directory, the data or the metrics do not allow it.
         Exception: whatever made the run fail, after its state was written.
     """
-    check_together(spec.config)
+    check_together(spec.config, spec.identity.content.get("init_from"))
     spec.folder.refuse_links(itself=spec.in_sweep)
     spec = replace(spec, code=check_code(spec.directory, own_code(spec.config), spec.config))
     spec.folder.claim(spec.identity.run_id, spec.identity.content, itself=spec.in_sweep)
@@ -118,7 +121,7 @@ def _finished(spec: RunSpec) -> Outcome | None:
 def _prepare(spec: RunSpec) -> Prepared:
     """Build everything that can still be refused."""
     set_up_torch(spec)
-    evaluator = make_evaluator(spec)
+    evaluator = make_evaluator(spec, wait=True)
     spec, step_seconds = _rehearsed(spec)
     return Prepared(spec, evaluator, spec.config.logger.build(), step_seconds)
 
@@ -168,7 +171,7 @@ def _work(run: Prepared, lease: Lease, signals: Signals) -> Outcome:
         end = ending(error)
         assert end.state is not None
         try:
-            lease.update(state=end.state, error=end.reason)
+            lease.update(state=end.state, error=end.reason, doing="")
         except OSError as write_error:  # a full disk, say; readers find that the holder is gone
             log.error("%s: that it %s cannot be written either (%s)", spec.directory, end.state.lower(), write_error)
         run.logger.finish(end.state.value)
@@ -177,7 +180,7 @@ def _work(run: Prepared, lease: Lease, signals: Signals) -> Outcome:
         return Outcome(end.state, None, spec.directory, end.message, signals.received)
     lease.update(state=State.COMPLETED, error=None)
     run.logger.finish(State.COMPLETED.value)
-    return Outcome(State.COMPLETED, objective_value(result), spec.directory, _closing_line(spec, result))
+    return Outcome(State.COMPLETED, objective_value(result), spec.directory, closing_lines(spec, result))
 
 
 def _train(run: Prepared, lease: Lease, signals: Signals) -> dict[str, Any]:
@@ -187,14 +190,19 @@ def _train(run: Prepared, lease: Lease, signals: Signals) -> dict[str, Any]:
     total = min(trainer.epochs * batches.steps_per_epoch, trainer.max_steps or sys.maxsize)
     per_step = batches.images_seen(total) / total
     enabled: Literal["off", "auto"] = "off" if spec.in_sweep else "auto"
-    with Progress(total_steps=total, epochs=trainer.epochs, images_per_step=per_step, enabled=enabled) as progress:
+    shown = Progress(total_steps=total, epochs=trainer.epochs, images_per_step=per_step, enabled=enabled)
+    with shown as progress, ExitStack() as stack:
         conditions = machine(str(training.device), torch.get_num_threads())
         session = Session(run, training, batches, lease, signals, progress, conditions)
+        stack.enter_context(telling(listener(session)))
         draw_real(spec)
         longer = read_off_longer(session)
         if longer is not None:
             return finish(session, longer)
-        session.go_on(restore_newest(spec, training, total, progress.note))
+        restored = restore_newest(spec, training, total, progress.note)
+        if restored is None:
+            start_from(spec, training, progress.note)
+        session.go_on(restored)
         opening = opening_line(run, training, batches, game, total)
         progress.start(opening, training.step, len(training.history))
         limits = Limits(trainer.epochs, trainer.max_steps, trainer.max_seconds)
@@ -207,12 +215,3 @@ def _train(run: Prepared, lease: Lease, signals: Signals) -> dict[str, Any]:
             draw_losses(spec, training.history)
             raise
         return finish(session)
-
-
-def _closing_line(spec: RunSpec, result: dict[str, Any]) -> str:
-    value = objective_value(result)
-    measured = "" if value is None else f"{result['objective']['name']} {value:.4g} (reference half A); "
-    note = f"{spec.caveat}; " if spec.caveat else ""
-    samples = spec.directory / "samples"
-    grids = [path for path in samples.glob("epoch_*.png") if path.stem.removeprefix("epoch_").isdecimal()]
-    return f"{note}{measured}pictures: {max(grids, key=number_in, default=samples)}"

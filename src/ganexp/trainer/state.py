@@ -59,6 +59,16 @@ class TrainState:
         self.history: list[Row] = []
 
     @property
+    def begun(self) -> bool:
+        """Whether steps were made whose row is not in the history yet."""
+        return bool(self.sums[-1] > 0)
+
+    def close(self, row: Row) -> None:
+        """End the epoch in progress with its row."""
+        self.history.append(row)
+        self.sums.zero_()
+
+    @property
     def sampling_generator(self) -> nn.Module:
         """The average of the generator where there is one, else the generator."""
         return self.average if self.average is not None else self.generator
@@ -116,6 +126,15 @@ class TrainState:
         self.sums = tensors["sums"].to(self.sums)
         for name in VALUES:
             setattr(self, name, meta[name])
+
+    def start_from(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take over the networks of another training, those that there are; an average starts from the generator's."""
+        for name, module in self._modules().items():
+            weights = checkpoint.without_prefix(name, tensors)
+            if name == "average" and not weights:
+                weights = checkpoint.without_prefix("generator", tensors)
+            if weights:
+                checkpoint.load_module(module, weights)
 
     def _check_fits(self, path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
         """CorruptCheckpointError for a checkpoint of other networks, before anything is changed."""

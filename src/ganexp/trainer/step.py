@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from ganexp.trainer.batches import Minibatch
 from ganexp.trainer.ema import decay, half_life, update_ema
 from ganexp.trainer.state import TrainState
-from ganexp.types import GAN, AdversarialLoss, Critic, Optimizer, Penalty
+from ganexp.types import GAN, AdversarialLoss, Augment, Critic, Optimizer, Penalty
 from ganexp.types.schedule import Moment
 
 
@@ -30,6 +30,11 @@ class Game:
     reuse_fakes: bool = False  # the generator's step sees the last discriminator step's images, not new ones
     # Code that is not ganexp's takes part, so each step seeds Python's and numpy's generators too.
     own_code: bool = False
+    augment: Augment | None = None  # what the discriminator sees of images
+
+    def seen(self, images: Tensor) -> Tensor:
+        """Images (B, C, H, W), real or generated, as the discriminator sees them this time."""
+        return images if self.augment is None else self.augment(images.float())
 
 
 def train_step(state: TrainState, batch: Minibatch, game: Game) -> None:
@@ -44,7 +49,7 @@ def train_step(state: TrainState, batch: Minibatch, game: Game) -> None:
     with torch.autocast(state.device.type, torch.bfloat16, enabled=game.bf16, cache_enabled=False):
         fakes, d_losses, judged = _fakes(state, batch, game), [], []
         for k in range(game.d_steps):
-            real, fake = reals[k % len(reals)], fakes[k].detach()
+            real, fake = game.seen(reals[k % len(reals)]), game.seen(fakes[k].detach())
             critic = given(discriminator, batch.labels_of(k))
             on_real, on_fake = _logits(discriminator, critic, real, fake)
             d_loss = loss.discriminator(on_real, on_fake) + _penalty(game, critic, real, fake, k, now)
@@ -55,8 +60,8 @@ def train_step(state: TrainState, batch: Minibatch, game: Game) -> None:
             judged.append(torch.stack((on_real.detach(), on_fake.detach())))
         with _frozen(discriminator):
             critic = given(discriminator, batch.labels_of(-1))
-            on_fake = critic(fakes[-1]).float()
-            beside = critic(reals[-1]).float() if loss.generator_uses_real else None
+            on_fake = one_each(critic(game.seen(fakes[-1]))).float()
+            beside = one_each(critic(game.seen(reals[-1]))).float() if loss.generator_uses_real else None
             g_loss = loss.generator_at(now.epoch)(beside, on_fake)
             _descend(state.optimizer_g, g_loss)
     if state.average is not None and game.ema_kimg is not None:
@@ -106,9 +111,14 @@ def _without_gradient(state: TrainState, batch: Minibatch, count: int) -> tuple[
 def _logits(discriminator: nn.Module, critic: Critic, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
     """Logits of real and generated images, (B,) each; one pass where the net treats images one by one."""
     if _batch_independent(discriminator):
-        both = critic(torch.cat((real, fake.to(real.dtype))))
+        both = one_each(critic(torch.cat((real, fake.to(real.dtype)))))
         return both[: len(real)].float(), both[len(real) :].float()
-    return critic(real).float(), critic(fake).float()
+    return one_each(critic(real)).float(), one_each(critic(fake)).float()
+
+
+def one_each(logits: Tensor) -> Tensor:
+    """Logits (B,), of own networks that give (B, 1) too."""
+    return logits.squeeze(1) if logits.ndim == 2 and logits.shape[1] == 1 else logits
 
 
 def _penalty(game: Game, critic: Critic, real: Tensor, fake: Tensor, k: int, now: Moment) -> Tensor | float:

@@ -50,7 +50,7 @@ def shorter(spec: RunSpec, epochs: int) -> RunSpec:
         trainer=replace(spec.config.trainer, **sections["trainer"]),
         sweep=replace(spec.config.sweep, **sections["sweep"]),
     )
-    identity = identify(config)
+    identity = identify(config, spec.identity.content.get("init_from"))
     directory = spec.directory.parent / identity.name
     texts = _shorter_texts(spec.texts, changed)
     return replace(spec, config=config, identity=identity, texts=texts, directory=directory)

@@ -6,11 +6,12 @@ rng: randomness derived from the seed. nested: dotted keys. terminal, streams: w
 """
 
 from ganexp.types.images import Dataset, ImageShape, LabelledSampler, Sampler, Scores
-from ganexp.types.training import GAN, AdversarialLoss, Critic, Optimizer, Penalty
+from ganexp.types.training import GAN, AdversarialLoss, Augment, Critic, Optimizer, Penalty
 
 __all__ = [
     "GAN",
     "AdversarialLoss",
+    "Augment",
     "Critic",
     "Dataset",
     "ImageShape",

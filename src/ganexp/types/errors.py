@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+SEVERAL = ". Several values to try take commas, no brackets, and --multirun"  # to a list where one value is expected
+
 
 class Refused(Exception):
     """Something is refused before any work starts (exit status 2).
@@ -61,11 +63,17 @@ def lack_of_memory(error: BaseException) -> str | None:
     return None
 
 
+WHY_NOT = {
+    "loss.label_smoothing": " It smooths the target of a probability (Salimans et al. 2016), which loss=non_saturating "
+    "and loss=minimax alone have."
+}  # key -> why the option that is chosen does not take it
+
+
 def unknown_key(key: str, names: Sequence[str]) -> str:
     """The message for an unknown key, in a section that takes `names`."""
     section, _, last = key.rpartition(".")
     takes = f"; {section or 'the configuration'} takes {', '.join(names)}." if names else "."
-    return f"{key}: unknown key{takes}{suggested(last, names)}"
+    return f"{key}: unknown key{takes}{WHY_NOT.get(key) or suggested(last, names)}"
 
 
 def nearest(word: str, words: Sequence[str], cutoff: float = 0.5) -> str | None:

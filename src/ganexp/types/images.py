@@ -51,6 +51,7 @@ class Dataset:
     fingerprint: str  # hex digest of the content, the size and the number of images
     num_classes: int | None  # number of distinct labels
     cache_dir: Path  # writable folder for what is derived from this dataset
+    class_names: tuple[str, ...] | None = None  # of the labels 0, 1, ...; None: they have none
 
     @property
     def image_shape(self) -> ImageShape:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, is_dataclass
 from typing import Any
 
@@ -17,6 +19,14 @@ def dotted(tree: Mapping[Any, Any], prefix: str = "") -> dict[str, Any]:
         else:
             flat[f"{prefix}{key}"] = value
     return flat
+
+
+def short_keys(keys: Iterable[str]) -> dict[str, str]:
+    """Each key -> its last part, with as many parts before it as tell it from the other keys."""
+    every = dict.fromkeys(keys)
+    ends = {key: [key[match.end() :] for match in re.finditer("^|[./]", key)][::-1] for key in every}
+    shared = Counter(end for each in ends.values() for end in each)
+    return {key: next((end for end in each if end and shared[end] == 1), key) for key, each in ends.items()}
 
 
 def json_values(values: Mapping[str, Any]) -> dict[str, Any]:

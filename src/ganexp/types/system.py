@@ -57,6 +57,19 @@ def total_memory() -> int:
     return int(psutil.virtual_memory().total)
 
 
+def peak_memory() -> int:
+    """The most bytes of memory that this process has held so far, shared pages of files included."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        import psutil
+
+        memory = psutil.Process().memory_info()
+        return int(getattr(memory, "peak_wset", memory.rss))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
 def patiently(change: Callable[[], Any]) -> None:
     """Replace or remove a file. Windows refuses that while another process reads the file: then it is tried again."""
     until = time.monotonic() + (PATIENCE_SECONDS if WINDOWS else 0.0)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 TICK_SECONDS = 2.0  # between two progress lines
-LONG_TABLE = 200  # rows above which a table has no borders, because drawing them takes too long
+LONG_TABLE = 200  # items above which it is said from the start how far they are
 
 Item = TypeVar("Item")
 
@@ -30,11 +30,11 @@ HIDDEN = ("Cc", "Cf", "Cs", "Zl", "Zp")  # invisible characters: control, format
 
 
 def console() -> Console:
-    """Where to print: as wide as the terminal, or wide enough for tables in a file; no text is read as markup."""
+    """Where to print: as wide as the terminal or COLUMNS, else wide enough for tables; no text is read as markup."""
     from rich.console import Console
 
     output = Console(highlight=False, markup=False, emoji=False)
-    if not output.is_terminal:
+    if not output.is_terminal and not os.environ.get("COLUMNS"):
         output.width = WIDTH_ELSEWHERE
     return output
 
@@ -66,27 +66,18 @@ def ticking(items: Sequence[Item], done: str) -> Iterator[Item]:
         yield item
 
 
-def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table, with borders if it is not long."""
-    from rich.table import Table
-    from rich.text import Text
-
-    rows = [[plain(cell) for cell in row] for row in rows]
-    if len(rows) > LONG_TABLE:
-        print("\n".join(columns([headings, *rows])), flush=True)
-        return
-    table = Table(*headings)
-    table.columns[0].no_wrap = True
-    for row in rows:
-        table.add_row(*map(Text, row))
-    console().print(table)
-
-
 def columns(rows: Sequence[Sequence[str]]) -> Iterator[str]:
     """The lines of a table without borders; fast for any number of rows."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+    sizes = [[cells(cell) for cell in row] for row in rows]
+    widths = [max(column) for column in zip(*sizes, strict=True)]
+    for row, size in zip(rows, sizes, strict=True):
+        padded = (cell + " " * (most - used) for cell, used, most in zip(row, size, widths, strict=True))
+        yield "  ".join(padded).rstrip()
+
+
+def cells(text: str) -> int:
+    """How many columns of a terminal a text takes."""
+    return len(text) if text.isascii() else sum(1 + (unicodedata.east_asian_width(c) in "WF") for c in text)
 
 
 def duration(seconds: float) -> str:
@@ -96,6 +87,15 @@ def duration(seconds: float) -> str:
             amount = seconds / size
             return f"{amount:.1f} {unit}" if amount < 10 else f"{amount:.0f} {unit}"
     return f"{seconds / 86400:.1f} d"
+
+
+def in_units(size: float) -> str:
+    """'0 B', '1.5 MB', ..."""
+    for unit in ("B", "kB", "MB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} GB"
 
 
 def last_line(text: str) -> str:

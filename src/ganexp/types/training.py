@@ -15,6 +15,10 @@ Critic = Callable[["Tensor"], "Tensor"]
 """A discriminator whose labels, if it takes any, are fixed: images (B, C, H, W) in [-1, 1] -> logits (B,)."""
 
 
+Augment = Callable[["Tensor"], "Tensor"]
+"""Images float32 (B, C, H, W) in [-1, 1] -> the same shape, as the discriminator sees them; differentiable."""
+
+
 @dataclass(frozen=True)
 class GAN:
     """A pair of networks.

@@ -1,9 +1,9 @@
-"""Figures that compare settings: intervals, heatmaps, importance, levels of each key, parallel coordinates."""
+"""Figures that compare settings: intervals, heatmaps, importance, levels of each key."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -12,11 +12,12 @@ from ganexp.report.figures import svg
 from ganexp.report.ranking import Ranking, Standing, geometric_mean
 from ganexp.report.settings import level_key, level_order, short_key
 from ganexp.report.statistics.importance import Importance
+from ganexp.report.text.phrases import decimal, named, named_setting, say, spoken
 
 SHOWN = 30  # settings in one figure of intervals
 PANELS = 12  # heatmaps in one figure
 MOST_LEVELS = 24  # of a key that is crossed
-LINES = 400  # more lines than this are drawn as a picture
+FEW = 12  # levels of a key that stand side by side; more, if numbers, on an axis
 
 
 def intervals(ranking: Ranking, name: str) -> svg.Drawing | None:
@@ -29,21 +30,29 @@ def intervals(ranking: Ranking, name: str) -> svg.Drawing | None:
     axes = sheet.subplots()
     for row, standing in enumerate(standings):
         _interval(axes, row, standing, objective)
-    floor = standings[0].floor(objective)
-    if floor and floor > 0:
-        axes.axvline(floor, color=svg.MUTED, linestyle=":", linewidth=1.2)
-        axes.annotate("floor", (floor, -0.9), fontsize=8, color=svg.MUTED, ha="center", annotation_clip=False)
     _log_where_wide(axes, "x", values_of(ranking.ranked))
-    axes.set_yticks(range(len(standings)), [svg.clean(standing.name) for standing in standings])
+    floor = standings[0].floor(objective)
+    low, high = axes.get_xlim()
+    if floor is not None and low <= floor <= high:  # else it would take the width from the settings
+        axes.axvline(floor, color=svg.MUTED, linestyle=":", linewidth=1.2)
+        axes.annotate(say("floor"), (floor, -0.9), fontsize=8, color=svg.MUTED, ha="center", annotation_clip=False)
+    axes.set_yticks(range(len(standings)), [svg.clean(named_setting(standing.setting), 76) for standing in standings])
     axes.set_ylim(len(standings) - 0.4, -1.1)
-    svg.style(axes, x=f"{objective} ({'lower' if ranking.direction == 'minimise' else 'higher'} is better)", grid="x")
+    better = "lower" if ranking.direction == "minimise" else "higher"
+    svg.style(axes, x=say(f"{{objective}} ({better} is better)", objective=objective), grid="x")
     alt = f"{objective} of {len(standings)} settings on {ranking.dataset}, best on top: {standings[0].name} first."
+    left_out = len(ranking.ranked) - len(standings)
     caption = (
         f"Diamond: the best{', as chosen on half A' if ranking.halves else ''}. Circles: cannot be told from it (or no "
         "claim is made). Squares: worse, family-wise. Bars: 95 % intervals for the mean over new seeds, each its "
         f"own. Ticks: single seeds.{' Values on half B.' if ranking.halves else ''}"
+        + (f" The floor, real against real, is {floor:.3g}." if floor is not None else "")
+        + (
+            f" The best {len(standings)} of {len(ranking.ranked)} settings: the others are in the table."
+            * (left_out > 0)
+        )
     )
-    return svg.finish(sheet, f"{name}-intervals", alt, caption)
+    return svg.Drawing(f"{name}-intervals", alt, caption, sheet)
 
 
 def _interval(axes: Any, row: int, standing: Standing, objective: str) -> None:
@@ -75,6 +84,7 @@ def heatmaps(ranking: Ranking, name: str) -> svg.Drawing | None:
     groups = sorted(rest, key=lambda group: [level_key(value) for _, value in group])
     hidden, groups = len(groups) - PANELS, groups[:PANELS]
     norm = _norm(values_of(standings))
+    colours = f"{svg.SCALE}_r" if ranking.direction == "minimise" else svg.SCALE  # the best is the brightest
     wide = min(len(groups), 3)
     high = -(-len(groups) // wide)
     width = min(11, wide * max(2.1, 0.72 * len(columns) + 0.6) + 1.4)
@@ -85,18 +95,22 @@ def heatmaps(ranking: Ranking, name: str) -> svg.Drawing | None:
         for value, setting in zip(values_of(standings), settings, strict=True):
             if all(setting[key] == level for key, level in group):
                 cells[rows.index(setting[down]), columns.index(setting[across])] = value
-        image = axes.imshow(cells, cmap=svg.SCALE, norm=norm, aspect="auto")
-        _write_cells(axes, cells, norm)
-        svg.style(axes, title=", ".join(f"{short_key(key)} {value}" for key, value in group), grid="")
-        axes.set_xticks(range(len(columns)), [svg.clean(column, 14) for column in columns])
-        axes.set_yticks(range(len(rows)), [svg.clean(row, 18) for row in rows])
-        axes.set_xlabel(svg.clean(short_key(across)) if number >= len(groups) - wide else "", fontsize=9, color=svg.INK)
-        axes.set_ylabel(svg.clean(short_key(down)) if number % wide == 0 else "", fontsize=9, color=svg.INK)
+        image = axes.imshow(cells, cmap=colours, norm=norm, aspect="auto")
+        _write_cells(axes, cells, image)
+        if all(settings[0][key] == level for key, level in group):
+            _mark(axes, columns.index(settings[0][across]), rows.index(settings[0][down]))
+        svg.style(axes, title=svg.clean(named_setting(group), 30), grid="")
+        axes.set_xticks(range(len(columns)), [svg.clean(spoken(column), 14) for column in columns])
+        axes.set_yticks(range(len(rows)), [svg.clean(spoken(row), 18) for row in rows])
+        below = svg.clean(named(short_key(across))) if number >= len(groups) - wide else ""
+        axes.set_xlabel(below, fontsize=9, color=svg.INK)
+        axes.set_ylabel(svg.clean(named(short_key(down))) if number % wide == 0 else "", fontsize=9, color=svg.INK)
     _colour_bar(sheet, image, grid, norm, ranking.objective)
     more = f" {hidden} more panels are not drawn." if hidden > 0 else ""
     alt = f"Heatmaps of {ranking.objective} on {ranking.dataset}: {short_key(across)} across, {short_key(down)} down."
-    caption = f"{ranking.objective} on half B, one colour scale for all panels; empty cells are not ranked.{more}"
-    return svg.finish(sheet, f"{name}-heatmaps", alt, caption)
+    caption = f"{ranking.objective} on half B, one colour scale for all panels, the better the brighter; framed: the "
+    caption += f"first setting; empty cells are not ranked.{more}"
+    return svg.Drawing(f"{name}-heatmaps", alt, caption, sheet)
 
 
 def _colour_bar(sheet: Any, image: Any, grid: Any, norm: Any, objective: str) -> None:
@@ -117,11 +131,19 @@ def _crossed_keys(standings: Sequence[Standing]) -> tuple[str, str] | None:
     return order[0], order[1]
 
 
-def _write_cells(axes: Any, cells: Any, norm: Any) -> None:
+def _mark(axes: Any, column: int, row: int) -> None:
+    from matplotlib.patches import Rectangle
+
+    frame = Rectangle((column - 0.46, row - 0.46), 0.92, 0.92, fill=False, edgecolor=svg.COLOURS[1], linewidth=2.5)
+    axes.add_patch(frame)
+
+
+def _write_cells(axes: Any, cells: Any, image: Any) -> None:
     for (row, column), value in np.ndenumerate(cells):
         text, colour = "–", svg.MUTED
         if np.isfinite(value):
-            text, colour = f"{value:.3g}", "#ffffff" if float(norm(value)) < 0.55 else "#111111"
+            light = sum(image.cmap(image.norm(value))[:3]) > 1.5
+            text, colour = decimal(f"{value:.3g}"), "#111111" if light else "#ffffff"
         axes.text(column, row, text, ha="center", va="center", fontsize=8, color=colour)
 
 
@@ -132,93 +154,71 @@ def shares(importance: Importance, name: str, dataset: str) -> svg.Drawing | Non
         return None
     sheet = svg.figure(7, 0.8 + 0.27 * len(bars))
     axes = sheet.subplots()
-    names = [svg.clean(" x ".join(short_key(part) for part in key.split(" x "))) for key, _ in bars]
+    names = [svg.clean(" x ".join(named(short_key(part)) for part in key.split(" x "))) for key, _ in bars]
     axes.barh(range(len(bars)), [100 * value for _, value in bars], color=svg.COLOURS[0], height=0.65)
-    for row, (_, value) in enumerate(bars):
-        axes.annotate(f" {100 * value:.1f} %", (100 * value, row), va="center", fontsize=8, color=svg.INK)
+    for row, (key, value) in enumerate(bars):
+        low, high = importance.ranges.get(key, (value, value))
+        axes.plot([100 * low, 100 * high], [row, row], color=svg.INK, linewidth=1)
+        text: dict[str, Any] = {"xytext": (5, 0), "textcoords": "offset points", "va": "center", "fontsize": 8}
+        axes.annotate(decimal(f"{100 * value:.1f} %"), (100 * max(0.0, value, high), row), color=svg.INK, **text)
     axes.set_yticks(range(len(bars)), names)
     axes.invert_yaxis()
     axes.margins(x=0.15)
-    svg.style(axes, x="share of the variance, %" if importance.method == "anova" else "importance, %", grid="x")
+    svg.style(axes, x=say("share of the variance, %" if importance.method == "anova" else "importance, %"), grid="x")
     listed = ", ".join(f"{key} {100 * value:.0f} %" for key, (_, value) in zip(names, bars, strict=True))
     caption = {
         "anova": "Shares of the variance of log(objective) over the full grid; residual: what seed and setting leave.",
-        "ped-anova": "PED-ANOVA: what tells the best tenth of the runs from the rest; shares of what the keys explain.",
+        "ped-anova": "PED-ANOVA: what tells the best tenth of the runs from the rest; shares of what the keys explain. "
+        "Pruned runs count with their last value; lines: 90 % of the shares when the runs are drawn again.",
     }[importance.method]
-    return svg.finish(sheet, f"{name}-importance", f"Importance on {dataset}: {listed}", caption)
+    return svg.Drawing(f"{name}-importance", f"Importance on {dataset}: {listed}", caption, sheet)
 
 
 def marginals(ranking: Ranking, name: str) -> svg.Drawing | None:
-    """For each key, the settings at each of its levels and their geometric mean."""
+    """For each key, the settings at each of its levels and their geometric mean; numbers of any count on an axis."""
     standings = ranking.ranked
-    keys = [key for key, levels in _levels(standings).items() if 1 < len(levels) <= 12][:6]
+    levels = {key: each for key, each in _levels(standings).items() if len(each) > 1}
+    keys = [key for key, each in levels.items() if len(each) <= FEW or _numbers(each)][:6]
     if not keys or ranking.objective is None:
         return None
     wide = min(3, len(keys))
     sheet, grid = svg.panels(len(keys), wide, 3.3 * wide, 2.7 * -(-len(keys) // wide))
     for number, (key, axes) in enumerate(zip(keys, grid.flat, strict=False)):
-        levels = level_order(dict(standing.setting)[key] for standing in standings)
-        means = []
-        for place, level in enumerate(levels):
-            values = values_of([standing for standing in standings if dict(standing.setting)[key] == level])
-            axes.plot([place] * len(values), values, "o", color=svg.GREY, markersize=3, alpha=0.6)
-            means.append(geometric_mean(values) or math.nan)
-        axes.plot(range(len(levels)), means, "D-", color=svg.COLOURS[0], markersize=5)
-        _log_where_wide(axes, "y", values_of(ranking.ranked))
-        svg.style(axes, title=short_key(key), y=ranking.objective if number % wide == 0 else "", grid="y")
-        texts = [svg.clean(level, 12) for level in levels]
-        axes.set_xticks(range(len(levels)), texts, rotation=0 if len(levels) < 6 else 40)
-    alt = f"{ranking.objective} on {ranking.dataset} against each key that varies: {', '.join(map(short_key, keys))}."
-    return svg.finish(sheet, f"{name}-marginals", alt, "Points: settings. Diamonds: geometric mean at that level.")
-
-
-def parallel(ranking: Ranking, name: str) -> svg.Drawing | None:
-    """Parallel coordinates: a line per setting, coloured by its value."""
-    standings = ranking.ranked
-    levels = {key: each for key, each in _levels(standings).items() if len(each) > 1}
-    if len(levels) < 2 or ranking.objective is None:
-        return None
-    names = [*levels, ranking.objective]
-    norm = _norm(values_of(standings))
-    sheet = svg.figure(min(11.0, 1.6 * len(names) + 1.5), 3.6)
-    axes = sheet.subplots()
-    _setting_lines(axes, standings, levels, norm)
-    for place, key in enumerate(levels):
-        for index, level in enumerate(levels[key]):
-            _annotate(axes, svg.clean(level, 12), (place, index / (len(levels[key]) - 1)), 3)
-    for share in (0.0, 0.5, 1.0):
-        _annotate(axes, f"{norm.inverse(share):.3g}", (len(names) - 1, share), -3)
-    svg.style(axes, grid="x")
-    axes.set_xticks(range(len(names)), [svg.clean(short_key(key), 16) for key in names])
-    axes.set_yticks([])
-    axes.spines[["left", "bottom"]].set_visible(False)
-    axes.margins(x=0.06)
-    alt = (
-        f"Parallel coordinates of {len(standings)} settings on {ranking.dataset}; the best one is {standings[0].name}."
-    )
-    caption = f"A line per setting, the best one thick; the last axis is {ranking.objective}."
-    return svg.finish(sheet, f"{name}-parallel", alt, caption)
-
-
-def _setting_lines(axes: Any, standings: Sequence[Standing], levels: dict[str, list[str]], norm: Any) -> None:
-    from matplotlib import colormaps
-
-    jitter = np.linspace(-0.025, 0.025, len(standings))
-    values = [float(norm(value)) for value in values_of(standings)]
-    for number, (standing, value) in reversed(list(enumerate(zip(standings, values, strict=True)))):
-        places = [levels[key].index(dict(standing.setting)[key]) / (len(levels[key]) - 1) for key in levels]
-        best = number == 0
-        axes.plot(
-            [*(place + jitter[number] for place in places), value],
-            color=svg.COLOURS[1] if best else colormaps[svg.SCALE](0.3 + 0.65 * value),
-            linewidth=3 if best else 1.0,
-            alpha=1.0 if best else 0.75,
-            rasterized=len(standings) > LINES,
+        numbers = _numbers(levels[key]) if len(levels[key]) > FEW else None
+        places = dict(zip(levels[key], numbers or range(len(levels[key])), strict=True))
+        _at_levels(axes, standings, key, places)
+        _log_where_wide(axes, "y", values_of(standings))
+        svg.style(
+            axes, title=svg.clean(named(short_key(key))), y=ranking.objective if number % wide == 0 else "", grid="y"
         )
+        if numbers is None:
+            texts = [svg.clean(spoken(level), 12) for level in places]
+            axes.set_xticks(range(len(places)), texts, rotation=0 if len(places) < 6 else 40)
+        else:
+            _log_where_wide(axes, "x", numbers)
+    alt = f"{ranking.objective} on {ranking.dataset} against each key that varies: {', '.join(map(short_key, keys))}."
+    caption = "Points: settings. Diamonds: geometric mean at a level, where few levels have several settings each."
+    return svg.Drawing(f"{name}-marginals", alt, caption, sheet)
 
 
-def _annotate(axes: Any, text: str, place: tuple[float, float], above: int) -> None:
-    axes.annotate(text, place, fontsize=8, color=svg.INK, xytext=(4, above), textcoords="offset points")
+def _at_levels(axes: Any, standings: Sequence[Standing], key: str, places: Mapping[str, float]) -> None:
+    """Settings as points, and their geometric means where the levels are few."""
+    means = []
+    for level, place in places.items():
+        values = values_of([standing for standing in standings if dict(standing.setting)[key] == level])
+        axes.plot([place] * len(values), values, "o", color=svg.GREY, markersize=3, alpha=0.6)
+        means.append(geometric_mean(values) or math.nan)
+    if len(places) <= FEW:
+        axes.plot(list(places.values()), means, "D-", color=svg.COLOURS[0], markersize=5)
+
+
+def _numbers(levels: Sequence[str]) -> list[float] | None:
+    """Levels as finite numbers, or None where one is something else."""
+    try:
+        numbers = [float(level) for level in levels]
+    except ValueError:
+        return None
+    return numbers if all(map(math.isfinite, numbers)) else None
 
 
 def _levels(standings: Sequence[Standing]) -> dict[str, list[str]]:
@@ -241,5 +241,6 @@ def _norm(values: Sequence[float]) -> Any:
 
 
 def _log_where_wide(axes: Any, name: Literal["x", "y"], values: Sequence[float]) -> None:
+    """A logarithmic axis where values span threefold or more."""
     if values and min(values) > 0 and max(values) / min(values) >= 3:
         svg.log_scale(axes, name)

@@ -13,8 +13,8 @@ from ganexp.report.figures.by_setting import values_of
 from ganexp.report.figures.losses import training_setting
 from ganexp.report.ranking import Ranking, Standing
 from ganexp.report.runs import RunRecord
-from ganexp.report.settings import label
 from ganexp.report.statistics.budget import best_of, expected_cost, incumbents
+from ganexp.report.text.phrases import named_setting, say
 
 # Column of metrics.csv -> label of the axis.
 AXES = {"epoch": "epochs", "images_seen": "images seen", "step": "generator steps", "train_seconds": "training seconds"}
@@ -28,7 +28,7 @@ def learning_curves(ranking: Ranking, name: str) -> svg.Drawing | None:
     objective = ranking.objective
     if objective is None:
         return None
-    curves = [(standing, _mean_curve(standing, objective)) for standing in _longest(ranking.ranked)]
+    curves = [(standing, mean_curve(standing.done, objective)) for standing in _longest(ranking.ranked)]
     curves = [(standing, curve) for standing, curve in curves if len(curve) > 0][:DRAWN]
     if not curves:
         return None
@@ -36,11 +36,11 @@ def learning_curves(ranking: Ranking, name: str) -> svg.Drawing | None:
     for axes, (column, words) in zip(grid.flat, AXES.items(), strict=True):
         for number, (standing, curve) in reversed(list(enumerate(curves))):
             look = _highlighted(standing, curve, number) if number < HIGHLIGHTED else _background(len(curves))
-            axes.plot(curve[column], curve[objective], markersize=3, **look)
-        svg.style(axes, x=words, y=objective)
+            axes.plot(curve[column], curve["value"], markersize=3, **look)
+        svg.style(axes, x=say(words), y=objective)
         if column != "train_seconds" or all((curve[column] > 0).all() for _, curve in curves):
             svg.log_scale(axes, "x")
-        if all((curve[objective] > 0).all() for _, curve in curves):
+        if all((curve["value"] > 0).all() for _, curve in curves):
             svg.log_scale(axes, "y")
     handles, labels = grid.flat[0].get_legend_handles_labels()
     text: dict[str, Any] = {"fontsize": 8, "frameon": False, "labelcolor": svg.INK}
@@ -51,7 +51,7 @@ def learning_curves(ranking: Ranking, name: str) -> svg.Drawing | None:
         "Settings that differ in epochs alone are one line. Equal epochs are not equal work: see the four axes."
     )
     alt = f"{objective} on {ranking.dataset} along training, against epochs, images seen, generator steps and seconds."
-    return svg.finish(sheet, f"{name}-curves", alt, caption)
+    return svg.Drawing(f"{name}-curves", alt, caption, sheet)
 
 
 def _highlighted(standing: Standing, curve: pd.DataFrame, number: int) -> dict[str, Any]:
@@ -61,7 +61,7 @@ def _highlighted(standing: Standing, curve: pd.DataFrame, number: int) -> dict[s
         "linestyle": svg.DASHES[(number // len(svg.COLOURS) + number) % len(svg.DASHES)],
         "linewidth": 1.8,
         "marker": "o" if len(curve) < 12 else None,
-        "label": svg.clean(label(training_setting(standing.setting))),
+        "label": svg.clean(named_setting(training_setting(standing.setting))),
     }
 
 
@@ -85,8 +85,9 @@ def budget_curve(ranking: Ranking, name: str, order: Sequence[RunRecord] = ()) -
         mark, steps = "o-" if len(curve) < 40 else "-", "steps-post" if order else "default"
         axes.plot(costs, curve, mark, color=svg.COLOURS[0], markersize=3, drawstyle=steps)
     svg.whole_numbers(first.xaxis)
-    svg.style(first, x="settings tried", y=f"{'best so far' if order else 'expected best'} {ranking.objective}")
-    svg.style(second, x=f"training seconds, all seeds ({'so far' if order else 'expected'})")
+    words = "best so far: {objective}" if order else "expected best {objective}"
+    svg.style(first, x=say("settings tried"), y=say(words, objective=ranking.objective))
+    svg.style(second, x=say("training seconds"))
     caption = (
         "The search's own trace: its points were not drawn at random."
         if order
@@ -95,7 +96,7 @@ def budget_curve(ranking: Ranking, name: str, order: Sequence[RunRecord] = ()) -
     )
     span = f"{curve[0]:.3g} to {curve[-1]:.3g}"
     alt = f"Best {ranking.objective} on {ranking.dataset} for 1 to {len(curve)} settings: {span}."
-    return svg.finish(sheet, f"{name}-budget", alt, caption)
+    return svg.Drawing(f"{name}-budget", alt, caption, sheet)
 
 
 def _costs(standings: Sequence[Standing], *, search: bool) -> Any:
@@ -117,16 +118,17 @@ def _trajectories(standing: Standing) -> tuple[str, ...]:
     return tuple(sorted(run.trajectory_id for run in standing.done))
 
 
-def _mean_curve(standing: Standing, objective: str) -> pd.DataFrame:
-    """Means over seeds of the scored epochs that all seeds have."""
-    parts = [run.rows[[*AXES, objective]].dropna() for run in standing.done if objective in run.rows]
+def mean_curve(runs: Sequence[RunRecord], objective: str) -> pd.DataFrame:
+    """Means over seeds at the scored epochs that all seeds have: column "value"; the seeds' range: low, high."""
+    parts = [run.rows[[*AXES, objective]].dropna() for run in runs if objective in run.rows]
+    parts = [part for part in parts if len(part)]
     if not parts:
         return pd.DataFrame()
-    table = pd.concat(parts)
-    positive = bool((table[objective] > 0).all())
-    table[objective] = np.log(table[objective]) if positive else table[objective]
-    groups = table.groupby("epoch")
-    curve = groups.mean().assign(count=groups.size()).reset_index()
+    table = pd.concat(parts).rename(columns={objective: "value"})
+    positive = bool((table["value"] > 0).all())
+    groups = table.assign(value=np.log(table["value"]) if positive else table["value"]).groupby("epoch")
+    curve = groups.mean().assign(count=groups.size())
+    span = table.groupby("epoch")["value"]
+    curve = curve.assign(low=span.min(), high=span.max()).reset_index()
     curve = curve[curve["count"] == len(parts)]
-    curve[objective] = np.exp(curve[objective]) if positive else curve[objective]
-    return curve
+    return curve.assign(value=np.exp(curve["value"]) if positive else curve["value"])

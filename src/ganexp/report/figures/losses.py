@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,7 +13,8 @@ import pandas as pd
 from ganexp.report.figures import svg
 from ganexp.report.ranking import Ranking
 from ganexp.report.runs import RunRecord
-from ganexp.report.settings import Setting, label
+from ganexp.report.settings import Setting
+from ganexp.report.text.phrases import named_setting, say
 
 MULTIPLES = 30  # panels of losses in one figure
 
@@ -27,11 +29,11 @@ PROBABILITIES = {
 
 
 def losses(ranking: Ranking, name: str) -> svg.Drawing | None:
-    """Both losses of every run, small, on one scale; the seeds of a setting in one panel."""
+    """Both losses of every run, small, each on a scale of its own; the seeds of a setting in one panel."""
     trainings = _trainings(ranking)
     if not trainings:
         return None
-    sheet, grid = _small_panels(len(trainings))
+    sheet, grid = _small_panels(len(trainings), sharey=False)
     for axes, runs in zip(grid.flat, trainings, strict=False):
         _lines(axes, runs, LOSSES)
         if _has(runs, "d_heldout"):
@@ -39,15 +41,15 @@ def losses(ranking: Ranking, name: str) -> svg.Drawing | None:
         warmup = runs[0].values.get("loss.warmup_epochs")
         if isinstance(warmup, int) and 0 < warmup < runs[0].epochs:
             axes.axvline(warmup + 0.5, color=svg.MUTED, linestyle="-.", linewidth=0.8)
+        axes.set_ylim(*_limits(runs))
         _finish_panel(axes, runs[0])
-    grid.flat[0].set_ylim(*_limits([run for runs in trainings for run in runs]))
     _one_legend(sheet, grid.flat[0])
     alt = f"Discriminator and generator loss of {len(trainings)} settings on {ranking.dataset}, against epochs."
     caption = (
-        "A line per seed. Dotted: log 4, the discriminator's loss at equilibrium. Dash-dotted: end of the warm-up. One "
-        "scale; the highest percent is cut off." + _left_out(ranking, trainings)
+        "A line per seed. Dotted: log 4, the discriminator's loss at equilibrium. Dash-dotted: end of the warm-up. A "
+        "scale for each panel; its highest percent is cut off." + _left_out(ranking, trainings)
     )
-    return svg.finish(sheet, f"{name}-losses", alt, caption)
+    return svg.Drawing(f"{name}-losses", alt, caption, sheet)
 
 
 def equilibrium(ranking: Ranking, name: str) -> svg.Drawing | None:
@@ -64,7 +66,7 @@ def equilibrium(ranking: Ranking, name: str) -> svg.Drawing | None:
     _one_legend(sheet, grid.flat[0])
     alt = f"Mean D of {len(trainings)} settings on {ranking.dataset} on real, held-out and generated images, by epoch."
     caption = "At equilibrium D gives 0.5 to each image: all lines at the dotted one, and the share near one half at 1."
-    return svg.finish(sheet, f"{name}-equilibrium", alt, caption + _left_out(ranking, trainings))
+    return svg.Drawing(f"{name}-equilibrium", alt, caption + _left_out(ranking, trainings), sheet)
 
 
 def training_setting(setting: Setting) -> Setting:
@@ -94,22 +96,23 @@ def _left_out(ranking: Ranking, trainings: Sequence[Sequence[RunRecord]]) -> str
     return f" Not drawn: {count} trainings; each has a losses.png in its folder." if count else ""
 
 
-def _small_panels(count: int) -> tuple[Any, Any]:
-    wide = min(5, count)
-    return svg.panels(count, wide, 2.1 * wide + 0.6, 1.45 * -(-count // wide) + 0.6)
+def _small_panels(count: int, *, sharey: bool = True) -> tuple[Any, Any]:
+    wide = min(4, count)
+    return svg.panels(count, wide, 2.6 * wide + 0.6, 1.75 * -(-count // wide) + 0.6, sharey=sharey)
 
 
 def _lines(axes: Any, runs: Sequence[RunRecord], lines: dict[str, tuple[str, str, str]]) -> None:
     for run in runs:
         for column, (words, colour, dashes) in lines.items():
             if column in run.rows:
-                look = {"color": colour, "linestyle": dashes, "linewidth": 0.9, "label": words}
+                look = {"color": colour, "linestyle": dashes, "linewidth": 0.9, "label": say(words)}
                 axes.plot(run.rows["epoch"], run.rows[column], **look)
 
 
 def _finish_panel(axes: Any, run: RunRecord) -> None:
     setting = training_setting(run.setting)
-    svg.style(axes, title=svg.clean(label(setting) if setting else f"seed {run.seed}", 34), size=7)
+    words = named_setting(setting) if setting else say("seed {seed}", seed=run.seed)
+    svg.style(axes, title="\n".join(textwrap.wrap(svg.clean(words, 110), 42)), size=7)
     axes.locator_params(nbins=4)
 
 
@@ -117,12 +120,14 @@ def _one_legend(sheet: Any, axes: Any) -> None:
     handles, labels = axes.get_legend_handles_labels()
     unique = dict(zip(labels, handles, strict=True))
     place = {"loc": "outside upper left", "ncols": 4}
+    sheet.supxlabel(say("epochs"), fontsize=8, color=svg.INK)
     sheet.legend(list(unique.values()), list(unique), fontsize=8, frameon=False, labelcolor=svg.INK, **place)
 
 
 def _limits(runs: Sequence[RunRecord]) -> tuple[float, float]:
-    """Limits of the loss axis, which cut off the highest percent."""
+    """Limits of a panel's loss axis, which cut off the highest percent."""
     values = pd.concat([run.rows[column] for run in runs for column in LOSSES if column in run.rows])
     sizes = values[np.isfinite(values)].abs()
-    high = 1.05 * max(1.0, float(sizes.quantile(0.99))) if len(sizes) else 1.0
+    high = 1.05 * float(sizes.quantile(0.99)) if len(sizes) else 1.0
+    high = high if high > 0 else 1.0
     return -high if (values < 0).any() else 0.0, high

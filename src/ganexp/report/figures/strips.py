@@ -10,7 +10,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from ganexp.files.foreign import MEDIUM, open_file
+from ganexp.files.foreign import MEDIUM, open_file, read_bytes
 from ganexp.files.png import READABLE_PIXELS
 from ganexp.files.raster import open_raster
 from ganexp.files.run_folder import RunFolder
@@ -22,8 +22,12 @@ MOMENTS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)  # epochs of the columns, w
 MOST_PIXELS = 70_000_000  # of a picture that is opened: 8 x 8 images of the largest size
 MOST_SIDE = 4200  # of a picture of the page, in pixels; larger ones are scaled down
 
+ANIMATION_BYTES = 1_500_000
+
 PADDING = 2
 ACROSS, DOWN = 4, 2
+GAP = 1  # pixels between the images of a sheet
+FIRST = 6  # single images on the first screen
 
 
 @dataclass(frozen=True)
@@ -34,11 +38,12 @@ class Picture:
     alt: str  # what it shows
     png: bytes  # its content
     width: int  # in pixels
+    kind: str = "png"
 
     @property
     def inline(self) -> str:
         """As a data URI."""
-        return "data:image/png;base64," + base64.b64encode(self.png).decode()
+        return f"data:image/{self.kind};base64," + base64.b64encode(self.png).decode()
 
 
 @dataclass(frozen=True)
@@ -56,22 +61,62 @@ def strips(ranking: Ranking, name: str) -> list[Strip]:
     """Pictures of the best settings, best first; the first finished seed of each, whatever it looks like."""
     result = []
     for number, standing in enumerate(ranking.standings[:SETTINGS]):
-        run, files = standing.lead, RunFolder(standing.lead.folder)
-        cells = {}
-        for epoch in sorted({*(epoch for epoch in MOMENTS if epoch <= run.done), *([run.done] if run.done else [])}):
-            alt = f"{standing.name}: samples after epoch {epoch}"
-            if cell := _cut(files.samples_png(epoch), run, f"{name}-{number}-{epoch}", alt):
-                cells[epoch] = cell
-        real = _cut(files.picture("real"), run, f"{name}-{number}-real", f"real images of {run.dataset}")
+        cells = dict(sorted(by_epoch(standing.lead, f"{name}-{number}")))
+        real = _sheet(RunFolder(standing.lead.folder).picture("real"), standing.lead, f"{name}-{number}-real")
         if cells:
-            result.append(Strip(standing, run, tuple(cells), real, tuple(cells.values())))
+            result.append(Strip(standing, standing.lead, tuple(cells), real, tuple(cells.values())))
     return result
+
+
+def by_epoch(run: RunRecord, name: str = "") -> list[tuple[int, Picture]]:
+    """(epoch, the first images after it), its last epoch first and then the others from the first one on."""
+    epochs = [*([run.done] if run.done else []), *(epoch for epoch in MOMENTS if epoch < run.done)]
+    sheets = ((epoch, _sheet(RunFolder(run.folder).samples_png(epoch), run, f"{name}-{epoch}")) for epoch in epochs)
+    return [(epoch, sheet) for epoch, sheet in sheets if sheet is not None]
+
+
+def real_images(ranking: Ranking) -> Picture | None:
+    """The first real images of a ranking's data set, of the first run that has drawn them."""
+    for run in (run for standing in ranking.standings for run in standing.runs):
+        if sheet := _sheet(RunFolder(run.folder).picture("real"), run, "real"):
+            return sheet
+    return None
+
+
+def first_images(run: RunRecord, epoch: int | None, name: str) -> list[Picture]:
+    """The first FIRST single images after an epoch, or real ones where that is None; [] where there is no grid."""
+    files = RunFolder(run.folder)
+    cells = _cells(files.picture("real") if epoch is None else files.samples_png(epoch), run, FIRST, 1)
+    return [_picture(cell, f"{name}: image {number}") for number, cell in enumerate(cells, 1)]
 
 
 def whole(path: Path, name: str, alt: str) -> Picture | None:
     """A picture as it is, or None where there is none."""
-    image = _opened(path)
-    return None if image is None else _picture(image, name, alt)
+    image = opened_picture(path)
+    return None if image is None else _picture(image, alt, name)
+
+
+def animation(run: RunRecord) -> Picture | None:
+    """The run's animation as `ganexp animate` writes it, encoded anew; None where there is none, or a large one."""
+    path = run.folder / "samples" / "animation.gif"
+    try:
+        if path.parent.is_symlink():
+            return None
+        with open_raster(io.BytesIO(read_bytes(path, ANIMATION_BYTES)), ("GIF",)) as image:
+            count = getattr(image, "n_frames", 1)
+            if image.width * image.height * count > MOST_PIXELS:
+                return None
+            frames, times = [], []
+            for number in range(count):
+                image.seek(number)
+                frames.append(image.convert("RGB").quantize(32))
+                times.append(int(image.info.get("duration", 100)))
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning):
+        return None
+    data = io.BytesIO()
+    frames[0].save(data, "GIF", save_all=True, append_images=frames[1:], duration=times, loop=0)
+    alt = "the same z through the epochs, then a walk"
+    return Picture("", alt, data.getvalue(), frames[0].width, "gif") if data.tell() <= ANIMATION_BYTES else None
 
 
 def joined(strip: Strip, gap: int = 6) -> bytes:
@@ -86,33 +131,38 @@ def joined(strip: Strip, gap: int = 6) -> bytes:
     return _png(sheet)
 
 
-def _cut(path: Path, run: RunRecord, name: str, alt: str) -> Picture | None:
+def _sheet(path: Path, run: RunRecord, name: str) -> Picture | None:
     """The first ACROSS x DOWN images of a grid, at their own size where the grid scaled them up."""
-    size = run.values.get("dataset.image_size")
-    image = _opened(path)
-    if image is None:
+    cells = _cells(path, run, ACROSS, DOWN)
+    if not cells:
         return None
+    (width, height), across = cells[0].size, min(ACROSS, len(cells))
+    sheet = Image.new(
+        cells[0].mode, (across * (width + GAP) - GAP, -(-len(cells) // across) * (height + GAP) - GAP), "white"
+    )
+    for number, cell in enumerate(cells):
+        sheet.paste(cell, (number % across * (width + GAP), number // across * (height + GAP)))
+    return _picture(sheet, "", name)
+
+
+def _cells(path: Path, run: RunRecord, across: int, down: int) -> list[Image.Image]:
+    """The first single images of a grid, row by row; the whole picture where it is no grid."""
+    size, image = run.values.get("dataset.image_size"), opened_picture(path)
+    if image is None:
+        return []
     if not isinstance(size, int) or size < 1:
-        return _picture(image, name, alt)
+        return [image]
     scale = max(1, READABLE_PIXELS // size)
     pitch = size * scale + PADDING
-    columns = min(ACROSS, (image.width - PADDING) // pitch)
-    rows = min(DOWN, (image.height - PADDING) // pitch)
-    if columns < 1 or rows < 1:
-        return _picture(image, name, alt)
-    gap = 1
-    sheet = Image.new(image.mode, (columns * (size + gap) - gap, rows * (size + gap) - gap), "white")
-    for row in range(rows):
-        for column in range(columns):
-            left, top = PADDING + column * pitch, PADDING + row * pitch
-            cell = image.crop((left, top, left + size * scale, top + size * scale))
-            sheet.paste(
-                cell.resize((size, size), Image.Resampling.NEAREST), (column * (size + gap), row * (size + gap))
-            )
-    return _picture(sheet, name, alt)
+    columns, rows = (
+        min(most, (side - PADDING) // pitch) for most, side in ((across, image.width), (down, image.height))
+    )
+    corners = [(PADDING + column * pitch, PADDING + row * pitch) for row in range(rows) for column in range(columns)]
+    crops = [image.crop((left, top, left + size * scale, top + size * scale)) for left, top in corners]
+    return [crop.resize((size, size), Image.Resampling.NEAREST) for crop in crops] or [image]
 
 
-def _opened(path: Path) -> Image.Image | None:
+def opened_picture(path: Path) -> Image.Image | None:
     """A run's own picture, or None: only PNG, of a bounded size, and nothing that a link leads to."""
     try:
         if path.parent.is_symlink():
@@ -127,7 +177,7 @@ def _opened(path: Path) -> Image.Image | None:
         return None
 
 
-def _picture(image: Image.Image, name: str, alt: str) -> Picture:
+def _picture(image: Image.Image, alt: str, name: str = "") -> Picture:
     image.thumbnail((MOST_SIDE, MOST_SIDE))
     return Picture(name, alt, _png(image), image.width)
 

@@ -1,4 +1,4 @@
-"""What all figures of the report share: colours that every reader can tell apart, and SVG that follows the page."""
+"""What all figures for paper share: colours that every reader can tell apart, axes, and their files."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ import io
 import math
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
+from ganexp.files.drawing import decoration, default_style
+from ganexp.report.text.phrases import decimal
 from ganexp.types.terminal import plain
 
 if TYPE_CHECKING:
@@ -22,13 +25,7 @@ DASHES = ("-", "--", "-.", ":")  # a second means to tell lines apart
 SCALE = "cividis"  # for heatmaps: even in lightness, and made for colour-blind readers
 
 GREY = "#8a8a8a"
-INK, MUTED, LINE = "#123456", "#789abc", "#c0ffee"  # placeholders for the page's own colours
-
-IN_PAGE = {
-    **{INK: "currentColor", MUTED: "var(--muted)", LINE: "var(--line)"},
-    **{colour.lower(): f"var(--c{number})" for number, colour in enumerate(COLOURS)},
-}
-IN_FILE = {INK: "#1b1b1b", MUTED: "#5c5c5c", LINE: "#d9d9d9"}
+INK, MUTED, LINE = "#1b1b1b", "#5c5c5c", "#d9d9d9"
 
 
 @dataclass(frozen=True)
@@ -38,32 +35,39 @@ class Drawing:
     name: str  # of its file, without suffix
     alt: str  # what it shows, for who cannot see it
     caption: str  # how to read it
-    svg: str  # as it comes from matplotlib, with colours to be filled in
+    sheet: Figure
+
+    @cached_property
+    def svg(self) -> str:
+        """As SVG on white, the same for the same data."""
+        text = self.saved("svg").decode()
+        text = re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
+        return re.sub(r"(\.\d\d)\d+(?=[ \"LMz\n])", r"\1", text)
 
     @property
-    def inline(self) -> str:
-        """For the page: takes its colours from there."""
-        return self._with(IN_PAGE)
+    def is_drawn(self) -> bool:
+        """Whether it can be saved; where it cannot, a warning says so."""
+        text = ""
+        with decoration(f"figure {self.name}"):
+            text = self.svg
+        return bool(text)
 
-    @property
-    def file(self) -> str:
-        """A file of its own, on white."""
-        text = self._with(IN_FILE)
-        start = text.index(">", text.index("<svg")) + 1
-        return text[:start] + '<rect width="100%" height="100%" fill="#ffffff"/>' + text[start:]
+    def saved(self, kind: Literal["svg", "pdf", "png"]) -> bytes:
+        """As a file of that kind, without a date."""
+        from matplotlib import rc_context
 
-    def _with(self, colours: dict[str, str]) -> str:
-        text = self.svg
-        for mark, colour in colours.items():
-            text = text.replace(mark, colour)
-        return text
+        data = io.BytesIO()
+        undated = {"svg": {"Date": None, "Creator": None}, "pdf": {"CreationDate": None}, "png": {"Software": None}}
+        with default_style(), rc_context({"svg.fonttype": "none", "svg.hashsalt": self.name, "pdf.fonttype": 42}):
+            self.sheet.savefig(data, format=kind, dpi=220, metadata=undated[kind])
+        return data.getvalue()
 
 
 def figure(width: float, height: float) -> Figure:
-    """An empty figure of width x height inches, transparent, in the page's ink."""
+    """An empty figure of width x height inches."""
     from matplotlib.figure import Figure
 
-    return Figure(figsize=(width, height), dpi=110, facecolor="none", layout="constrained")
+    return Figure(figsize=(width, height), dpi=110, facecolor="white", layout="constrained")
 
 
 def style(
@@ -75,8 +79,7 @@ def style(
     size: float = 9,
     grid: Literal["both", "x", "y", ""] = "both",
 ) -> None:
-    """Plain axes in the page's colours."""
-    axes.set_facecolor("none")
+    """Plain axes."""
     axes.spines[["top", "right"]].set_visible(False)
     for side in ("left", "bottom"):
         axes.spines[side].set_color(MUTED)
@@ -85,7 +88,7 @@ def style(
         axes.grid(color=LINE, linewidth=0.6, axis=grid)
     axes.set_axisbelow(True)
     if title:
-        axes.set_title(clean(title), fontsize=size, loc="left", color=INK)
+        axes.set_title(title, fontsize=size, loc="left", color=INK)
     axes.set_xlabel(clean(x), fontsize=size, color=INK)
     axes.set_ylabel(clean(y), fontsize=size, color=INK)
 
@@ -120,31 +123,19 @@ def log_scale(axes: Axes, name: Literal["x", "y"]) -> None:
 
 
 def log_axis(axis: Axis) -> None:
-    """Ticks at 1, 2, 5, 10, ... in plain figures, for an axis whose scale is logarithmic."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+    """Ticks at 1, 2, 5, 10, ... in plain figures for a logarithmic axis; round numbers where those would be too few."""
+    from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
     low, high = sorted(axis.get_view_interval())
     decades = math.log10(high / low) if low > 0 else 1.0
-    axis.set_major_locator(LogLocator(10, subs=(1, 2, 5) if decades < 3.2 else (1,)))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}" if value >= 1 else f"{value:g}"))
+    ticks: Any = LogLocator(10, subs=(1, 2, 5) if decades < 3.2 else (1,)).tick_values(low, high)
+    if sum(low <= tick <= high for tick in ticks) < 3:
+        ticks = [tick for tick in MaxNLocator(4).tick_values(low, high) if tick > 0]
+    axis.set_major_locator(FixedLocator([tick for tick in ticks if low <= tick <= high]))
+    axis.set_major_formatter(
+        FuncFormatter(lambda value, _: decimal(f"{value:,.0f}" if value >= 100 else f"{value:.6g}"))
+    )
     axis.set_minor_locator(NullLocator())
-
-
-def finish(drawn: Figure, name: str, alt: str, caption: str) -> Drawing:
-    """The figure as SVG; ids get the figure's name, so that several figures can stand in one page."""
-    from matplotlib import rc_context
-
-    text = io.StringIO()
-    with rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
-        drawn.savefig(text, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    svg = text.getvalue()
-    svg = svg[svg.index("<svg") :]
-    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
-    mark = re.sub(r"[^a-z0-9]", "", name.lower())
-    svg = re.sub(r'id="([^"]+)"', rf'id="{mark}-\1"', svg)
-    svg = re.sub(r'(href="#|url\(#)', rf"\1{mark}-", svg)
-    svg = re.sub(r"(\.\d\d)\d+(?=[ \"LMz\n])", r"\1", svg)
-    return Drawing(name, alt, caption, svg)
 
 
 def clean(text: str, width: int = 48) -> str:

@@ -6,12 +6,14 @@ import itertools
 import math
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-MIN_TRIALS = 50  # complete runs that PED-ANOVA needs
+MIN_TRIALS = 20  # finished or pruned runs that PED-ANOVA needs
+RESAMPLES = 40  # of the runs, by which its uncertainty is told
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,8 @@ class Importance:
     # interactions", "seed" and "residual"
     shares: dict[str, float]
     reason: str = ""  # why there is nothing to say, for "none"
+    # for ped-anova: key -> the 5 % and 95 % quantiles of its share over bootstrap resamples of the runs
+    ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
 
 
 def importance(factors: pd.DataFrame, seeds: Sequence[Any], values: Sequence[float], direction: str) -> Importance:
@@ -36,8 +40,8 @@ def importance(factors: pd.DataFrame, seeds: Sequence[Any], values: Sequence[flo
     if _is_full_grid(factors, seeds):
         return Importance("anova", anova_shares(factors, seeds, values))
     if len(values) >= MIN_TRIALS:
-        return Importance("ped-anova", _ped_anova(factors, values, direction))
-    reason = f"too few runs: a full grid is needed, or {MIN_TRIALS} finished runs, and there are {len(values)}"
+        return _resampled(factors, values, direction)
+    reason = f"too few runs: a full grid is needed, or {MIN_TRIALS} finished or pruned runs, and it is {len(values)}"
     return Importance("none", {}, reason)
 
 
@@ -77,6 +81,18 @@ def anova_shares(factors: pd.DataFrame, seeds: Sequence[Any], values: Sequence[f
         seed = float((y.groupby(list(seeds)).transform("mean") ** 2).sum())
         shares |= {"seed": seed, "residual": total - settings - seed}
     return {name: max(0.0, value) / total for name, value in shares.items()}
+
+
+def _resampled(factors: pd.DataFrame, values: Sequence[float], direction: str) -> Importance:
+    """PED-ANOVA with its uncertainty, from bootstrap resamples with a fixed seed."""
+    shares, random = _ped_anova(factors, values, direction), np.random.default_rng(0)
+    drawn: list[dict[str, float]] = []
+    for _ in range(RESAMPLES):
+        rows = random.integers(len(values), size=len(values))
+        drawn.append(_ped_anova(factors.iloc[rows], [values[row] for row in rows], direction))
+    columns = {key: [each.get(key, 0.0) for each in drawn] for key in shares}
+    ranges = {key: (float(np.quantile(c, 0.05)), float(np.quantile(c, 0.95))) for key, c in columns.items()}
+    return Importance("ped-anova", shares, ranges=ranges)
 
 
 def _ped_anova(factors: pd.DataFrame, values: Sequence[float], direction: str) -> dict[str, float]:

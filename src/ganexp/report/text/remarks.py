@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ganexp.metrics import words
 from ganexp.report.ranking import Ranking, columns
 from ganexp.report.runs import RunRecord
 from ganexp.report.statistics.compare import LEVEL, compare
@@ -62,6 +63,17 @@ def older_protocols(study: Study) -> list[Sentence]:
             code = Code(f"python -m ganexp.evaluate {place}")
             sentences += [Sentence.of(f"protocol/{version}/{number}", text, code=code, **parts)] if old else []
     return sentences
+
+
+def marked(ranking: Ranking) -> list[Sentence]:
+    """Columns whose values say little, and why: those of a classifier that is right too seldom."""
+    runs = [run for standing in ranking.standings for run in standing.done]
+    found = {column: why for run in runs for column, why in dict(run.measured.get("marked") or {}).items()}
+    text = "{column} says little here: {why}; settings are chosen by {objective}."
+    return [
+        Sentence.of("marked", text, column=column, why=" ".join(str(why).split())[:400], objective=ranking.objective)
+        for column, why in sorted(found.items())
+    ]
 
 
 def mixed(ranking: Ranking) -> list[Sentence]:
@@ -168,3 +180,10 @@ def halves(ranking: Ranking) -> list[Sentence]:
     else:
         text = "The same value chose and is reported: expect it to be a little too good."
     return [Sentence.remark("halves", text)]
+
+
+def bad_words(ranking: Ranking) -> list[str]:
+    """The word of each ranked setting where nothing better than few shapes or noise is said of any; else empty."""
+    said = [standing.word(ranking.objective) for standing in ranking.ranked]
+    bad = [word for word in said if word in words.BAD]
+    return bad if len(bad) == len(said) else []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ganexp.metrics import words
 from ganexp.report.ranking import Ranking, mean, title
 from ganexp.report.settings import NO_OPTIONS, VerdictOptions, label
 from ganexp.report.statistics.compare import MIN_SEEDS, not_worse
@@ -15,7 +16,14 @@ from ganexp.report.text.sentence import Code, Sentence, Strong, command, name_of
 from ganexp.types.terminal import plural
 
 SEEDS_WORTH = 50  # seeds that one more claim may cost at most
-SPOKEN = ("/level", "/winner", "/next", "/margin", "/mixed")  # keys of what a terminal says besides what leads
+SPOKEN = (
+    "/level",
+    "/winner",
+    "/next",
+    "/margin",
+    "/mixed",
+    "/marked",
+)  # keys of what a terminal says besides what leads
 
 CONFIRM = "python -m ganexp.confirm"
 
@@ -49,7 +57,7 @@ def verdict(study: Study, ranking: Ranking, name: str, options: VerdictOptions =
             *remarks.looks(study, ranking, comparison),
             *remarks.halves(ranking),
         ]
-    return [sentence.below(name) for sentence in sentences]
+    return [sentence.below(name) for sentence in (*_all_bad(ranking), *sentences, *remarks.marked(ranking))]
 
 
 def terminal_verdict(study: Study, rankings: Sequence[Ranking], options: VerdictOptions = NO_OPTIONS) -> list[str]:
@@ -76,10 +84,27 @@ def _level(ranking: Ranking, text: str, *, lead: bool = True) -> Sentence:
     assert best is not None and best.estimate is not None
     seeds, interval = len(best.done), {"low": best.estimate.low, "high": best.estimate.high}
     text += ": {objective} {value}" + (" (95 % interval {low} to {high})" if interval["low"] is not None else "")
-    text += " over {seeds} " + plural(seeds, "seed") + "."
+    text += " over {seeds} " + plural(seeds, "seed")
+    text += f": {said}." if (said := best.word(ranking.objective)) else "."
     make, key = (Sentence.leading, "lead") if lead else (Sentence.of, "level")
     numbers = {"value": best.estimate.value, "seeds": seeds, **interval}
     return make(key, text, name=Strong(best.name), objective=ranking.objective, **numbers)
+
+
+def _all_bad(ranking: Ranking) -> list[Sentence]:
+    """What to read before any praise, where no setting gives images worth choosing between."""
+    said = remarks.bad_words(ranking)
+    if not said:
+        return []
+    noise, settings = said.count(words.NOISE), len(said)
+    if noise not in (0, settings):
+        text = "None of the {settings} settings gives images worth choosing: {noise} give " + words.NOISE
+        text += f", {{collapsed}} {words.COLLAPSED}; their order says little."
+    elif settings > 1:
+        text = f"All {{settings}} settings give {said[0]}: none is worth choosing, and their order says little."
+    else:
+        text = f"Its images are {said[0]}."
+    return [Sentence.leading("bad", text, settings=settings, noise=noise, collapsed=settings - noise)]
 
 
 def _extreme(ranking: Ranking) -> str:
@@ -126,10 +151,13 @@ def _standing(ranking: Ranking, comparison: Comparison) -> list[Sentence]:
     settings = f"ranked {plural(others, 'setting')}"
     if comparison.single:
         first = "{name} is the best setting"
-        text = "It is better than {others} other " + settings + ", each of them, family-wise at {level} %."
+        each = "the {others} other " if others == 1 else "each of the {others} other "
+        text = "It is better than " + each + settings + ", family-wise at {level} %."
     elif len(alike) == others:
         first = _extreme(ranking)
-        text = "None of the other {others} " + settings + " can be told from it, family-wise at {level} %."
+        none = "The {others} other" if others == 1 else "None of the other {others}"
+        cannot = "cannot" if others == 1 else "can"
+        text = f"{none} " + settings + f" {cannot} be told from it, family-wise at {{level}} %."
     else:
         first = _extreme(ranking)
         text = "{together} of {others} others cannot be told from it, family-wise at {level} %: {names}. "

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
+import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +17,9 @@ from omegaconf import OmegaConf, open_dict
 from ganexp.config.hydra_private import JobReturn, Singleton, run_ray_job, start_ray
 from ganexp.sweep.launchers.launcher import Answers, Streaming, as_return, cores
 from ganexp.sweep.launchers.workers import GRACE_SECONDS, LATER_SECONDS, Feed, WorkerDied
+from ganexp.trainer.signals import restore, stop_signals
+
+CANCEL_SECONDS = 10.0  # after which a task that goes on is cancelled again; saving takes less
 
 PASSED_ON = ("GANEXP_DATA", "GANEXP_WRITABLE")  # variables that a task takes from the launcher's environment
 
@@ -47,10 +54,11 @@ class RayStream(Streaming, RayLauncher):  # type: ignore[misc]
                     number = running.pop(task)
                     yield number, as_return(_result(task), submitted[number])
         finally:
-            for task in running:
-                ray.cancel(task)
-            if running:
-                ray.wait(list(running), num_returns=len(running), timeout=GRACE_SECONDS)
+            left, until = list(running), time.monotonic() + GRACE_SECONDS
+            while left and time.monotonic() < until:
+                for task in left:
+                    ray.cancel(task)  # again, as one that comes while a worker imports its libraries may be lost
+                _, left = ray.wait(left, num_returns=len(left), timeout=CANCEL_SECONDS)
 
     def at_once(self) -> int:
         """How many runs the cluster has processors for."""
@@ -64,7 +72,8 @@ class RayStream(Streaming, RayLauncher):  # type: ignore[misc]
         import ray
 
         self.begin()
-        start_ray(OmegaConf.create(OmegaConf.to_container(self.ray_cfg.init, resolve=True)))
+        with own_handlers():
+            start_ray(OmegaConf.create(OmegaConf.to_container(self.ray_cfg.init, resolve=True)))
         options: Any = OmegaConf.to_container(self.ray_cfg.remote, resolve=True)
         return ray.remote(**{"num_cpus": 1, **options, "max_retries": 0})(_run)
 
@@ -75,6 +84,18 @@ class RayStream(Streaming, RayLauncher):  # type: ignore[misc]
         passed = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
         place = str(Path.cwd())
         return remote.remote(place, passed, self.hydra_context, config, self.task_function, Singleton.get_state())
+
+
+@contextmanager
+def own_handlers() -> Iterator[None]:
+    """Afterwards the handlers of signals are those of before.
+
+    Ray puts its own in the place of SIGTERM's: it prints a stack, and ends the process three seconds later.
+    """
+    before = {number: signal.getsignal(number) for number in stop_signals()}
+    yield
+    if threading.current_thread() is threading.main_thread():
+        restore(before)
 
 
 def _run(place: str, variables: Mapping[str, str], *job: Any) -> JobReturn:

@@ -13,19 +13,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from optuna.distributions import BaseDistribution, CategoricalDistribution, check_distribution_compatibility
+from optuna.distributions import BaseDistribution, check_distribution_compatibility
 from optuna.trial import FrozenTrial, TrialState
 
+from ganexp.config.command_line import ONE_OPTION
 from ganexp.config.run_spec import TRAINER_KEYS
 from ganexp.files import plan
 from ganexp.files.run_folder import RunFolder
 from ganexp.sweep.points import Point, telling
-from ganexp.sweep.search.space import Space
-from ganexp.sweep.search.trials import PROTOCOL, RUN_DIR, RUN_ID
+from ganexp.sweep.search.space import Space, in_words
+from ganexp.sweep.search.trials import EPOCHS, PROTOCOL, RUN_DIR, RUN_ID, SEEDS
 from ganexp.types.errors import ConfigError, DataError
 
 SHOWN = 5  # differences that a refusal names
-GROUPS = ("dataset", "model", "loss", "penalty", "optim", "seed")  # roots of keys that change numbers
+GROUPS = (*ONE_OPTION, "seed")  # roots of keys that change numbers
 MEASURING = ("metrics", "dataset")  # roots of keys that change how images are measured
 # keys below those that change neither; the objective is compared by its name
 IRRELEVANT = ("dataset.root", "metrics.every_epochs", "metrics.pictures", "metrics.objective")
@@ -44,6 +45,7 @@ class SameStudy:
     exact: bool  # whether the sampler needs the very same space (a grid)
     protocol: Mapping[str, str]  # objective -> digest of how it is measured
     run_of: Callable[[tuple[str, ...]], Point]  # the run that overrides describe
+    seeds: Sequence[int] = ()  # of each point
     _known: set[int] = field(default_factory=set)  # numbers of trials that belong to the search
     _planned: Mapping[str, plan.PlannedRun] | None = None  # run_id -> run, read once something differs
 
@@ -85,7 +87,11 @@ class SameStudy:
             elif key in space and not self._joined(begun, space[key], trial.params[key]):
                 yield f"{key}: expected {in_words(begun)}, got {in_words(space[key])}"
         if RUN_ID in trial.user_attrs:
-            for key in space.keys() - trial.params.keys():
+            begun_with = trial.user_attrs.get(SEEDS, [])
+            if list(begun_with) != list(self.seeds):
+                yield f"hydra.sweeper.seeds: expected {begun_with or 'null'}, got {list(self.seeds) or 'null'}"
+            applying = {key for key in space if self.space.conditions.applies(key, trial.params)}
+            for key in sorted(applying - trial.params.keys()):
                 yield f"{key}: expected one value, got {in_words(space[key])}"
 
     def _joined(self, begun: BaseDistribution, now: BaseDistribution, value: Any) -> bool:
@@ -102,11 +108,18 @@ class SameStudy:
         """The values in which a trial's run differs from the run that this command would make."""
         try:
             point = self.run_of(self.space.overrides(trial.params))
+            at, last = trial.user_attrs.get(EPOCHS, [point.epochs, point.epochs])
+            if last != point.epochs:
+                yield f"trainer.epochs: expected {last}, got {point.epochs}"
+                return
+            if at != last:
+                others = (text for text in point.overrides if not text.startswith("trainer.epochs="))
+                point = self.run_of((*others, f"trainer.epochs={int(at)}"))
         except (ConfigError, DataError) as error:
             yield " ".join(str(error).removeprefix("nothing was started;").split())
             return
         if point.run_id != (run_id := trial.user_attrs[RUN_ID]):
-            trainer = {f"trainer.{key}" for key in TRAINER_KEYS}
+            trainer = {f"trainer.{key}" for key in (*TRAINER_KEYS, "init_from")}
             texts = self._changed(trial, point, lambda key: key in trainer or key.partition(".")[0] in GROUPS)
             yield from texts or [f"trial {trial.number}: expected run {run_id}, got {point.run_id}"]
 
@@ -168,6 +181,12 @@ def protocol_of(provenance: Mapping[str, Any], objectives: Sequence[str] | Mappi
     return {name: str(digests.get(f"{name}_half_a", digests.get(name, ""))) for name in objectives}
 
 
+def heeded(objectives: Mapping[str, Any], measured: Sequence[tuple[Point, Mapping[str, Any]]]) -> Mapping[str, Any]:
+    """The objectives, with rfd in the place of cfd where the classifier has turned out too weak to choose by."""
+    weak = any("rfd_half_a" in (how.get("protocol") or {}) for _, how in measured)
+    return {"rfd": "minimize"} if weak and list(objectives) == ["cfd"] else objectives
+
+
 def one_protocol(
     measured: Sequence[tuple[Point, Mapping[str, Any]]], objectives: Sequence[str], keys: Sequence[str]
 ) -> dict[str, str]:
@@ -188,12 +207,3 @@ def one_protocol(
                 "never ranked together; give the key one value, or sweep it as a grid"
             )
     return ways[0][1] if ways else {}
-
-
-def in_words(distribution: BaseDistribution) -> str:
-    """A distribution as people write it: "one of 16, 32", "0.0001 ... 0.01, log"."""
-    if isinstance(distribution, CategoricalDistribution):
-        return f"one of {', '.join(map(str, distribution.choices))}"
-    each: Any = distribution
-    step = f", in steps of {each.step}" if each.step not in (None, 1) else ""
-    return f"{each.low} ... {each.high}{step}{', log' if each.log else ''}"

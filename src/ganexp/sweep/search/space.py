@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, MutableSequence, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
@@ -14,6 +14,7 @@ from ganexp.config.run_config import RunConfig, from_plain
 from ganexp.config.run_spec import load_dataset
 from ganexp.metrics.evaluator import choose_objective, left_out
 from ganexp.sweep.compose import Composer
+from ganexp.sweep.conditions import Conditions, conditions
 from ganexp.sweep.points import Point, all_points, telling
 from ganexp.sweep.search.optuna_private import ParameterDraw, distribution_of
 from ganexp.sweep.search.study import Direction
@@ -30,6 +31,7 @@ class Space:
     distributions: Mapping[str, BaseDistribution]  # override key -> its distribution
     fixed: Mapping[str, Any]  # override key -> the value that all trials have
     deletions: tuple[str, ...]  # overrides that remove keys
+    conditions: Conditions = field(default_factory=Conditions)  # which keys only some trials have
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -49,17 +51,30 @@ class Space:
 
     def probes(self) -> Iterator[tuple[str, ...]]:
         """Overrides of points that together take every choice, and both ends of every interval."""
+        for params in self.probing():
+            yield self.overrides(params)
+
+    def probing(self) -> Iterator[dict[str, Any]]:
+        """The parameters of `probes`."""
         ends = {key: _ends(distribution) for key, distribution in self.distributions.items()}
         first = {key: values[0] for key, values in ends.items()}
-        yield self.overrides(first)
+        yield self.conditions.fitting(first)
         for key, values in ends.items():
-            for value in values[1:]:
-                yield self.overrides({**first, key: value})
+            there = {**first, **self.conditions.allowing(key, first)}
+            for value in values if there != first else values[1:]:
+                yield self.conditions.fitting({**there, key: value})
 
     def draw(self, drawing: ParameterDraw, trial: Trial) -> tuple[str, ...]:
         """The overrides of a trial's run; parameters that it does not have yet are drawn now."""
-        missing = {key: each for key, each in self.distributions.items() if key not in trial.params}
-        overrides = drawing.overrides(trial, missing, self.fixed, self.deletions)
+        for conditional in (False, True):  # options first
+            missing = {
+                key: each
+                for key, each in self.distributions.items()
+                if key not in trial.params and (key in self.conditions.having) == conditional
+            }
+            fitting = {key: each for key, each in missing.items() if self.conditions.applies(key, trial.params)}
+            if fitting or not conditional:
+                overrides = drawing.overrides(trial, fitting, self.fixed, self.deletions)
         last = int(trial.params.get("trainer.epochs", 0))
         milestones = [str(epochs) for epochs in self.milestones() if epochs <= last]
         if milestones and "trainer.milestones" not in self.fixed:
@@ -71,7 +86,7 @@ class Space:
         return (*(f"{key}={value}" for key, value in {**params, **self.fixed}.items()), *self.deletions)
 
 
-def space_of(overrides: Iterable[Override]) -> Space:
+def space_of(overrides: Iterable[Override], composer: Composer | None = None) -> Space:
     """The space that overrides describe, by the Optuna sweeper's own rules; of several with one key the last counts.
 
     Raises:
@@ -92,7 +107,36 @@ def space_of(overrides: Iterable[Override]) -> Space:
             ) from None
     swept = {key: value for key, value in values.items() if isinstance(value, BaseDistribution)}
     fixed = {key: value for key, value in values.items() if key not in swept}
-    return Space(swept, fixed, tuple(deletions))
+    options = {key: each.choices for key, each in swept.items() if isinstance(each, CategoricalDistribution)}
+    given = [*(f"{key}={value}" for key, value in fixed.items()), *deletions]
+    found = conditions(composer, options, swept, given) if composer is not None else Conditions()
+    return Space(swept, fixed, tuple(deletions), found)
+
+
+def without_seeds(space: Space, seeds: Sequence[int] | None) -> tuple[Space, tuple[int, ...]]:
+    """The space of one seed each, and the seeds of each point; () where the configuration's own is the only one.
+
+    Seeds are `hydra.sweeper.seeds`, or the values of `seed`, which no search can choose: the best one means nothing.
+
+    Raises:
+        ConfigError: both are given, or they are no different whole numbers.
+    """
+    swept = space.distributions.get("seed")
+    if seeds is None and swept is None:
+        return space, ()
+    values = list(seeds) if seeds is not None else list(_values(swept))
+    if seeds is not None and (swept is not None or "seed" in space.fixed):
+        raise ConfigError("seed: expected no value beside hydra.sweeper.seeds, which are the seeds of each point")
+    key = "seed" if seeds is None else "hydra.sweeper.seeds"
+    if not values or any(not str(value).isdigit() for value in values) or len(set(map(int, values))) < len(values):
+        got = values or (in_words(swept) if swept is not None else "none")
+        raise ConfigError(
+            f"{key}: expected seeds by which each point is trained, as hydra.sweeper.seeds=[0,1,2] or seed=0,1,2: "
+            f"a search cannot choose a seed; got {got}"
+        )
+    numbers = tuple(map(int, values))
+    rest = {name: each for name, each in space.distributions.items() if name != "seed"}
+    return replace(space, distributions=rest, fixed={**space.fixed, "seed": numbers[0]}), numbers
 
 
 def check(composer: Composer, space: Space) -> list[Point]:
@@ -175,6 +219,23 @@ def _values(distribution: BaseDistribution | None) -> Sequence[Any]:
     if isinstance(distribution, IntDistribution):
         return range(distribution.low, distribution.high + 1, distribution.step)
     return []
+
+
+def in_words(distribution: BaseDistribution) -> str:
+    """A distribution as people write it: "one of 16, 32", "1e-4 ... 0.01, log"."""
+    if isinstance(distribution, CategoricalDistribution):
+        return f"one of {', '.join(map(str, distribution.choices))}"
+    each: Any = distribution
+    step = f", in steps of {_number(each.step)}" if each.step not in (None, 1) else ""
+    return f"{_number(each.low)} ... {_number(each.high)}{step}{', log' if each.log else ''}"
+
+
+def _number(value: float) -> str:
+    """A number as people write it: 0.01, 1e-4, 20000."""
+    if isinstance(value, int) or value == 0 or abs(value) >= 0.01:
+        return f"{value:g}" if abs(value) < 1e6 else str(value)
+    mantissa, _, exponent = f"{value:e}".partition("e")
+    return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
 
 
 def _as_set(distribution: BaseDistribution | None) -> list[str]:

@@ -6,6 +6,7 @@ Does not import torch.
 from __future__ import annotations
 
 import logging
+import math
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
@@ -20,7 +21,7 @@ from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 from optuna.storages import BaseStorage
 from optuna.study import Study
-from optuna.trial import Trial
+from optuna.trial import FrozenTrial, Trial
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -28,7 +29,7 @@ from ganexp.files import owned, plan
 from ganexp.files.foreign import refuse_links
 from ganexp.files.run_folder import RunFolder
 from ganexp.sweep.search.optuna_private import stored, trial_numbered
-from ganexp.sweep.search.trials import LAUNCHERS, RUN_DIR
+from ganexp.sweep.search.trials import LAUNCHERS, RUN_DIR, SEEDS
 from ganexp.types.endings import State
 from ganexp.types.errors import ConfigError
 
@@ -90,16 +91,28 @@ def hidden(url: str) -> str:
         return url.partition("://")[0] + "://..."
 
 
-def open_storage(address: Address) -> BaseStorage:
-    """Connect to the storage of a study; missing tables are created.
+def trials_there(address: Address) -> list[FrozenTrial]:
+    """The trials that a study has, for a look that writes nothing; none where there is no study."""
+    file = address.file if address.own else Path(make_url(address.url).database or "")
+    if address.url.startswith("sqlite") and not file.exists():
+        return []
+    with suppress(KeyError, ConfigError, ArgumentError):
+        storage = open_storage(address, looking=True)
+        return storage.get_all_trials(storage.get_study_id_from_name(address.name), deepcopy=False)
+    return []
+
+
+def open_storage(address: Address, *, looking: bool = False) -> BaseStorage:
+    """Connect to the storage of a study; missing tables are created, unless one is only `looking`.
 
     Raises:
         ConfigError: no database that Optuna can use answers there.
     """
     if address.own:
         refuse_links(*(address.file.with_name(FILE + end) for end in ("", "-journal", "-wal", "-shm")))
-        with suppress(OSError):
-            address.file.touch()  # with the mode that the umask gives; SQLite's own leaves the group out
+        if not looking:
+            with suppress(OSError):
+                address.file.touch()  # with the mode that the umask gives; SQLite's own leaves the group out
     sqlite = address.url.startswith("sqlite")
     engine: dict[str, Any] = {"connect_args": {"timeout": SQLITE_WAIT_SECONDS}} if sqlite else {"pool_pre_ping": True}
     url = address.url
@@ -107,7 +120,8 @@ def open_storage(address: Address) -> BaseStorage:
         url = f"sqlite:///{FILE}"
         engine = {"creator": partial(sqlite3.connect, address.file, SQLITE_WAIT_SECONDS, check_same_thread=False)}
     try:
-        return _first_of_several(lambda: optuna.storages.RDBStorage(url, engine_kwargs=engine))
+        making = partial(optuna.storages.RDBStorage, url, engine_kwargs=engine, skip_table_creation=looking)
+        return _first_of_several(making)
     except Exception as error:
         reason = " ".join(str(error.__cause__ or error).split())
         raise ConfigError(
@@ -212,11 +226,12 @@ class Judge:
         self._trial: Trial | None = None
 
     def __call__(self, epoch: int, value: float) -> bool:
-        """Report the objective of one scored epoch, on reference half A; return whether to prune the run."""
+        """Report the objective (averaged seeds: its logarithm) on reference half A; return whether to prune the run."""
         try:
             trial = self._trial or self._open()
-            if epoch not in stored(trial).intermediate_values:
-                trial.report(value, epoch)
+            recorded = stored(trial)
+            if epoch not in recorded.intermediate_values:
+                trial.report(math.log(value) if SEEDS in recorded.user_attrs else value, epoch)
             return trial.should_prune()
         except Exception as error:
             log.warning("trial %d: epoch %d is not reported: %s: %s", self.number, epoch, type(error).__name__, error)

@@ -9,7 +9,7 @@ import shutil
 import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +30,14 @@ from ganexp.types.endings import State
 from ganexp.types.errors import DirectoryError
 
 LAUNCHER, RUN_ID, RUN_DIR, REASON, RETRY_OF = "launcher", "run_id", "run_dir", "reason", "retry_of"
-PROTOCOL, LEFT_OUT = "protocol", "left_out"
+PROTOCOL, LEFT_OUT, DROPPED, EPOCHS = "protocol", "left_out", "dropped", "epochs"
+SEEDS, SEED_VALUES, WARM = "seeds", "seed_values", "warm_start"
 """User attributes of a trial: who works on it, its run, why it failed, which trial it repeats; objective -> digest of
-how it is measured; why its combination of values is refused, so that it has no run."""
+how it is measured; why its combination of values is refused, so that it has no run; why racing or a rung dropped it;
+the epochs of its run, and all of them, under successive halving; the seeds of its point, and seed -> objective; the run
+that it was taken from, of another sweep."""
+
+SPENT = "seconds-"  # beginning of user attributes of a study: seconds that a launcher has worked on it
 
 LAUNCHERS = ".launchers"  # folder in the sweep directory: one lease for each launcher that works on the study
 
@@ -63,9 +68,11 @@ class Trials:
         try:
             with RunFolder(folder).lease() as lease:
                 lease.begin(Status(State.RUNNING, 0, 0, "", ""))
-                self.name = folder.name
+                self.name, self._began = folder.name, time.monotonic()
                 yield
         finally:
+            with suppress(Exception):  # the storage may be gone
+                self.seconds()
             shutil.rmtree(folder, ignore_errors=True)
 
     def all(self) -> list[FrozenTrial]:
@@ -95,6 +102,13 @@ class Trials:
             except Exception as error:  # in own code that draws parameters, say: nobody would work on the trial
                 self.tell(trial, State.FAILED, reason=str(error))
                 raise
+
+    def seconds(self) -> float:
+        """The seconds that all launchers together have worked on the study; this one's are recorded."""
+        spent = {key: value for key, value in self.study.user_attrs.items() if key.startswith(SPENT)}
+        spent[SPENT + self.name] = time.monotonic() - self._began
+        self.study.set_user_attr(SPENT + self.name, spent[SPENT + self.name])
+        return float(sum(spent.values()))
 
     def elsewhere(self) -> int:
         """The number of trials that other launchers work on."""
@@ -126,6 +140,14 @@ class Trials:
                 self.study.enqueue_trial(trial.params, user_attrs={RETRY_OF: trial.number})
         return len(failed)
 
+    def add(self, trials: Sequence[FrozenTrial]) -> int:
+        """Add finished trials from elsewhere, each once; they do not add to the total. Returns how many were new."""
+        with self._locked():
+            known = {trial.user_attrs.get(RUN_ID) for trial in self.all()}
+            new = [trial for trial in trials if trial.user_attrs[RUN_ID] not in known]
+            self.study.add_trials(new)
+        return len(new)
+
     def _is_abandoned(self, trial: FrozenTrial) -> bool:
         """Whether a trial is RUNNING, but its launcher is gone."""
         launcher = trial.user_attrs.get(LAUNCHER)
@@ -152,16 +174,18 @@ class Trials:
 
 
 def counted(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
-    """The trials that count towards the total: begun, and not repeated by another one."""
+    """The trials that count towards the total: begun here, and not repeated by another one."""
     repeated = {trial.user_attrs.get(RETRY_OF) for trial in trials}
-    return [trial for trial in trials if trial.state is not TrialState.WAITING and trial.number not in repeated]
+    begun = (trial for trial in trials if trial.state is not TrialState.WAITING and WARM not in trial.user_attrs)
+    return [trial for trial in begun if trial.number not in repeated]
 
 
 class Journal:
     """trials.json: a study's trials as a file of the sweep directory, for readers without the database."""
 
-    def __init__(self, trials: Trials, objectives: Sequence[str]) -> None:
-        self.trials, self.objectives = trials, objectives
+    def __init__(self, trials: Trials, objectives: Sequence[str], halving: str = "") -> None:
+        """`halving` are words for what prunes in place of the study's pruner."""
+        self.trials, self.objectives, self.halving = trials, objectives, halving
         self._due = 0.0
 
     def update(self) -> None:
@@ -181,7 +205,7 @@ class Journal:
             "objectives": list(self.objectives),
             "directions": [direction.name.lower() for direction in study.directions],
             "sampler": type(study.sampler).__name__,
-            "pruner": type(study.pruner).__name__,
+            "pruner": self.halving or type(study.pruner).__name__,
             "trials": [_plain(trial) for trial in self.trials.all()],
         }
         with alone(directory):

@@ -1,0 +1,157 @@
+"""What follows when a run of a trial has ended: its next run, a wait at a rung, or the end of the trial."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from optuna.trial import FrozenTrial, Trial
+
+from ganexp.files.record import half_a
+from ganexp.files.run_folder import RunFolder
+from ganexp.sweep.points import Point
+from ganexp.sweep.search.course import Course, TrialRun, report, values_of
+from ganexp.sweep.search.optuna_private import stored
+from ganexp.sweep.search.trials import DROPPED, EPOCHS, LEFT_OUT, RUN_DIR, RUN_ID, SEED_VALUES, Trials
+from ganexp.sweep.stopping import FirstFailure
+from ganexp.types.endings import State
+
+
+@dataclass(kw_only=True)
+class Endings:
+    """Tells one study how the trials of one launcher end."""
+
+    trials: Trials
+    compose: Callable[[tuple[str, ...]], Point]  # the run of overrides
+    record: Callable[[Point], None]  # called before a run is launched
+    objectives: Sequence[str]  # metric columns, or "train_seconds"
+    course: Course = field(default_factory=Course)
+    stop_on_failure: bool = False  # begin no more trials once one has failed
+    on_end: Callable[[Trial, str, str], None] | None = None  # with how it ended, and its values or error in words
+    failed: int = 0  # trials
+    ready: list[TrialRun] = field(default_factory=list)  # to launch now
+    deferred: list[TrialRun] = field(default_factory=list)  # to launch once others have ended
+    at_rung: dict[int, TrialRun] = field(default_factory=dict)  # number of a trial that waits -> its newest run
+
+    def __post_init__(self) -> None:
+        self.directory = self.trials.directory
+        self._over: set[int] = set()  # numbers of the trials that were told
+        self._left_out: set[str] = set()  # reasons that have been said
+
+    def run_of(self, trial: Trial, overrides: tuple[str, ...], rung: int = 0, seed: int = 0) -> TrialRun:
+        """A run of a trial, recorded in the plan, and the first seed's with the trial.
+
+        Raises:
+            ConfigError, DataError: its combination is refused.
+        """
+        point = self.compose(self.course.overrides(overrides, rung, seed))
+        if seed == 0:
+            trial.set_user_attr(RUN_ID, point.run_id)
+            trial.set_user_attr(RUN_DIR, point.run_dir)
+            if self.course.rungs:
+                trial.set_user_attr(EPOCHS, [point.epochs, self.course.rungs[-1]])
+        self.record(point)
+        return TrialRun(trial, RunFolder(self.directory / point.run_dir), overrides, point, rung, seed)
+
+    def close(self, run: TrialRun, state: State) -> None:
+        """Take in how a run ended, by its final state."""
+        if run.trial.number in self._over:  # another seed of it failed
+            return
+        if state is State.COMPLETED:
+            values = values_of(run.folder.result() or {}, self.objectives)
+            missing = [name for name, value in zip(self.objectives, values, strict=True) if value is None]
+            found = [value for value in values if value is not None]
+            if missing:
+                self._tell(run.trial, State.FAILED, reason=f"{', '.join(missing)}: no finite value")
+            elif self.course.seeds and found[0] <= 0:
+                reason = f"{self.objectives[0]}: expected a value above 0, as seeds are averaged by logarithms"
+                self._tell(run.trial, State.FAILED, reason=reason)
+            else:
+                self._go_on(run, found)
+        elif state is State.PRUNED:
+            self._copy_reports(run)
+            self._tell(run.trial, state)
+        else:
+            status = run.folder.status()
+            error = (status.error if status is not None else None) or {}
+            self._tell(run.trial, state, reason=f"{error.get('type')}: {error.get('message')}")
+
+    def _go_on(self, run: TrialRun, values: Sequence[float]) -> None:
+        """After a run of a trial is finished: wait at its rung, give it its other seeds, or tell how it ended."""
+        trial, course = run.trial, self.course
+        if course.rungs and run.seed == 0:
+            report(trial, course.told(values[0]), course.rungs[run.rung])
+        if run.rung < len(course.rungs) - 1:
+            self.at_rung[trial.number] = run
+            return
+        if not course.seeds:
+            self._tell(trial, State.COMPLETED, values)
+            return
+        measured = {**trial.user_attrs.get(SEED_VALUES, {}), str(course.seeds[run.seed]): values[0]}
+        trial.set_user_attr(SEED_VALUES, measured)
+        if len(measured) == len(course.seeds):
+            self._tell(trial, State.COMPLETED, [course.mean(measured)])
+        elif run.seed == 0:
+            reason = None if len(measured) > 1 else course.dropped_for(values[0], self.trials.all())
+            if reason is None:
+                self.ready += [self.run_of(trial, run.overrides, run.rung, seed) for seed in course.others]
+                return
+            report(trial, course.told(values[0]), run.point.epochs)
+            self._drop(trial, reason)
+
+    def promoted(self, *, all_begun: Callable[[Sequence[FrozenTrial]], bool]) -> TrialRun | None:
+        """The run at its next rung of a trial that is among the best; trials that will never be are pruned."""
+        while self.at_rung:
+            trials, pruned = self.trials.all(), None
+            for run in sorted(self.at_rung.values(), key=lambda run: -run.rung):
+                goes_on = self.course.goes_on(run, trials, all_begun=all_begun(trials))
+                if goes_on:
+                    del self.at_rung[run.trial.number]
+                    return self.run_of(run.trial, run.overrides, run.rung + 1)
+                if goes_on is False:
+                    pruned = run
+                    break
+            if pruned is None:
+                return None
+            del self.at_rung[pruned.trial.number]
+            self._drop(pruned.trial, self.course.at_rung(pruned))
+        return None
+
+    def _drop(self, trial: Trial, reason: str) -> None:
+        """Prune a trial that rungs or racing have ruled out; its last report is its value."""
+        trial.set_user_attr(DROPPED, reason)
+        self._tell(trial, State.PRUNED, reason=reason)
+
+    def leave_out(self, trial: Trial, reason: str) -> None:
+        """End a trial whose combination of values is refused: as pruned, so that samplers avoid it."""
+        trial.set_user_attr(LEFT_OUT, reason)
+        self.trials.tell(trial, State.PRUNED)
+        if self.on_end is not None:
+            self.on_end(trial, "left out", "" if reason in self._left_out else reason)
+        self._left_out.add(reason)
+
+    def _copy_reports(self, run: TrialRun) -> None:
+        """For a trial whose run was pruned under another trial: copy that trial's reports."""
+        recorded = stored(run.trial)
+        if recorded.intermediate_values or recorded.state.is_finished():
+            return
+        for row in run.folder.rows():
+            value = half_a(row, self.objectives[0])
+            if value is not None:
+                run.trial.report(self.course.told(float(value)), int(row["epoch"] or 0))
+
+    def _tell(
+        self, trial: Trial, state: State, values: Sequence[float] | None = None, reason: str | None = None
+    ) -> None:
+        failed = state not in (State.COMPLETED, State.PRUNED)
+        self.trials.tell(trial, state, values, reason if failed else None)
+        self._over.add(trial.number)
+        for queue in (self.ready, self.deferred):
+            queue[:] = [run for run in queue if run.trial.number != trial.number]
+        self.failed += failed
+        if self.on_end is not None:
+            measured = zip(self.objectives, map(self.course.shown, values or ()), strict=False)
+            words = ", ".join(f"{name} {value:.4g}" for name, value in measured)
+            self.on_end(trial, state, reason or words + self.course.over_seeds(trial))
+        if failed and self.stop_on_failure:
+            raise FirstFailure
