@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from ganexp.files.run_folder import RunFolder
 from ganexp.sweep.search.samplers import make_pruner, make_sampler
 from ganexp.sweep.search.study import Address, Judge, address_of, hidden, open_storage, open_study
-from ganexp.sweep.search.trials import LAUNCHER, LAUNCHERS, Trials, counted
+from ganexp.sweep.search.trials import LAUNCHER, LAUNCHERS, RUN_DIR, Trials, counted
 from ganexp.types.endings import State
 from ganexp.types.errors import ConfigError
 
@@ -167,6 +167,31 @@ class TestAddress:
             open_study(at, open_storage(at), tmp_path / "one", ["minimize"], sampler, pruner)
         with pytest.raises(ConfigError, match=r"is filled by .*one; expected that as hydra.sweep.dir, .*got .*two"):
             open_study(at, open_storage(at), tmp_path / "two", ["minimize"], sampler, pruner)
+
+    @pytest.mark.parametrize("ended", [None, TrialState.FAIL])
+    def test_a_trial_whose_run_has_no_directory_yet_keeps_no_launcher_out(
+        self, ended: TrialState | None, tmp_path: Path
+    ) -> None:
+        at = address(tmp_path)
+        sampler, pruner = optuna.samplers.RandomSampler(), optuna.pruners.NopPruner()
+        study = open_study(at, open_storage(at), tmp_path, ["minimize"], sampler, pruner)
+        trial = study.ask()
+        trial.set_user_attr(RUN_DIR, "lr=1e-4")  # what another launcher records before the run begins
+        if ended is not None:
+            study.tell(trial, state=ended)
+        open_study(at, open_storage(at), tmp_path, ["minimize"], sampler, pruner)
+        with pytest.raises(ConfigError, match=r"is filled by .*; expected that as hydra.sweep.dir"):
+            open_study(at, open_storage(at), tmp_path / "two", ["minimize"], sampler, pruner)
+
+    def test_a_study_whose_measured_runs_are_gone_is_refused(self, tmp_path: Path) -> None:
+        at = address(tmp_path)
+        sampler, pruner = optuna.samplers.RandomSampler(), optuna.pruners.NopPruner()
+        study = open_study(at, open_storage(at), tmp_path, ["minimize"], sampler, pruner)
+        trial = study.ask()
+        trial.set_user_attr(RUN_DIR, "lr=1e-4")
+        study.tell(trial, 1.0)
+        with pytest.raises(ConfigError, match="or a directory that holds its runs"):
+            open_study(at, open_storage(at), tmp_path, ["minimize"], sampler, pruner)
 
     @pytest.mark.parametrize("losses", [0, 1, 3])
     def test_a_launcher_that_loses_the_race_for_an_empty_database_connects_again(

@@ -21,7 +21,7 @@ from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 from optuna.storages import BaseStorage
 from optuna.study import Study
-from optuna.trial import FrozenTrial, Trial
+from optuna.trial import FrozenTrial, Trial, TrialState
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -39,6 +39,7 @@ Direction = Literal["minimize", "maximize"]  # in Optuna's spelling
 FILE = "study.db"  # the default storage: an SQLite file in the sweep directory
 DIRECTORY = "sweep_dir"  # user attribute of a study: the sweep directory whose runs are its trials
 SQLITE_WAIT_SECONDS = 60.0  # longest wait for another process that writes to an SQLite file
+MEASURED = (TrialState.COMPLETE, TrialState.PRUNED)  # a trial of these has a run with scores
 CONNECTIONS, CONNECT_AGAIN_SECONDS = 5, 0.5  # tries to create a database's tables, and the pause between them
 
 
@@ -206,12 +207,14 @@ def _check_place(study: Study, address: Address, directory: Path) -> None:
     place = str(study.user_attrs.get(DIRECTORY, here))
     trials = [trial for trial in study.get_trials(deepcopy=False) if RUN_DIR in trial.user_attrs]
     held = [(directory / Path(str(trial.user_attrs[RUN_DIR])).name).is_dir() for trial in trials]
-    lost = any(trial.state.is_finished() and not found for trial, found in zip(trials, held, strict=True))
+    # a trial that another launcher has just begun names its run before the run's directory is there
+    finished = [found for trial, found in zip(trials, held, strict=True) if trial.state in MEASURED]
     at_work = place != here and any(
         status is not None and status.state is State.RUNNING
         for status in (RunFolder(folder).current() for folder in Path(place).glob(f"{LAUNCHERS}/*"))
     )
-    if at_work or (trials and not any(held)) or (place != here and (lost or not trials)):
+    elsewhere = place != here and (at_work or not any(held) or not all(finished))
+    if elsewhere or (finished and not any(finished)):
         raise ConfigError(
             f"hydra.sweeper.study_name: the study {address.name!r} in {address.shown} is filled by {place}; expected "
             f"that as hydra.sweep.dir, or a directory that holds its runs, got {here}; choose another name"
