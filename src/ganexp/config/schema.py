@@ -74,6 +74,10 @@ class SweepConfig:
     # Seconds of a command after which no new job starts and running ones save their work; null: no limit.
     max_seconds: Positive | None = None
     stop_on_failure: bool = False  # stop in the same way once a run fails or diverges
+    # Which seeds the settings of a grid get: those that are asked for (null), or more and more where they decide, until
+    # the verdict stands or the runs are spent (claim).
+    until: Literal["claim"] | None = None
+    max_runs: PositiveInt | None = None  # runs of `until=claim`, at most; null: those of five seeds of every setting
     # The keys of INTERNAL:
     read_off: list[PositiveInt] = field(default_factory=list)  # shorter epochs that the job writes runs for
     run_id: str | None = None  # the planned run; a job that finds itself to be another run does nothing

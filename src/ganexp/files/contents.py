@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Required
+from typing import Annotated, Any, Literal, NotRequired, Required
 
 from annotated_types import Ge, Gt, Le, Len, Lt, MaxLen, MinLen
 from pydantic import StringConstraints
@@ -104,6 +104,9 @@ class TrialsFile(TypedDict):
     trials: Annotated[list[OneTrial], MaxLen(20_000)]
 
 
+Mark = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{12}$")]
+
+
 class OneLook(TypedDict):
     """One look at the verdict on a data set, in looks.json."""
 
@@ -117,6 +120,8 @@ class OneLook(TypedDict):
     seeds: Annotated[list[Annotated[int, Ge(1), Lt(10**6)]], Len(2, 2)]
     level: Annotated[float, Ge(0), Le(1)]
     verdict: Annotated[str, MaxLen(1000)]
+    best: NotRequired[Mark]  # a run of the setting that others were compared with; not in files of 0.1.0
+    apart: NotRequired[Annotated[list[Mark], MaxLen(100_000)]]  # a run of each setting that was worse
 
 
 class Looks(TypedDict):

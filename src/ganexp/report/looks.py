@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,8 @@ from ganexp.types.errors import DirectoryError
 
 if TYPE_CHECKING:
     from ganexp.report.ranking import Ranking
+    from ganexp.report.runs import RunRecord
+    from ganexp.report.settings import Setting
     from ganexp.report.study import Study
 
 log = logging.getLogger("ganexp")
@@ -67,7 +70,24 @@ def _look(ranking: Ranking) -> OneLook:
         "seeds": [min(seeds), max(seeds)],
         "level": comparison.level,
         "verdict": f"{best.name[:LONGEST_NAME]} {words}",
+        "best": _mark(best.done[0]),
+        "apart": sorted(_mark(each.done[0]) for each in ranking.ranked if each.setting in comparison.told_apart),
     }
+
+
+def claims(
+    looks: Iterable[OneLook], done: Mapping[Setting, Sequence[RunRecord]]
+) -> Iterator[tuple[Setting, set[Setting]]]:
+    """What looks claimed of settings with these finished runs: which was chosen, and which were worse."""
+    settings = {_mark(run): setting for setting, runs in done.items() for run in runs}
+    for look in looks:
+        if look.get("best") in settings:
+            yield settings[look["best"]], {settings[each] for each in look.get("apart", ()) if each in settings}
+
+
+def _mark(run: RunRecord) -> str:
+    """A few letters for a run, which stands for its setting, whose keys may become more."""
+    return hashlib.blake2b(run.run_id.encode(), digest_size=6).hexdigest()
 
 
 def _record(directory: Path, looks: Sequence[OneLook]) -> None:

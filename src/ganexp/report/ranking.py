@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from ganexp.files.contents import OneLook
 from ganexp.metrics import words
+from ganexp.report.looks import claims
 from ganexp.report.runs import RunRecord
 from ganexp.report.settings import NO_OPTIONS, Setting, VerdictOptions, find_baseline, label
+from ganexp.report.statistics.claim import near
 from ganexp.report.statistics.compare import MIN_SEEDS, compare
-from ganexp.report.statistics.comparison import Comparison, SettingEstimate
+from ganexp.report.statistics.comparison import Comparison, SettingEstimate, with_earlier
+from ganexp.report.statistics.means import geometric_mean, mean
 from ganexp.report.study import Study
 from ganexp.types.endings import State
 from ganexp.types.errors import ConfigError
+
+TOO_FEW = f"fewer than {MIN_SEEDS} seeds, others have more"
 
 
 @dataclass(frozen=True)
@@ -107,6 +109,11 @@ class Ranking:
         return tuple(standing for standing in self.ranked[1:] if standing.together)
 
     @property
+    def left_behind(self) -> tuple[Standing, ...]:
+        """Settings that are measured but have too few seeds to be compared with the others."""
+        return tuple(standing for standing in self.standings if standing.why == TOO_FEW)
+
+    @property
     def claims(self) -> bool:
         """Whether anything may be claimed."""
         return self.comparison is not None and self.comparison.claims and self.comparison.df >= 1
@@ -149,19 +156,6 @@ def columns(runs: Sequence[RunRecord], name: str | None) -> tuple[list[Setting],
     )
 
 
-def mean(values: Iterable[float | None]) -> float | None:
-    """Mean of those that are numbers, or None."""
-    numbers = [float(value) for value in values if value is not None and math.isfinite(value)]
-    return float(np.mean(numbers)) if numbers else None
-
-
-def geometric_mean(values: Sequence[float]) -> float | None:
-    """Geometric mean of positive values, else their mean; None of nothing."""
-    if not values:
-        return None
-    return float(np.exp(np.mean(np.log(values)))) if min(values) > 0 else float(np.mean(values))
-
-
 def _filled(
     ranking: Ranking, runs: Sequence[RunRecord], looks: Sequence[OneLook], options: VerdictOptions, *, alone: bool
 ) -> Ranking:
@@ -174,10 +168,10 @@ def _filled(
     problems = {setting: _problem(group, done[setting], ranking.objective) for setting, group in groups.items()}
     able = [setting for setting in groups if not problems[setting]]
     fewest = min(MIN_SEEDS, max((len(done[setting]) for setting in able), default=0))
-    problems |= {s: f"fewer than {MIN_SEEDS} seeds, others have more" for s in able if len(done[s]) < fewest}
+    problems |= dict.fromkeys((setting for setting in able if len(done[setting]) < fewest), TOO_FEW)
     ranked = {setting: done[setting] for setting in able if not problems[setting]}
     if ranked and ranking.objective is not None:
-        ranking, ranked = _compared(ranking, ranked, looks, options)
+        ranking, ranked = _compared(ranking, ranked, looks, options, {s: done[s] for s in able})
     comparison = ranking.comparison
     estimates = {estimate.setting: estimate for estimate in comparison.estimates} if comparison else {}
     standings = []
@@ -216,11 +210,16 @@ def _states(counts: Mapping[State, int]) -> str:
 
 
 def _compared(
-    ranking: Ranking, done: dict[Setting, tuple[RunRecord, ...]], looks: Sequence[OneLook], options: VerdictOptions
+    ranking: Ranking,
+    done: dict[Setting, tuple[RunRecord, ...]],
+    looks: Sequence[OneLook],
+    options: VerdictOptions,
+    able: Mapping[Setting, Sequence[RunRecord]],
 ) -> tuple[Ranking, dict[Setting, tuple[RunRecord, ...]]]:
     """The ranking with its comparison, and the settings best first.
 
     Half A orders the settings, half B is reported. Earlier looks at this data set have used part of the error rate.
+    A claim is one of all settings near the best that were `able` to be ranked, also where they have too few seeds.
     """
     name, kind = ranking.objective or "", (ranking.dataset, ranking.objective, ranking.protocol)
     runs = [run for group in done.values() for run in group]
@@ -231,15 +230,18 @@ def _compared(
     runs = [run for group in done.values() for run in group]
     digest = _digest(kind, ((run.run_id, run.value(name) or 0.0) for run in runs))
     same = [look for look in looks if (look["dataset"], look["objective"], look["protocol"]) == kind]
-    earlier = itertools.takewhile(lambda look: look["runs"] != digest, same)
+    earlier = list(itertools.takewhile(lambda look: look["runs"] != digest, same))
     baseline = find_baseline(options, done)
+    values = {setting: [run.value(name) or 0.0 for run in group] for setting, group in able.items()}
     comparison = compare(
         *columns(runs, name),
         direction=ranking.direction,
         chosen=next(iter(done)),
-        looks=[look["seeds"][0] for look in earlier],
+        looks=[look["seeds"][1] for look in earlier],
         baseline=baseline,
+        family=len(done.keys() | near(values, next(iter(done)))),
     )
+    comparison = with_earlier(comparison, claims(earlier, done))
     return replace(ranking, comparison=comparison, halves=halves, runs=digest, baseline=baseline), done
 
 

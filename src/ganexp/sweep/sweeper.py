@@ -21,6 +21,8 @@ from ganexp.types.terminal import LONG_TABLE, say
 if TYPE_CHECKING:
     from ganexp.sweep.compose import Composer
     from ganexp.sweep.expand import Axis
+    from ganexp.sweep.points import Point
+    from ganexp.sweep.until_claim import UntilClaim
 
 NOT_SWEPT = ("sweep", "trust")  # keys that are about the sweep as a whole
 
@@ -79,19 +81,53 @@ class GridSweeper(BasicSweeper):
         asked = without_idle(composer, grid, list(points(grid)))
         requested = all_points(composer, asked, keys, skip_refused=options.skip_refused)
         plan.check(directory, plan.Plan(NUMERICS_VERSION))
-        runs = preflight.check_own_code(distinct(requested), directory, keys)
+        runs, claim = preflight.check_own_code(distinct(requested), directory, keys), None
+        if options.until is None and options.max_runs is not None:
+            raise ConfigError(f"sweep.max_runs: expected null without sweep.until=claim, got {options.max_runs}")
+        if options.until is not None:
+            claim = self._until_claim(directory, runs, composer, keys)
+            requested = runs = claim.points
         retry, stop = options.retry == "failed", options.stop_on_failure
         conductor = Conductor(directory, runs, self.launcher, self.max_batch_size, stop_on_failure=stop, retry=retry)
         show.opening(directory, requested, runs)
         if options.dry_run:
             dry_run.show(conductor, keys)
+            if claim is not None:
+                say(f"These are the first seeds; more where they decide, up to {claim.most} runs (sweep.max_runs).")
             return []
         preflight.check_metrics([point for job in conductor.jobs(conductor.states()) for point in job.points], keys)
-        conductor.record(self.config, overrides)
-        show.follow(conductor, keys)
+        record = partial(conductor.record, self.config, overrides)
+        record()
+        show.follow(conductor, keys if claim is None else (*keys, "seed"))
         closing = partial(show.closing, conductor, keys, report=bool(options.report))
-        stopping.run_to_end(conductor.conduct, closing, options, self.launcher)
+        work = conductor.conduct if claim is None else partial(claim.work, conductor, record)
+        stopping.run_to_end(work, closing, options, self.launcher)
         return conductor.results
+
+    def _until_claim(
+        self, directory: Path, first: Sequence[Point], composer: Composer, keys: Sequence[str]
+    ) -> UntilClaim:
+        """The settings of a grid, which get seeds where they decide.
+
+        Raises:
+            ConfigError: the command sweeps seeds, there is nothing to choose by, or `sweep.max_runs` is too small.
+        """
+        from ganexp.sweep import preflight
+        from ganexp.sweep.points import all_points
+        from ganexp.sweep.search.space import objectives_of
+        from ganexp.sweep.until_claim import UntilClaim
+
+        assert self.config is not None
+        if "seed" in keys:
+            text = "seed: expected one with sweep.until=claim, which hands out those after it, got a sweep of seeds"
+            raise ConfigError(text)
+        for point in {repr(point.config.dataset): point for point in first}.values():
+            objectives_of(point.config, None, None)
+
+        def compose(asked: Sequence[tuple[str, ...]]) -> list[Point]:
+            return preflight.check_own_code(all_points(composer, asked, (*keys, "seed")), directory, keys)
+
+        return UntilClaim(first, compose, self.config.sweep.max_runs)
 
 
 def preset_overrides(params: Any, config: DictConfig) -> list[str]:

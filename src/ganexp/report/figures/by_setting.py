@@ -9,9 +9,10 @@ from typing import Any, Literal
 import numpy as np
 
 from ganexp.report.figures import svg
-from ganexp.report.ranking import Ranking, Standing, geometric_mean
+from ganexp.report.ranking import Ranking, Standing
 from ganexp.report.settings import level_key, level_order, short_key
 from ganexp.report.statistics.importance import Importance
+from ganexp.report.statistics.means import geometric_mean
 from ganexp.report.text.phrases import decimal, named, named_setting, say, spoken
 
 SHOWN = 30  # settings in one figure of intervals

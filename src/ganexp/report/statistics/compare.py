@@ -37,12 +37,14 @@ def compare(
     looks: Sequence[int] = (),
     baseline: Hashable | None = None,
     blocks: Sequence[Hashable] | None = None,
+    family: int = 0,
 ) -> Comparison:
     """Compare every setting with one of them; those read off the same trajectories are compared within them.
 
     `chosen` is the setting to compare with, as chosen on other data; None for the best by `values`. `looks` has the
-    fewest seeds of a setting at each earlier look at other runs of this sweep, by time. `Comparison.against` compares
-    with `baseline`. `blocks` has the data set of each run: settings are compared by their mean over data sets.
+    most seeds of a setting at each earlier look at other runs of this sweep, by time. `Comparison.against` compares
+    with `baseline`. `blocks` has the data set of each run: settings are compared by their mean over data sets. `family`
+    is the number of settings that these were picked from by values that are compared; 0: from these.
 
     Raises:
         ValueError: the values are no table of one finite value for each setting and seed.
@@ -57,7 +59,8 @@ def compare(
     log = bool((y > 0).all())
     fit = over_blocks(np.log(y) if log else y, rows, block, units, len(names), len(parts))
     reference, base = (None if name is None else _index(names, name) for name in (chosen, baseline))
-    return _comparison(fit, names, counts.min(axis=0), log, direction, tuple(looks), reference, base)
+    family = max(family, len(names))
+    return _comparison(fit, names, counts.min(axis=0), log, direction, tuple(looks), reference, base, family)
 
 
 def _comparison(
@@ -69,13 +72,14 @@ def _comparison(
     looks: tuple[int, ...],
     reference: int | None,
     baseline: int | None,
+    family: int,
 ) -> Comparison:
     order = np.argsort(fit.means if direction == "minimise" else -fit.means, kind="stable").tolist()
     best = order[0] if reference is None else reference
     estimates = tuple(_estimate(fit, i, names[i], int(seeds[i]), log) for i in order)
     claims = bool(len(names) > 1 and seeds.min() >= MIN_SEEDS and (fit.used > 0).any())
-    level, spent = spending(looks, int(seeds.min()))
-    plain = Comparison(estimates, log, claims, names[best], direction, looks, level, spent)
+    level, spent = spending(looks, int(seeds.max()))
+    plain = Comparison(estimates, log, claims, names[best], direction, looks, level, spent, family)
     if not claims:
         return plain
     differences = _differences(plain, fit, names, order, best, chosen_by_data=True)
@@ -90,7 +94,7 @@ def _comparison(
         df=int(min(difference.df for difference in differences)),
         differences=differences,
         against=() if baseline is None else _differences(plain, fit, names, order, baseline, chosen_by_data=False),
-        winner=corrected(fit, best, names[best], log, direction),
+        winner=corrected(fit, best, names[best], log, direction, family),
         within_ratio=_median([difference for difference in differences if difference.same_runs]),
         between_ratio=_median([difference for difference in differences if not difference.same_runs]),
     )
@@ -110,7 +114,7 @@ def _behind(plain: Comparison, fit: Pairs) -> Floats:
 
     Only the k - 1 comparisons with the best one can err, and on one side (Hsu 1984; here by Bonferroni).
     """
-    k = len(fit.means)
+    k = plain.family
     sign = 1.0 if plain.direction == "minimise" else -1.0
     limits = np.minimum(
         critical(k, fit.pair_degrees, plain.level), stdtrit(fit.pair_degrees, 1 - plain.level / (k - 1))
@@ -133,7 +137,7 @@ def _differences(
     One that was chosen by the data needs the range of all; for one that was named beforehand k - 1 two-sided
     comparisons share the error (Sidak 1967), where that asks for less.
     """
-    k = len(names)
+    k = plain.family
     df = fit.pair_degrees[reference]
     limits = critical(k, df, plain.level)
     if not chosen_by_data:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable
-from dataclasses import dataclass
+from collections.abc import Collection, Hashable, Iterable
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,6 +78,7 @@ class Comparison:
     looks: tuple[int, ...]  # seeds at each earlier look
     level: float  # family-wise error of this look
     spent: float  # family-wise error of all looks so far
+    family: int  # settings that a claim is one of: those compared, and those left behind by some of their values
     told_apart: frozenset[Hashable] = frozenset()  # settings that are worse than the chosen one, at `level`
     single: bool = False  # whether the chosen setting is better than every other one
     ratio: float | None = None  # median over the others of the least ratio to the chosen one that can be told apart
@@ -94,16 +95,33 @@ class Comparison:
         return len(self.looks) + 1
 
 
-def corrected(fit: Pairs, best: int, name: Hashable, log: bool, direction: str) -> Winner:
-    """The chosen setting's value and interval, corrected for having been chosen as the best of all."""
+def with_earlier(comparison: Comparison, claims: Iterable[tuple[Hashable, Collection[Hashable]]]) -> Comparison:
+    """The comparison with what earlier looks claimed: a setting, and others that were worse than it.
+
+    The error rate is that of all looks together, so a claim stands when a later look, which has less of it to spend,
+    does not repeat it; as far as the setting is the chosen one, or was told apart from it.
+    """
+    apart, claims = set(comparison.told_apart), list(claims)
+    for _ in claims:  # claims follow from one another
+        for best, worse in claims:
+            if comparison.claims and (best == comparison.chosen or best in apart):
+                apart |= {each.setting for each in comparison.estimates if each.setting in worse}
+    apart -= {comparison.chosen}
+    return replace(comparison, told_apart=frozenset(apart), single=0 < len(apart) == len(comparison.estimates) - 1)
+
+
+def corrected(fit: Pairs, best: int, name: Hashable, log: bool, direction: str, family: int) -> Winner:
+    """The chosen setting's value and interval, corrected for having been chosen as the best of `family` settings."""
     sign = 1.0 if direction == "minimise" else -1.0
-    value, low, high = selected(sign * fit.means, np.sqrt(fit.used), fit.used_degrees, np.asarray(best))
+    value, low, high = selected(sign * fit.means, np.sqrt(fit.used), fit.used_degrees, np.asarray(best), family)
     back = math.exp if log else float
     ends = sorted(back(sign * float(each)) for each in (low, high))
     return Winner(name, back(float(fit.means[best])), back(sign * float(value)), *ends)
 
 
-def selected(means: Floats, errors: Floats, degrees: Floats, best: NDArray[np.int64]) -> tuple[Floats, Floats, Floats]:
+def selected(
+    means: Floats, errors: Floats, degrees: Floats, best: NDArray[np.int64], family: int = 0
+) -> tuple[Floats, Floats, Floats]:
     """Estimate, low and high end (...) of the mean of a setting chosen for its least mean.
 
     The estimate is median-unbiased given that the setting came out below the next one (Andrews, Kitagawa and McCloskey
@@ -112,12 +130,13 @@ def selected(means: Floats, errors: Floats, degrees: Floats, best: NDArray[np.in
     side holds for all k settings at once.
 
     Means, their standard `errors` and degrees of freedom are (..., k). `best` (...) is the index of the chosen setting;
-    its mean need not be the least where other data chose it.
+    its mean need not be the least where other data chose it. `family` is how many settings it was chosen from, where
+    that is more than k.
     """
-    k = means.shape[-1]
+    k = max(family, means.shape[-1])
     at = best[..., None]
     x, e, df = (np.take_along_axis(each, at, -1)[..., 0] for each in (means, errors, degrees))
-    others = np.where(np.arange(k) == at, np.inf, means)
+    others = np.where(np.arange(means.shape[-1]) == at, np.inf, means)
     gap = np.maximum(others.min(axis=-1) - x, 0.0) / np.maximum(e, 1e-300)
     below, above = np.zeros_like(x), np.asarray(stdtrit(df, CAP ** (1 / k)))
     for _ in range(40):  # bisection of a ratio that falls with the correction

@@ -52,7 +52,7 @@ def more_seeds(comparison: Comparison, limit: int = 50) -> int | None:
         return None
     first = comparison.differences[0]
     present = min(each.seeds for each in comparison.estimates if each.setting in (comparison.chosen, first.setting))
-    if first.worse:
+    if first.setting in comparison.told_apart:
         return present
     centre, error, df = first.lead, first.error, first.df
     if present >= limit or not error > 0:
@@ -68,7 +68,7 @@ def more_seeds(comparison: Comparison, limit: int = 50) -> int | None:
     degrees = df + more - 1
     variance = spread**2 * (df + squares) / degrees
     levels = [spending((*comparison.looks, present), int(each))[0] for each in n]
-    k = len(comparison.estimates)
+    k = comparison.family
     limits = np.array([float(critical(k, np.asarray(d), level)) for d, level in zip(degrees, levels, strict=True)])
     apart = (np.abs(means) > limits * np.sqrt(variance / n)).mean(axis=0) >= 0.5
     return int(n[apart.argmax()]) if apart.any() else None

@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 
 from ganexp.metrics import words
-from ganexp.report.ranking import Ranking, Standing, geometric_mean, mean, rankings, title
+from ganexp.report.ranking import Ranking, Standing, rankings, title
 from ganexp.report.settings import Setting
 from ganexp.report.statistics.compare import MIN_SEEDS
+from ganexp.report.statistics.means import geometric_mean, mean
 from ganexp.report.study import Study
 from ganexp.report.text.remarks import bad_words
 from ganexp.report.text.sentence import readable
@@ -114,6 +115,8 @@ def _claim(ranking: Ranking) -> Iterator[str]:
         better = "better than the other one" if others == 1 else f"better than each of the {others} others"
         told = f"{alike} of {count(others, 'other')} cannot be told from it" if alike else better
         yield f"{told}, family-wise at {100 * ranking.comparison.level:.3g} %"
+        if behind := len(ranking.left_behind):
+            yield f"{count(behind, 'more setting')} with fewer than {MIN_SEEDS} seeds: nothing is claimed of them"
     elif others and min(len(standing.done) for standing in ranking.ranked) < MIN_SEEDS:
         yield f"fewer than {MIN_SEEDS} seeds: no claim; seed=range({MIN_SEEDS + 2}) in the same command adds some"
 

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from ganexp.metrics import words
 from ganexp.report.ranking import Ranking, columns
 from ganexp.report.runs import RunRecord
-from ganexp.report.statistics.compare import LEVEL, compare
+from ganexp.report.statistics.compare import LEVEL, MIN_SEEDS, compare
 from ganexp.report.statistics.comparison import RULE, Comparison
+from ganexp.report.statistics.means import geometric_mean
 from ganexp.report.statistics.outliers import outlying
 from ganexp.report.study import CONFIRM, Study
 from ganexp.report.text.sentence import Code, Sentence, Strong, name_of, names_of, percent
@@ -74,6 +75,23 @@ def marked(ranking: Ranking) -> list[Sentence]:
         Sentence.of("marked", text, column=column, why=" ".join(str(why).split())[:400], objective=ranking.objective)
         for column, why in sorted(found.items())
     ]
+
+
+def left_behind(ranking: Ranking, comparison: Comparison) -> list[Sentence]:
+    """Settings that have too few seeds, and what that costs the others."""
+    behind, name = ranking.left_behind, ranking.objective or ""
+    if not behind:
+        return []
+    values = {each.name: geometric_mean([run.value(name) or 0.0 for run in each.done]) or 0.0 for each in behind}
+    nearest = (min if ranking.direction == "minimise" else max)(values, key=values.__getitem__)
+    text = "{left} more " + plural(len(behind), "setting has", "settings have") + " fewer than {least} seeds: nothing "
+    text += "is claimed of " + plural(len(behind), "it", "them") + ". The nearest is {nearest}, {objective} {value}."
+    near = comparison.family - len(comparison.estimates)
+    if near:
+        text += " {near} of them " + plural(near, "is", "are") + " so near that chance may have left "
+        text += plural(near, "it", "them") + " behind: limits are as wide as if all had been compared."
+    numbers = {"left": len(behind), "least": MIN_SEEDS, "value": values[nearest], "near": near}
+    return [Sentence.of("left", text, nearest=Strong(nearest), objective=name, **numbers)]
 
 
 def mixed(ranking: Ranking) -> list[Sentence]:

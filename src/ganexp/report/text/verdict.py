@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ganexp.metrics import words
-from ganexp.report.ranking import Ranking, mean, title
+from ganexp.report.ranking import Ranking, title
 from ganexp.report.settings import NO_OPTIONS, VerdictOptions, label
 from ganexp.report.statistics.compare import MIN_SEEDS, not_worse
 from ganexp.report.statistics.comparison import Comparison, Difference
+from ganexp.report.statistics.means import mean
 from ganexp.report.statistics.thresholds import more_seeds
 from ganexp.report.study import Study
 from ganexp.report.text import remarks
@@ -18,6 +19,7 @@ from ganexp.types.terminal import plural
 SEEDS_WORTH = 50  # seeds that one more claim may cost at most
 SPOKEN = (
     "/level",
+    "/left",
     "/winner",
     "/next",
     "/margin",
@@ -150,7 +152,8 @@ def _standing(ranking: Ranking, comparison: Comparison) -> list[Sentence]:
     others, alike = len(ranking.ranked) - 1, [standing.name for standing in ranking.together]
     settings = f"ranked {plural(others, 'setting')}"
     if comparison.single:
-        first = "{name} is the best setting"
+        first = "{name} is the best "
+        first += f"of the {others + 1} settings that are compared" if ranking.left_behind else "setting"
         each = "the {others} other " if others == 1 else "each of the {others} other "
         text = "It is better than " + each + settings + ", family-wise at {level} %."
     elif len(alike) == others:
@@ -163,7 +166,8 @@ def _standing(ranking: Ranking, comparison: Comparison) -> list[Sentence]:
         text = "{together} of {others} others cannot be told from it, family-wise at {level} %: {names}. "
         text += "The rest is worse."
     parts = {"others": others, "level": percent(comparison.level), "together": len(alike)}
-    return [_level(ranking, first), Sentence.of("others", text, names=names_of(alike), **parts)]
+    sentences = [_level(ranking, first), Sentence.of("others", text, names=names_of(alike), **parts)]
+    return [*sentences, *remarks.left_behind(ranking, comparison)]
 
 
 def _winner(study: Study, ranking: Ranking, comparison: Comparison) -> list[Sentence]:
@@ -178,13 +182,13 @@ def _winner(study: Study, ranking: Ranking, comparison: Comparison) -> list[Sent
         text += "{confirm} measures it on seeds that had no part in the choice."
     code = Code(CONFIRM if study.table else f"{CONFIRM} SWEEP_DIR --top 3 --seeds 5")
     numbers = {"corrected": winner.value, "low": winner.low, "high": winner.high, "plain": winner.plain}
-    settings, objective = len(ranking.ranked), ranking.objective
+    settings, objective = comparison.family, ranking.objective
     return [Sentence.of("winner", text, settings=settings, objective=objective, confirm=code, **numbers)]
 
 
 def _next(study: Study, ranking: Ranking, comparison: Comparison) -> list[Sentence]:
     second = comparison.differences[0]
-    if comparison.single or second.worse:
+    if comparison.single or second.setting in comparison.told_apart:
         return []
     both = {"first": name_of(comparison.chosen), "second": name_of(second.setting)}
     needed = more_seeds(comparison, SEEDS_WORTH)

@@ -176,7 +176,7 @@ def objectives_of(config: RunConfig, names: Sequence[str] | None, directions: An
     objective = choose_objective(metrics, config.metrics.objective, reasons)
     if names is None and objective is None:
         raise ConfigError(
-            "metrics.objective: expected a metric, as a search needs something to optimise, got null; "
+            "metrics.objective: expected a metric, as there must be something to choose by, got null; "
             "choose metrics=default, or name hydra.sweeper.objectives"
         )
     if names is None:

@@ -80,6 +80,9 @@ class SearchSweeper(OptunaSweeper):  # type: ignore[misc]
         from ganexp.sweep.search import samplers, show, study
         from ganexp.sweep.search.space import check, objectives_of, space_of, without_seeds
 
+        if self.config.sweep.until is not None:
+            text = "sweep.until: expected null in a search, whose hydra.sweeper.seeds are those of a trial, got "
+            raise ConfigError(text + str(self.config.sweep.until))
         options, loader, directory = self.options, self.hydra_context.config_loader, self.directory
         overrides = parse_overrides(loader, [*preset_overrides(self.params, self.config), *arguments])
         composer = Composer(loader, self.config)
