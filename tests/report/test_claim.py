@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -33,7 +33,7 @@ def compared(gaps: list[float], seeds: int = 4, sigma: float = 0.05, **options: 
 
 
 class TestNear:
-    VALUES = {"best": [10.0, 10.5], "close": [10.4, 10.9], "far": [90.0, 95.0]}
+    VALUES: ClassVar = {"best": [10.0, 10.5], "close": [10.4, 10.9], "far": [90.0, 95.0]}
 
     def test_a_setting_that_is_far_needs_no_luck_to_be_behind(self) -> None:
         assert near(self.VALUES, "best") == {"best", "close"}
@@ -194,7 +194,7 @@ class TestHandingOut:
 
     @pytest.mark.parametrize("most", [10, 11, 17, 23, None])
     def test_the_budget_is_kept(self, most: int | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        claim, sizes = Grid(tmp_path, (0.0, 0.0, 0.01, 0.02), 0.2, {}).conduct(most)
+        _, sizes = Grid(tmp_path, (0.0, 0.0, 0.01, 0.02), 0.2, {}).conduct(most)
         assert sizes[-1] <= (most or 20)
         assert sizes[-1] + 4 > (most or 20), "it is used"
         assert "too few are left for another seed of each" in capsys.readouterr().out

@@ -20,9 +20,9 @@ GRID = (*MEASURED, "metrics.num_samples=24", "trainer.epochs=2", "optim.lr=1e-5,
 @pytest.mark.parametrize(
     ("asked", "message"),
     [
-        (("seed=0,1", "sweep.until=claim"), "seed: expected one with sweep.until=claim, which hands out those after it"),
+        (("seed=0,1", "sweep.until=claim"), "seed: expected one with sweep.until=claim, which hands out"),
         (("sweep.max_runs=9",), "sweep.max_runs: expected null without sweep.until=claim, got 9"),
-        (("sweep.until=claim", "sweep.max_runs=5"), "sweep.max_runs: expected at least 6 (2 seeds of each of 2 settings"),
+        (("sweep.until=claim", "sweep.max_runs=5"), "expected at least 6 (2 seeds of each of 2 settings"),
         (("sweep.until=claim", "metrics=none"), "metrics.objective: expected a metric"),
         (("sweep.until=claims",), "sweep.until"),
         (("sweep.until=claim", "hydra/sweeper=optuna", "hydra.sweeper.n_trials=2"), "expected null in a search"),
