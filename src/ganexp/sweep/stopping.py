@@ -8,12 +8,13 @@ from __future__ import annotations
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-from ganexp.trainer.signals import ignore_next, restore, stop_signals
+from ganexp.trainer.signals import CLOSING, ignore_next, restore, stop_signals
 from ganexp.types.endings import FAILED
 from ganexp.types.system import signal_self
 
@@ -24,17 +25,39 @@ class FirstFailure(Exception):
     """A run failed in a sweep with `sweep.stop_on_failure`."""
 
 
+IMPATIENT_SECONDS = 2.0  # after which a second Ctrl-C is meant, and ends the workers without waiting for them
+
+
 class Stop:
     """The signal that stopped a sweep, or None."""
 
     signal: int | None = None
     time_is_over = False
+    _at = 0.0  # when the first signal came, on the monotonic clock
 
     def terminate(self, number: int, frame: FrameType | None) -> None:
         """Handle SIGTERM or SIGHUP: end like Ctrl-C; workers are asked to save their work."""
         self.signal = number
+        self._let_workers_save()
         ignore_next(number)
         raise SystemExit(128 + number)
+
+    def interrupt(self, number: int, frame: FrameType | None) -> None:
+        """Handle Ctrl-C as Python does, once."""
+        self._let_workers_save()
+        raise KeyboardInterrupt
+
+    def _let_workers_save(self) -> None:
+        """Take no notice of further signals: `timeout` and engines of clusters send theirs twice."""
+        self._at = time.monotonic()
+        for number in (signal.SIGTERM, *CLOSING, signal.SIGINT):
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, self._again)
+
+    def _again(self, number: int, frame: FrameType | None) -> None:
+        if number == signal.SIGINT and time.monotonic() - self._at > IMPATIENT_SECONDS:
+            raise KeyboardInterrupt
+        ignore_next(number)
 
     def end_time(self) -> None:
         """For the timer's thread: SIGTERM's handler, the sweep's or that of a run in this process, does the rest."""
@@ -60,6 +83,8 @@ def stopped_by(seconds: float | None = None) -> Iterator[Stop]:
         return
     numbers = [number for number in stop_signals() if number != signal.SIGINT]
     before: dict[int, Any] = {number: signal.signal(number, stop.terminate) for number in numbers}
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        before[signal.SIGINT] = signal.signal(signal.SIGINT, stop.interrupt)
     timer = threading.Timer(min(seconds or 0.0, threading.TIMEOUT_MAX), stop.end_time)
     timer.daemon = True
     if seconds:
