@@ -119,14 +119,8 @@ def main() -> None:
             share = float(np.mean([each.runs for each in ended])) / (SEEDS * K)
             shares += [share] if name == HALVED else []
             plain = np.mean([everywhere(truth[:, None] + each, truth) for each in noise])
-            row(
-                name,
-                order,
-                false,
-                f"{share:.2f}",
-                f"{100 * np.mean([e.best for e in ended]):.0f}",
-                f"{100 * plain:.0f}",
-            )
+            found = np.mean([each.best for each in ended])
+            row(name, order, false, f"{share:.2f}", f"{100 * found:.0f}", f"{100 * plain:.0f}")
     print(f"\nRuns where neighbours are 1.5 times apart: {np.mean(shares):.2f} of 5 seeds everywhere (bar: 0.50)")
     print(f"{bars}")
 
