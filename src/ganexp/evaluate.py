@@ -13,6 +13,7 @@ import typer
 
 from ganexp.cli import ChangedCode, Trust, reporting, start, stop, with_options
 from ganexp.types.endings import FAILED, INTERRUPTED, ending
+from ganexp.types.system import cores
 from ganexp.types.terminal import count, duration, plain, say
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def _line(values: Mapping[str, float]) -> str:
 
 def _sweep(runs: Sequence[Path], asked: Asked, jobs: int | None) -> int:
     """Score the runs of a sweep in processes of their own, each said as it ends; returns how many failed."""
-    from ganexp.sweep.launchers.launcher import cores, environments, visible_gpus
+    from ganexp.sweep.launchers.launcher import environments, visible_gpus
     from ganexp.sweep.launchers.workers import Workers
     from ganexp.trainer.rescore import compose_metrics
 

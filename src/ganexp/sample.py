@@ -14,6 +14,7 @@ import typer
 
 from ganexp.cli import ChangedCode, Trust, reporting, start
 from ganexp.types.errors import DirectoryError
+from ganexp.types.system import cores
 
 if TYPE_CHECKING:
     import numpy as np
@@ -136,7 +137,7 @@ def _write_folder(out: Path, images: NDArray[np.uint8]) -> None:
         picture.save(made / f"{number:06d}.png", compress_level=1)
 
     try:
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
+        with ThreadPoolExecutor(cores()) as pool:
             for _ in pool.map(write, range(len(images)), chunksize=100):
                 pass
         if out.is_dir():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +18,7 @@ from ganexp.dataset.npy import block_length, counted
 from ganexp.files.raster import open_raster
 from ganexp.types.doing import doing
 from ganexp.types.errors import DataError
+from ganexp.types.system import cores
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -105,7 +105,7 @@ def _in_threads(work: Callable[[File], T], files: Sequence[File], step: int, adv
             bad.append(error)
             return None
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(cores()) as pool:
         for start in range(0, len(files), step):
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # Pillow's remarks on odd metadata; sizes are checked here

@@ -16,7 +16,7 @@ from ganexp.trainer.state import TrainState
 from ganexp.trainer.step import Game, train_step
 from ganexp.types.errors import ConfigError, DataError
 from ganexp.types.rng import derive, reseed, reseed_others
-from ganexp.types.system import WITHOUT_FLOAT64, peak_memory
+from ganexp.types.system import WITHOUT_FLOAT64, cores, peak_memory
 from ganexp.types.terminal import in_units
 
 if TYPE_CHECKING:
@@ -43,9 +43,8 @@ def set_up_torch(spec: RunSpec) -> torch.device:
         DataError: the device does not exist on this machine.
     """
     torch.set_flush_denormal(True)
-    threads = spec.config.trainer.threads or (1 if spec.in_sweep else None)
-    if threads is not None:
-        torch.set_num_threads(threads)
+    threads = spec.config.trainer.threads or (1 if spec.in_sweep else min(torch.get_num_threads(), cores()))
+    torch.set_num_threads(threads)
     return device(spec.config.trainer.device)
 
 

@@ -29,6 +29,13 @@ for _flag in ("O_CLOEXEC", "O_NOINHERIT", "O_BINARY", *NOT_PROMISED):
     READ_FLAGS |= getattr(os, _flag, 0)
 
 
+def cores() -> int:
+    """Cores that this process may use: affinity and container limits count."""
+    from joblib import cpu_count
+
+    return int(cpu_count())
+
+
 def signals(*names: str) -> tuple[signal.Signals, ...]:
     """The signals of these names that this system has."""
     return tuple(signal.Signals[name] for name in names if hasattr(signal, name))

@@ -23,6 +23,7 @@ from ganexp.config.hydra_private import (
 )
 from ganexp.sweep.launchers.workers import LATER, Workers
 from ganexp.types.errors import ConfigError
+from ganexp.types.system import cores
 
 MOST_THREADS = 256  # of a process, at most
 
@@ -151,13 +152,6 @@ def environments(count: int, threads: int, device: str) -> list[dict[str, str]]:
     limits = dict.fromkeys(THREAD_VARIABLES, str(threads))
     shares = [{"CUDA_VISIBLE_DEVICES": gpus[number % len(gpus)]} if gpus else {} for number in range(count)]
     return [{**limits, **gpu} for gpu in shares]
-
-
-def cores() -> int:
-    """Cores that this process may use: affinity and container limits count."""
-    from joblib import cpu_count
-
-    return int(cpu_count())
 
 
 def visible_gpus(device: str) -> list[str]:

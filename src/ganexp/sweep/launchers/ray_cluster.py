@@ -15,9 +15,10 @@ from hydra_plugins.hydra_ray_launcher.ray_launcher import RayLauncher
 from omegaconf import OmegaConf, open_dict
 
 from ganexp.config.hydra_private import JobReturn, Singleton, run_ray_job, start_ray
-from ganexp.sweep.launchers.launcher import Answers, Streaming, as_return, cores
+from ganexp.sweep.launchers.launcher import Answers, Streaming, as_return
 from ganexp.sweep.launchers.workers import GRACE_SECONDS, LATER_SECONDS, Feed, WorkerDied
 from ganexp.trainer.signals import restore, stop_signals
+from ganexp.types.system import cores
 
 CANCEL_SECONDS = 10.0  # after which a task that goes on is cancelled again; saving takes less
 

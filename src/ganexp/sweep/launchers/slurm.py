@@ -22,9 +22,10 @@ from hydra_plugins.hydra_submitit_launcher.submitit_launcher import BaseSubmitit
 
 from ganexp.config.hydra_private import JobReturn, Singleton, setup_globals
 from ganexp.files.foreign import refuse_links
-from ganexp.sweep.launchers.launcher import Answers, Streaming, as_return, cores, environments
+from ganexp.sweep.launchers.launcher import Answers, Streaming, as_return, environments
 from ganexp.sweep.launchers.workers import GRACE_SECONDS, Feed, WorkerDied, Workers
 from ganexp.types.errors import ConfigError
+from ganexp.types.system import cores
 
 POLL_SECONDS = 2.0  # between two looks at the queue
 LINGER_SECONDS = 30.0  # longest delay of an answer on a shared file system after its job has left the queue
