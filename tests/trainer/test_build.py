@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from helpers import make_spec
 
 from ganexp.trainer.build import set_up_torch
+from helpers import make_spec
 
 
 @pytest.fixture
