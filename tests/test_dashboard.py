@@ -79,7 +79,8 @@ def test_the_page_and_its_data_and_nothing_else(server: serve.Server, sweep: Pat
     for method in ("POST", "PUT", "DELETE"):
         assert ask(server, method=method)[0] == 501
     assert ask(server, Host="evil.example:80")[0] == 403
-    assert ask(server, Host="localhost:8000")[0] == 200
+    for host in ("localhost:8000", "localhost", "127.0.0.1", "[::1]", "[::1]:80"):
+        assert ask(server, Host=host)[0] == 200
     assert ask(server, method="HEAD")[1] == b""
     assert files(sweep) == before
 

@@ -51,6 +51,33 @@ def test_the_page_has_all_that_repeats_a_run(report: Path) -> None:
     assert _overrides(run, ["optim.lr=3"]) == ["seed=0", "trainer.threads=1", "optim.lr=3"]
 
 
+def test_of_two_leaderboards_of_one_data_set_the_title_chooses(report: Path) -> None:
+    def twice(data: Any) -> None:
+        (part,) = data["chapters"]
+        data["chapters"] = [part | {"title": "digits, protocol 1"}, part | {"title": "digits, protocol 2"}]
+
+    changed(report, twice)
+    with pytest.raises(DirectoryError, match="got digits, protocol 1; digits, protocol 2"):
+        page_run(report, 1, 0, "digits")
+    assert page_run(report, 1, 0, "digits, protocol 2")["seed"] == 0
+
+
+@pytest.mark.parametrize("identifier", ["..", "../../x", "a" * 31, "A" * 32, ""])
+def test_an_id_that_is_none_is_refused(identifier: str, report: Path) -> None:
+    def renamed(data: Any) -> None:
+        for part in data["chapters"]:
+            for setting in part["settings"]:
+                setting["runs"] = [identifier]
+        data["runs"][0]["id"] = identifier
+
+    changed(report, renamed)
+    with pytest.raises(DirectoryError, match="expected runs as ganexp writes them"):
+        page_run(report, 1, 0, None)
+    changed(report, lambda data: data.pop("runs"))
+    with pytest.raises(DirectoryError, match=r"expected a report\.html"):
+        page_run(report, 1, 0, None)
+
+
 @pytest.mark.parametrize(
     ("rank", "seed", "words"), [(1, 7, "its seeds 0, 1"), (9, 0, "got none"), (1, 1, "one that is FAILED")]
 )

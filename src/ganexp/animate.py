@@ -49,10 +49,16 @@ def main(
             raise DirectoryError(f"--out: expected an existing folder, got {path.parent}")
         epochs = [(_titled(image, f"epoch {epoch}"), EPOCH_MS) for epoch, image in _by_epoch(run.pictures)]
         epochs[-1:] = [(frame, LAST_MS) for frame, _ in epochs[-1:]]
-        walk = [(_titled(image, "between latent vectors"), STEP_MS) for image in _walk(run_dir, seed, trust or [])]
+        walk = []
+        try:
+            walk = [(_titled(image, "between latent vectors"), STEP_MS) for image in _walk(run_dir, seed, trust or [])]
+        except DirectoryError as error:
+            if not epochs:
+                raise
+            say(plain(f"without a walk: {error}"))
         frames, times = zip(*epochs, *walk, strict=True)
-        size = frames[-1].size
-        first, *others = [frame.resize(size) if frame.size != size else frame for frame in frames]
+        size = frames[0].width, max(frame.height for frame in frames)
+        first, *others = [_padded(frame, size) for frame in frames]
         with replacing(path) as temporary:
             first.save(temporary, "GIF", save_all=True, append_images=others, duration=list(times), loop=0)
         say(plain(f"{path}: {len(epochs)} epochs, {len(walk)} steps of a walk, {path.stat().st_size / 1e6:.1f} MB"))
@@ -81,6 +87,17 @@ def _walk(run_dir: Path, seed: int, trust: list[str]) -> Iterator[Image]:
     for step in (*range(STEPS), *range(STEPS - 2, 0, -1)):
         pixels = grid(steps[:, step], ACROSS, 2)
         yield Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
+
+
+def _padded(frame: Image, size: tuple[int, int]) -> Image:
+    """A frame with white below it."""
+    from PIL import Image
+
+    if frame.size == size:
+        return frame
+    whole = Image.new("RGB", size, "white")
+    whole.paste(frame.convert("RGB"), (0, 0))
+    return whole.quantize(32)
 
 
 def _titled(image: Image, words: str) -> Image:

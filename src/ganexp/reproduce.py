@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from annotated_types import Ge, MaxLen
+from pydantic import StringConstraints
 from typing_extensions import TypedDict
 
 from ganexp.cli import Trust, reporting, start
@@ -27,7 +28,7 @@ MORE = "Further overrides, e.g. dataset.root=data."
 class PageRun(TypedDict):
     """What reproducing needs of a run in the page's data block, which may be a stranger's."""
 
-    id: Annotated[str, MaxLen(200)]
+    id: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
     dataset: str
     seed: int
     state: str
@@ -59,12 +60,15 @@ def main(
     trust: Trust = None,
 ) -> None:
     """Train one run of a report again, from its page alone, and say whether the printed number comes out."""
+    from ganexp.config.hydra_private import quoted
     from ganexp.session import train
 
     with reporting():
         run = page_run(report, setting, seed, dataset)
-        place = out or Path("reproduced") / Path(run["id"][:8]).name
-        arguments = [*_overrides(run, more or []), f"hydra.run.dir='{place.absolute()}'"]
+        place = out or Path("reproduced") / run["id"][:8]
+        if (place / "result.json").exists():
+            say(plain(f"{place} holds this run already: compared as it is; --out PLACE trains it elsewhere"))
+        arguments = [*_overrides(run, more or []), f"hydra.run.dir={quoted(str(place.absolute()))}"]
         if trust:
             arguments.append(f"trust=[{','.join(trust)}]")
         lines, equal = compared(run, train(arguments))
@@ -85,17 +89,18 @@ def page_run(report: Path, rank: int, seed: int, dataset: str | None) -> PageRun
 
     try:
         found = DATA.search(read_text(report, LARGE))
-        data = json.loads(found[1]) if found else None
-        chapters = [part for part in data["chapters"] if dataset in (None, part["dataset"])] if data else []
+        data: Any = json.loads(found[1]) if found else None
+        chapters = [part for part in data["chapters"] if dataset in (None, part["dataset"], part["title"])]
+        listed = list(data["runs"])
         settings = [setting for part in chapters for setting in part["settings"]]
         check(list[PageSetting], [{name: each[name] for name in PageSetting.__annotations__} for each in settings])
     except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise DirectoryError(f"{report}: expected a report.html of ganexp, got something else ({error})") from None
     if len(chapters) != 1:
-        names = ", ".join(sorted({str(part["dataset"]) for part in chapters})) or "no such leaderboard"
+        names = "; ".join(str(part["title"]) for part in chapters) or "no such leaderboard"
         raise DirectoryError(f"{report}: expected one leaderboard (--dataset says which), got {names}")
     ids = [run_id for each in settings if each["rank"] == rank for run_id in each["runs"]]
-    runs = [_checked(report, run) for run in (data or {"runs": ()})["runs"] if run.get("id") in ids]
+    runs = [_checked(report, run) for run in listed if run.get("id") in ids]
     for run in runs:
         if run["seed"] == seed:
             if run["value"] is None:

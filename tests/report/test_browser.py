@@ -309,7 +309,7 @@ def test_a_dashboard_refreshes_while_runs_advance_and_one_fails(browser: Browser
 
     axes = {"optim.lr": (1e-4, 1e-5)}
     early = dict.fromkeys((1, 3), State.PENDING)
-    build(tmp_path / "sweep", Recipe(axes, range(2), endings=early, pictures=True))
+    build(tmp_path / "sweep", Recipe({**axes, "trainer.epochs": (2,)}, range(2), endings=early, pictures=True))
     server = Server(tmp_path / "sweep")
     threading.Thread(target=server.serve_forever, daemon=True).start()
     page = browser.new_page(viewport={"width": 1440, "height": 900})
@@ -321,13 +321,18 @@ def test_a_dashboard_refreshes_while_runs_advance_and_one_fails(browser: Browser
     assert "2 COMPLETED, 2 PENDING" in page.locator("#live .counts").inner_text()
     assert "nothing is claimed" in page.locator("#verdict").inner_text()
     page.locator("#filter").fill("lr = 1e-4")
+    page.locator("#r0-board thead button", has_text="seeds").click()
+    assert page.locator("#moment output").inner_text() == "2"
     shutil.rmtree(tmp_path / "sweep")
     error = {3: {"type": "OSError", "message": "disk full"}}
-    build(tmp_path / "sweep", Recipe(axes, range(2), endings={3: State.FAILED}, errors=error, pictures=True))
+    later = {**axes, "trainer.epochs": (4,)}
+    build(tmp_path / "sweep", Recipe(later, range(2), endings={3: State.FAILED}, errors=error, pictures=True))
     until(page, "document.querySelector('#live .counts').textContent.includes('1 FAILED')")
     assert "OSError: disk full" in page.locator("#live-runs").inner_text()
     assert page.locator("#r0-board tbody tr").evaluate_all(SHOWN) == 1  # what was chosen stays chosen
     assert "nothing is claimed" not in page.locator("#verdict").inner_text()
+    assert page.locator("#moment output").inner_text() == "4"  # the newest pictures, as nobody moved the slider
+    assert page.locator("#r0-board thead [aria-sort]").inner_text().strip() == "seeds"
     assert [line for line in trouble if "503" not in line] == []
     page.close()
     server.shutdown()

@@ -18,6 +18,7 @@ import yaml
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from ganexp.files.foreign import SMALL, read_text
 from ganexp.types.errors import ConfigError, DirectoryError
 
 MOST_INTERPOLATIONS = 1000
@@ -72,6 +73,15 @@ def overrides(text: str, where: Path) -> list[str]:
     if not isinstance(texts, list) or not all(isinstance(entry, str) for entry in texts):
         raise DirectoryError(f"{where}: expected a list of overrides, got {str(texts)[:80]!r}")
     return texts
+
+
+def overrides_in(run: Path) -> tuple[str, ...]:
+    """The overrides that a run directory records; () where it has none that can be read."""
+    path = run / ".hydra" / "overrides.yaml"
+    try:
+        return tuple(overrides(read_text(path, SMALL), path))
+    except (OSError, ValueError, DirectoryError):
+        return ()
 
 
 def check_text(key: str, text: str, trust: Sequence[str]) -> list[str]:

@@ -20,7 +20,7 @@ from ganexp.report.figures.strips import Picture, by_epoch, real_images
 from ganexp.report.generator import page_generators
 from ganexp.report.ranking import Ranking, Standing
 from ganexp.report.runs import RunRecord
-from ganexp.report.settings import Setting, label, short_key
+from ganexp.report.settings import Setting, key_names, label
 from ganexp.report.states import RunProgress, seconds_left
 from ganexp.report.statistics.budget import best_of
 from ganexp.report.study import Study
@@ -46,9 +46,18 @@ class Pictures:
     room: int = BYTES
     urls: dict[str, dict[str, str]] = field(default_factory=dict)  # run id -> epoch -> data URI
 
-    def add(self, run: RunRecord) -> None:
-        """Those of a run; its last one first, all of them or as many as there is room for."""
-        for epoch, picture in by_epoch(run):
+    def add(self, runs: Sequence[RunRecord]) -> None:
+        """The last picture of each run first, then the others as long as there is room, run by run."""
+        earlier = []
+        for run in runs:
+            pictures = list(by_epoch(run))
+            self._add(run, pictures[:1])
+            earlier.append((run, pictures[1:]))
+        for run, pictures in earlier:
+            self._add(run, pictures)
+
+    def _add(self, run: RunRecord, pictures: Sequence[tuple[int, Picture]]) -> None:
+        for epoch, picture in pictures:
             if (size := len(picture.inline)) <= self.room:
                 self.room -= size
                 self.urls.setdefault(run.run_id, {})[str(epoch)] = picture.inline
@@ -61,9 +70,7 @@ def data_block(
     generators = page_generators({part.id: part.ranking.best.lead for part in chapters if part.ranking.best})
     pictures = Pictures(min(BYTES, TOGETHER - len(json.dumps(generators))))
     progress = {each.folder: each for each in live or () if each.folder is not None}
-    for standing in _pictured(study, [chapter.ranking for chapter in chapters]):
-        for run in standing.runs if len(study.runs) <= SINGLE_RUNS else (standing.lead,):
-            pictures.add(run)
+    pictures.add(_pictured(study, [chapter.ranking for chapter in chapters]))
     return {
         "format": FORMAT,
         "live": live is not None,
@@ -81,15 +88,15 @@ def _inline(picture: Picture | None) -> str | None:
     return None if picture is None else picture.inline
 
 
-def _pictured(study: Study, rankings: Sequence[Ranking]) -> list[Standing]:
-    """Settings whose pictures are in the page, the most wanted ones first."""
-    chosen: dict[int, Standing] = {}
+def _pictured(study: Study, rankings: Sequence[Ranking]) -> list[RunRecord]:
+    """Runs whose pictures are in the page, the most wanted ones first: the best settings', then failures."""
+    few, chosen = len(study.runs) <= SINGLE_RUNS, dict[str, RunRecord]()
     for ranking in rankings:
-        best = ranking.standings[: None if len(study.runs) <= SINGLE_RUNS else PICTURED]
-        bad = [
-            each for each in ranking.standings if any(run.state in (State.FAILED, State.DIVERGED) for run in each.runs)
-        ]
-        chosen |= {id(standing): standing for standing in (*best, *bad)}
+        best = ranking.standings[: None if few else PICTURED]
+        chosen |= {standing.lead.run_id: standing.lead for standing in best}
+    for run in (run for ranking in rankings for standing in ranking.standings for run in standing.runs):
+        if few or run.state in (State.FAILED, State.DIVERGED):
+            chosen.setdefault(run.run_id, run)
     return list(chosen.values())
 
 
@@ -104,7 +111,7 @@ def _chapter(chapter: Chapter, *, single: bool) -> dict[str, Any]:
         "direction": ranking.direction,
         "floor": ranking.standings[0].floor(ranking.objective or "") if ranking.standings else None,
         "keys": list(chapter.keys),
-        "names": [short_key(key) for key in chapter.keys],
+        "names": list(key_names(chapter.keys).values()),
         "metrics": list(chapter.metrics),
         "settings": [_setting(chapter, standing) for standing in ranking.standings],
         "trainings": [
@@ -148,11 +155,18 @@ def _budget(ranking: Ranking) -> list[float]:
 
 
 def _trainings(standings: Sequence[Standing]) -> list[list[Standing]]:
-    """Settings that differ in epochs alone, together."""
-    groups: dict[Setting, list[Standing]] = {}
+    """Settings that are read off the same trajectories, together."""
+    groups: list[tuple[Setting, set[str], list[Standing]]] = []
     for standing in standings:
-        groups.setdefault(training_setting(standing.setting), []).append(standing)
-    return list(groups.values())
+        setting, paths = training_setting(standing.setting), {run.trajectory_id for run in standing.runs}
+        for other, shared, members in groups:
+            if other == setting and shared & paths:
+                shared |= paths
+                members.append(standing)
+                break
+        else:
+            groups.append((setting, paths, [standing]))
+    return [members for _, _, members in groups]
 
 
 def _training(
@@ -164,10 +178,10 @@ def _training(
         if run.seed not in longest or len(run.rows) > len(longest[run.seed].rows):
             longest[run.seed] = run
     runs = [run for run in longest.values() if len(run.rows)]
-    mean = mean_curve(runs, objective or "")
+    mean = mean_curve([run for run in runs if run.state is State.COMPLETED] or runs, objective or "")
     curves = [_curve(run.rows, objective) | {"seed": run.seed, "run": run.run_id} for run in runs] if single else []
     return {
-        "name": label(training_setting(group[0].setting)),
+        "name": label(group[0].setting if len(group) == 1 else training_setting(group[0].setting)),
         "settings": [ids[standing.setting] for standing in group],
         "mean": _columns(mean, {**AXES, "value": "value", "low": "low", "high": "high"}, exact=True),
         "seeds": curves,

@@ -24,7 +24,7 @@ from ganexp.report.figures.strips import Strip, animation, joined, strips
 from ganexp.report.figures.svg import Drawing
 from ganexp.report.ranking import Ranking
 from ganexp.report.search import searches
-from ganexp.report.settings import NO_OPTIONS, VerdictOptions, short_key
+from ganexp.report.settings import NO_OPTIONS, VerdictOptions, key_names, short_key
 from ganexp.report.states import RunProgress
 from ganexp.report.statistics.importance import MIN_TRIALS
 from ganexp.report.study import Study
@@ -184,7 +184,7 @@ def _environment(*, autoescape: bool) -> Any:
         "PICTURED_SETTINGS": PICTURED_SETTINGS,
     }
     filters = (sentence.readable, terminal.duration, sentence.command, sentence.shortened, sentence.md, sentence.code)
-    environment.filters |= {function.__name__: function for function in (short_key, *filters)}
+    environment.filters |= {function.__name__: function for function in (key_names, short_key, *filters)}
     environment.filters["again"] = lambda run: sentence.command(repeating(run.overrides))
     environment.tests["first"] = lambda line: line.lead or line.key.endswith(FIRST_SCREEN)
     environment.filters["width"] = lambda text: "short" if len(text) <= NARROW else "long"

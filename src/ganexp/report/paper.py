@@ -10,7 +10,7 @@ from ganexp.files import owned
 from ganexp.report.chapters import Chapter, chapters, drawings
 from ganexp.report.facts import overview
 from ganexp.report.ranking import Ranking, Standing, rankings
-from ganexp.report.settings import VerdictOptions, level_order, short_key, text_of
+from ganexp.report.settings import VerdictOptions, key_names, level_order, text_of
 from ganexp.report.study import Study
 from ganexp.report.text.phrases import decimal, named, named_setting, say, speaking, spoken
 from ganexp.report.text.sentence import md, readable
@@ -55,7 +55,7 @@ def write_figures(
 def leaderboard(chapter: Chapter) -> list[list[str]]:
     """Header and rows of the leaderboard, in the present language."""
     ranking, names = chapter.ranking, chapter.metrics[:5]
-    keys = [named(short_key(key)) for key in chapter.keys]
+    keys = [named(name) for name in key_names(chapter.keys).values()]
     head = [say("rank"), *keys, ranking.objective or "", say("95 % interval"), *map(named, names), say("seeds")]
     return [[*head, say("against the best")], *(_row(ranking, standing, names) for standing in ranking.standings)]
 
@@ -170,4 +170,5 @@ def _constant(study: Study) -> str:
 def _varied(study: Study) -> str:
     levels = {key: level_order(text_of(run.values.get(key)) for run in study.runs) for key in study.keys}
     shown = {key: [*each[:6], *(["..."] if len(each) > 6 else [])] for key, each in levels.items()}
-    return "; ".join(f"{named(short_key(key))} {', '.join(map(spoken, each))}" for key, each in shown.items()) or "–"
+    names = key_names(shown)
+    return "; ".join(f"{named(names[key])} {', '.join(map(spoken, each))}" for key, each in shown.items()) or "–"

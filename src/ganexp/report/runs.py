@@ -14,6 +14,7 @@ from typing import Any
 
 import pandas as pd
 
+from ganexp.config import recorded
 from ganexp.config.target import is_own
 from ganexp.files import plan
 from ganexp.files.code_record import read_code
@@ -224,7 +225,7 @@ def _from_identity(folder: Path, directory: Path) -> PlannedRun | None:
     except (KeyError, TypeError, AttributeError):
         return None
     place = "." if folder == directory else folder.name
-    return PlannedRun(status.run_id, status.trajectory_id, place, status.epochs, (), values)
+    return PlannedRun(status.run_id, status.trajectory_id, place, status.epochs, recorded.overrides_in(folder), values)
 
 
 def _values(identity: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import threading
 import time
 from http import HTTPStatus
@@ -73,7 +74,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """The page, or the data block; 304 where the asker has it already."""
-        if (self.headers.get("Host") or "").rpartition(":")[0] not in HOSTS:
+        if re.sub(r":\d+$", "", self.headers.get("Host") or "") not in HOSTS:
             return self._send(HTTPStatus.FORBIDDEN, b"expected this machine's own name as host\n")
         try:
             content = self.server.collector.answer(path := self.path.partition("?")[0])

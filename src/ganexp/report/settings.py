@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ganexp.types.errors import ConfigError
+from ganexp.types.nested import short_keys
 
 if TYPE_CHECKING:
     from ganexp.report.runs import RunRecord, Sweep
@@ -125,7 +126,13 @@ def _hidden_differences(runs: Sequence[RunRecord], keys: Sequence[str]) -> list[
 
 def label(setting: Setting) -> str:
     """A setting for display: the last part of each key and its value."""
-    return ", ".join(f"{short_key(key)} {value}" for key, value in setting) or "the only setting"
+    names = key_names(key for key, _ in setting)
+    return ", ".join(f"{names[key]} {value}" for key, value in setting) or "the only setting"
+
+
+def key_names(keys: Iterable[str]) -> dict[str, str]:
+    """Keys for display together: the last part of each, with as many before it as tell it from the others."""
+    return {key: short_key(key) if "." not in end else end for key, end in short_keys(keys).items()}
 
 
 def short_key(key: str) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ganexp.report.figures import svg
 from ganexp.report.ranking import Ranking, Standing
-from ganexp.report.settings import level_key, level_order, short_key
+from ganexp.report.settings import key_names, level_key, level_order, short_key
 from ganexp.report.statistics.importance import Importance
 from ganexp.report.statistics.means import geometric_mean
 from ganexp.report.text.phrases import decimal, named, named_setting, say, spoken
@@ -78,7 +78,7 @@ def heatmaps(ranking: Ranking, name: str) -> svg.Drawing | None:
     crossed = _crossed_keys(standings)
     if crossed is None or ranking.objective is None:
         return None
-    across, down = crossed
+    (across, down), names = crossed, key_names(crossed)
     settings = [dict(standing.setting) for standing in standings]
     columns, rows = (level_order(setting[key] for setting in settings) for key in crossed)
     rest = {tuple((key, s[key]) for key in s if key not in crossed) for s in settings}
@@ -103,12 +103,12 @@ def heatmaps(ranking: Ranking, name: str) -> svg.Drawing | None:
         svg.style(axes, title=svg.clean(named_setting(group), 30), grid="")
         axes.set_xticks(range(len(columns)), [svg.clean(spoken(column), 14) for column in columns])
         axes.set_yticks(range(len(rows)), [svg.clean(spoken(row), 18) for row in rows])
-        below = svg.clean(named(short_key(across))) if number >= len(groups) - wide else ""
+        below = svg.clean(named(names[across])) if number >= len(groups) - wide else ""
         axes.set_xlabel(below, fontsize=9, color=svg.INK)
-        axes.set_ylabel(svg.clean(named(short_key(down))) if number % wide == 0 else "", fontsize=9, color=svg.INK)
+        axes.set_ylabel(svg.clean(named(names[down])) if number % wide == 0 else "", fontsize=9, color=svg.INK)
     _colour_bar(sheet, image, grid, norm, ranking.objective)
     more = f" {hidden} more panels are not drawn." if hidden > 0 else ""
-    alt = f"Heatmaps of {ranking.objective} on {ranking.dataset}: {short_key(across)} across, {short_key(down)} down."
+    alt = f"Heatmaps of {ranking.objective} on {ranking.dataset}: {names[across]} across, {names[down]} down."
     caption = f"{ranking.objective} on half B, one colour scale for all panels, the better the brighter; framed: the "
     caption += f"first setting; empty cells are not ranked.{more}"
     return svg.Drawing(f"{name}-heatmaps", alt, caption, sheet)
@@ -182,22 +182,20 @@ def marginals(ranking: Ranking, name: str) -> svg.Drawing | None:
     keys = [key for key, each in levels.items() if len(each) <= FEW or _numbers(each)][:6]
     if not keys or ranking.objective is None:
         return None
-    wide = min(3, len(keys))
+    wide, names = min(3, len(keys)), key_names(keys)
     sheet, grid = svg.panels(len(keys), wide, 3.3 * wide, 2.7 * -(-len(keys) // wide))
     for number, (key, axes) in enumerate(zip(keys, grid.flat, strict=False)):
         numbers = _numbers(levels[key]) if len(levels[key]) > FEW else None
         places = dict(zip(levels[key], numbers or range(len(levels[key])), strict=True))
         _at_levels(axes, standings, key, places)
         _log_where_wide(axes, "y", values_of(standings))
-        svg.style(
-            axes, title=svg.clean(named(short_key(key))), y=ranking.objective if number % wide == 0 else "", grid="y"
-        )
+        svg.style(axes, title=svg.clean(named(names[key])), y=ranking.objective if number % wide == 0 else "", grid="y")
         if numbers is None:
             texts = [svg.clean(spoken(level), 12) for level in places]
             axes.set_xticks(range(len(places)), texts, rotation=0 if len(places) < 6 else 40)
         else:
             _log_where_wide(axes, "x", numbers)
-    alt = f"{ranking.objective} on {ranking.dataset} against each key that varies: {', '.join(map(short_key, keys))}."
+    alt = f"{ranking.objective} on {ranking.dataset} against each key that varies: {', '.join(names.values())}."
     caption = "Points: settings. Diamonds: geometric mean at a level, where few levels have several settings each."
     return svg.Drawing(f"{name}-marginals", alt, caption, sheet)
 

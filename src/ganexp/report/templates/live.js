@@ -29,13 +29,32 @@ function showStates() {
   $("#live progress").value = asked ? done / asked : 1;
 }
 
+// By what each leaderboard is sorted, and which of its columns are hidden: [its id, column, direction, hidden columns].
+const sorting = () => all("table.board").map((table) => {
+  const cells = heads(table), column = cells.findIndex((head) => head.hasAttribute("aria-sort"));
+  return [table.id, column, cells[column]?.getAttribute("aria-sort"), cells.flatMap((head, i) => (head.hidden ? [i] : []))];
+});
+
+function resort(boards) {
+  for (const [id, column, direction, hidden] of boards) {
+    const table = document.getElementById(id), head = table && heads(table)[column];
+    if (!table) continue;
+    for (let times = 0; head && head.getAttribute("aria-sort") !== direction && times < 2; times++) $("button", head).click();
+    const boxes = all(`.tools[data-board="${id.replace(/-board$/, "")}"] .columns input`);
+    for (const i of hidden) if (boxes[i - 1]?.checked) boxes[i - 1].click();
+  }
+}
+
 async function refresh() {
   try {
     const answer = await fetch("data.json", {cache: "no-store", headers: seen ? {"If-None-Match": seen} : {}});
     if (answer.status === 304) return;
     if (!answer.ok) throw new Error((await answer.text()).slice(0, 300));
     seen = answer.headers.get("ETag");
+    const names = (block) => JSON.stringify(block.chapters.map((part) => part.settings.map((each) => each.name)));
+    const before = names(data), sorted = sorting();
     data = await answer.json();
+    if (names(data) !== before) state.brushes.clear(); // they hold rows, which mean other settings now
     const fresh = new DOMParser().parseFromString(await (await fetch(".", {cache: "no-store"})).text(), "text/html");
     for (const id of ["verdict", "leaderboard", "matters", "search", "warnings", "provenance", "asked"]) {
       const [old, now] = [document.getElementById(id), fresh.getElementById(id)];
@@ -43,6 +62,7 @@ async function refresh() {
     }
     state.chapter = Math.min(state.chapter, Math.max(0, data.chapters.length - 1));
     start();
+    resort(sorted);
     showStates();
     drawAll();
     generators();

@@ -2,7 +2,7 @@
 // The page without its charts: tables, filters, pictures, runs side by side. Texts of strangers are set as text only.
 
 let data = JSON.parse(document.getElementById("data").textContent);
-const state = {chapter: 0, text: "", brushes: new Map(), moment: null, sides: [null, null]};
+const state = {chapter: 0, text: "", brushes: new Map(), moment: null, moved: false, sides: [null, null]};
 const listeners = []; // called after the choice of settings has changed
 const $ = (selector, root = document) => root.querySelector(selector);
 const all = (selector, root = document) => [...root.querySelectorAll(selector)];
@@ -58,14 +58,14 @@ function condition(text, columns) {
 }
 
 function chosen(part = chapter()) {
-  const columns = columnsOf(part), note = $("#shown");
+  const columns = columnsOf(part), note = part === chapter() ? $("#shown") : null;
   let tests = [];
   try {
     tests = state.text.split(/[,;]/).map((each) => each.trim()).filter(Boolean).map((each) => condition(each, columns));
     note?.classList.remove("wrong");
   } catch (error) {
     note?.classList.add("wrong");
-    note.textContent = error.message;
+    if (note) note.textContent = error.message;
   }
   const kept = new Set();
   part.settings.forEach((s, i) => {
@@ -236,12 +236,13 @@ function slider() {
   const tools = $("#moment"), epochs = moments();
   if (!tools) return;
   const range = $("input", tools), last = epochs.length - 1;
-  if (state.moment === null || state.moment > last) state.moment = last;
+  if (!state.moved || state.moment > last) state.moment = last;
   Object.assign(range, {max: Math.max(0, last), value: state.moment});
   $("output", tools).textContent = epochs[state.moment] ?? "";
   tools.hidden = last < 1;
   range.oninput = () => {
     state.moment = Number(range.value);
+    state.moved = state.moment < last;
     $("output", tools).textContent = epochs[state.moment];
     gallery(chosen());
     for (const side of [0, 1]) showRun(side);

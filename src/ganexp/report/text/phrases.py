@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-from ganexp.report.settings import Setting, short_key
+from ganexp.report.settings import Setting, key_names
 
 LANGUAGES = ("en", "fr")
 
@@ -141,4 +141,5 @@ def spoken(level: str) -> str:
 
 def named_setting(setting: Setting) -> str:
     """A setting for display, in the present language."""
-    return ", ".join(f"{named(short_key(key))} {spoken(value)}" for key, value in setting)
+    names = key_names(key for key, _ in setting)
+    return ", ".join(f"{named(names[key])} {spoken(value)}" for key, value in setting)
