@@ -96,6 +96,14 @@ def test_what_is_not_the_same_when_loaded_is_refused(trained, monkeypatch):
         exported(module, "pt2")
 
 
+def test_the_card_of_a_sweeps_run_names_no_key_of_the_sweep():
+    from ganexp.export import _command
+
+    assert (
+        _command("- optim.lr=1e-4\n- sweep.run_id='07'\n- +sweep.trial=3\n- seed=1\n") == "ganexp optim.lr=1e-4 seed=1"
+    )
+
+
 def test_the_command_writes_a_card_and_keeps_what_is_not_its_own(trained, tmp_path, capsys):
     from typer.testing import CliRunner
 

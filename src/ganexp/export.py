@@ -131,8 +131,8 @@ def _measured(result: Mapping[str, Any]) -> Iterator[str]:
 def _command(overrides: str) -> str:
     import yaml
 
-    words = yaml.safe_load(overrides) or []
-    return plain(shlex.join(["ganexp", *map(str, words)])).replace("`", "'").replace("\n", " ")
+    words = [text for text in map(str, yaml.safe_load(overrides) or []) if not text.lstrip("+").startswith("sweep.")]
+    return plain(shlex.join(["ganexp", *words])).replace("`", "'").replace("\n", " ")
 
 
 def _words(text: object) -> str:

@@ -19,7 +19,7 @@ from ganexp.cli import reporting
 from ganexp.config.hydra_keys import check_hydra
 from ganexp.types.doing import doing
 from ganexp.types.endings import FAILED, ending
-from ganexp.types.errors import Refused, in_words, lack_of_memory
+from ganexp.types.errors import ConfigError, Refused, in_words, lack_of_memory
 from ganexp.types.terminal import keep_working, plain
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ def run_dir(root: DictConfig) -> str:
 
     if "dataset" not in root:  # `--cfg hydra` shows Hydra's node alone
         root = compose("config", list(root.hydra.overrides.task))
+    _check_no_sweep(root.sweep)
     config = load(root)
     with starting(config):
         identity = identify(config)
@@ -75,10 +76,21 @@ def single_spec(cfg: DictConfig, hydra: Any) -> RunSpec:
     """`make_spec` for a single run; where it is refused, the folder that Hydra made for it is removed."""
     try:
         check_hydra(hydra)
+        _check_no_sweep(cfg.sweep)
         return make_spec(cfg, hydra)
     except Refused:
         _drop_if_empty(Path(hydra.runtime.output_dir))
         raise
+
+
+def _check_no_sweep(options: Any) -> None:
+    """Refuse what only a sweep heeds: `sweep.dry_run=true` would train."""
+    from ganexp.config.schema import SweepConfig
+
+    usual = SweepConfig()
+    for key in ("dry_run", "retry", "zip", "skip_refused", "max_seconds", "stop_on_failure", "until", "max_runs"):
+        if (value := options[key]) != getattr(usual, key):
+            raise ConfigError(f"sweep.{key}: expected --multirun beside it, got {value} in a command of one run")
 
 
 def make_spec(cfg: DictConfig, hydra: Any) -> RunSpec:

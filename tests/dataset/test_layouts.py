@@ -49,7 +49,16 @@ def splits(*names: str, classes: tuple[str, ...] = ("cat", "dog")) -> dict[str, 
     }
 
 
-@pytest.mark.parametrize("names", [("train", "test"), ("Training", "val"), ("train", "test", "valid")])
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("train", "test"),
+        ("Training", "val"),
+        ("train", "test", "valid"),
+        ("training_set", "test_set"),
+        ("train2017", "val2017"),
+    ],
+)
 def test_splits_are_no_classes(
     root: Path, album: Make, names: tuple[str, ...], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -67,6 +76,8 @@ def test_splits_of_pictures_without_classes_and_a_folder_around_everything(root:
     assert (len(data.train), len(data.reference), data.num_classes) == (5, 5, None)
     wrapped = album({f"pets/{c}/{n}.png": n for c in ("cat", "dog") for n in range(4)}, "wrapped")
     assert image_folder(root=root, path=wrapped, image_size=6).class_names == ("cat", "dog")
+    inner = album({f"{s}/images/{n}.png": n for s in ("train", "test") for n in range(5)}, "inner")
+    assert image_folder(root=root, path=inner, image_size=6).num_classes is None
     alone = image_folder(root=root, path=album({f"train/{n}.png": n for n in range(10)}, "alone"), image_size=6)
     assert (len(alone.train), len(alone.reference), alone.num_classes) == (9, 1, None)
 
@@ -79,6 +90,12 @@ def test_splits_of_pictures_without_classes_and_a_folder_around_everything(root:
         ({"test/0.png": 1, "val/0.png": 2}, r"expected a split to train on .*got test, val alone; name a folder"),
         ({"a/0.png": 1, "0.png": 2}, "0.png beside a/; move them into a folder of their class"),
         ({"train/a/0.png": 1, "test/b/0.png": 2}, "expected the class folders a, got b"),
+        (
+            {f"{c}/{s}/0.png": 1 for c in ("cats", "dogs") for s in ("train", "test")},
+            "got classes that hold splits .cats/test.; move cats/test to test/cats, and so on",
+        ),
+        ({"images/0.png": 1, "masks/0.png": 2}, "got masks beside images; give .*/images"),
+        ({"trainA/0.png": 1, "trainB/0.png": 2}, "two domains, trainA, trainB; give one as dataset.path"),
     ],
 )
 def test_what_may_be_meant_otherwise_is_asked(root: Path, album: Make, pictures: dict[str, int], message: str) -> None:
@@ -92,6 +109,11 @@ def test_a_zip_reads_as_the_folder_that_it_holds(root: Path, album: Make, tmp_pa
         for path in sorted(top.rglob("*.png"), reverse=True):
             archive.write(path, f"album/{path.relative_to(top)}")
         archive.writestr("__MACOSX/album/._0.png", b"not a picture")
+    with zipfile.ZipFile(tmp_path / "album.zip") as archive, zipfile.ZipFile(tmp_path / "old.zip", "w") as old:
+        for entry in archive.infolist():  # as some programs of Windows write it
+            content, entry.filename = archive.read(entry), entry.filename.replace("/", "\\")
+            old.writestr(entry, content)
+    assert image_folder(root=root, path=tmp_path / "old.zip", image_size=6).class_names == ("cat", "dog")
     packed = image_folder(root=root, path=tmp_path / "album.zip", image_size=6)
     assert packed.name == image_folder(root=root, path=top, image_size=6).name
 
@@ -151,6 +173,7 @@ ONE_HOT = np.eye(4, dtype=np.float32)[np.arange(20) % 4]
         (np.arange(20)[:, None] % 4, None, [0, 1, 2, 3]),
         (ONE_HOT, None, [0, 1, 2, 3]),
         (np.array(["dog", "cat", "ant", "bee"] * 5), ("ant", "bee", "cat", "dog"), [3, 2, 0, 1]),
+        (np.array([b"d", "ch\u00e4".encode(), b"a", b"b"] * 5), ("a", "b", "ch\u00e4", "d"), [3, 2, 0, 1]),
         (np.array([7, 3, 5, 3] * 5), ("3", "5", "7"), [2, 0, 1, 0]),
         ((np.arange(20) % 4).astype(np.float64), None, [0, 1, 2, 3]),
     ],
@@ -178,6 +201,7 @@ def test_labels_as_people_have_them(
     [
         (np.ones((20, 3)), r"choose one column: labels\[:, 0\]"),
         (np.full(20, 0.5), "whole numbers"),
+        (np.array([b"\xe4", b"b"] * 10), "expected names in UTF-8, got .*; decode them before"),
         (np.zeros(19, int), "20"),
     ],
 )

@@ -19,6 +19,15 @@ DRY = ("metrics=none", "dataset.num_images=48", "sweep.dry_run=true")
         (["-m", "optim.lr=1e-4,1e-5,"], "Did you mean 'optim.lr=1e-4,1e-5'?"),
         (["-m", "seed=range", "3"], "Did you mean 'seed=range(3)'?"),
         (["-m", "optim.lr=(1e-4,2e-4)"], "Did you mean 'optim.lr=1e-4,2e-4'?"),
+        (["dataset=digits,mnist"], "several values take --multirun: ganexp --multirun dataset=digits,mnist"),
+        (["optim.lr=1e-4,2e-4"], "several values take --multirun"),
+        (["trainer.epochs=range(3)"], "several values take --multirun"),
+        (["+dataset=digits"], "Did you mean 'dataset=digits'?"),
+        (["--config-name", "foo"], "--config-name: expected config, ganexp's own, got foo\n"),
+        (["dataset=MNIST"], "Did you mean 'mnist'?"),
+        (["-m", "model=DCGAN"], "Did you mean 'dcgan'?"),
+        (["sweep.dry_run=true"], "sweep.dry_run: expected --multirun beside it, got True in a command of one run"),
+        (["sweep=seed_grid", "sweep.max_seconds=9"], "sweep.max_seconds: expected --multirun beside it"),
         (["loss=[wgan,hinge]"], "Did you mean '--multirun loss=wgan,hinge'?"),
         (["seed=[1,2]"], "got '[1, 2]'. Several values to try take commas"),
         (["-m", "hydra/launcher=jobli"], "Did you mean 'joblib'?"),
@@ -67,7 +76,7 @@ def test_a_key_that_moves_files_is_refused_in_words(ganexp, tmp_path, typed, lau
 
 @pytest.mark.parametrize("typed", ["hydra.job.chdir=true", "hydra.output_subdir=cfg", "hydra.sweep.dir=x"])
 def test_so_it_is_in_a_single_run(ganexp, typed):
-    done = ganexp(*DRY, typed)
+    done = ganexp(*DRY[:2], typed)
     assert done.returncode == 2, done.stdout + done.stderr
     assert done.stderr.splitlines()[-1].startswith(f"ganexp: {typed.partition('=')[0]}: expected ")
 
@@ -82,6 +91,10 @@ def test_a_value_below_a_swept_option_is_for_the_options_that_have_it(ganexp):
     done = ganexp("-m", *DRY, "penalty=r1,none", "penalty.gamma=1,10")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "3 runs of 3 trajectories (4 points asked for, 1 of them the same run as another)" in done.stdout
+    for few in (("++penalty.gamma=10",), ("penalty.gamma=1,10", "sweep.zip=[[penalty,penalty.gamma]]")):
+        done = ganexp("-m", *DRY, "penalty=r1,none", *few)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "2 runs of 2 trajectories" in done.stdout
     done = ganexp("-m", *DRY, "penalty=r1,nonne", "penalty.gamma=1,10")
     assert done.returncode == 2
     assert "Did you mean 'none'?" in done.stderr

@@ -26,6 +26,9 @@ def test_points_that_are_refused_are_left_out_when_asked(ganexp: Run, tmp_path: 
     assert "1 of 4 points" in done.stdout and "sweep.retry" not in done.stdout
     table = pd.read_csv(tmp_path / "multirun" / "digits-grid" / "summary.csv")
     assert table["state"].tolist() == ["COMPLETED"] * 3
+    typo = ganexp("--multirun", *TINY, "dataset=digist,digits", "sweep.skip_refused=true")
+    assert typo.returncode == 2 and "Did you mean 'digits'?" in typo.stderr, "a slip of the hand is not left out"
+    assert "sweep.skip_refused" not in typo.stderr
     nothing = ganexp("--multirun", *TINY, "loss=hinge", "penalty=clip", "seed=1,2", "sweep.skip_refused=true")
     assert nothing.returncode == 2, "where no point remains"
 

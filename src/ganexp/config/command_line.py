@@ -26,7 +26,12 @@ def as_typed(text: str) -> str | None:
         return f"{found[1]}: expected one value; a value with a comma or space takes quotes: {_in_quotes(found[1])}"
     if found := re.search(r"Additional config directory '(.*)' not found", text):
         return f"--config-dir: expected a folder that exists, got {found[1]}"
-    if found := re.search(r"Cannot find primary config '(.*)'", text):
+    if found := re.search(r"(?:Ambiguous value for argument|Sweep parameters) '(.*?)'(?:\n| requires)", text):
+        return f"{found[1]}: several values take --multirun: ganexp --multirun {shlex.quote(found[1])}"
+    if found := re.search(r"(\S+) appears more than once in the final defaults list", text):
+        added = next((each for each in sys.argv[1:] if each.startswith("+")), None)
+        return f"{added}: expected one option of {found[1]}.{did_you_mean(added.lstrip('+'))}" if added else None
+    if found := re.search(r"Cannot find primary config '(.*?)'", text):
         return f"--config-name: expected config, ganexp's own, got {found[1]}"
     if "Input config does not have a `_target_` field" in text:
         for argument in sys.argv[1:]:

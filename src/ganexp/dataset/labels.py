@@ -38,7 +38,7 @@ def plain_labels(where: object, values: NDArray[Any], like: Labels | None = None
             f"shape {values.shape}"
         )
     if values.dtype.kind in "US":
-        return _numbered(where, values.astype(str), like, gaps=False)
+        return _numbered(where, _as_text(where, values), like, gaps=False)
     if values.dtype.kind == "f" and not (np.isfinite(values).all() and (values == np.round(values)).all()):
         raise DataError(f"{where}: expected labels that are whole numbers, got {values.min():g} .. {values.max():g}")
     if not 0 <= (low := int(values.min())) <= (high := int(values.max())) < MAX_CLASSES:
@@ -50,6 +50,13 @@ def plain_labels(where: object, values: NDArray[Any], like: Labels | None = None
     if like is None and present[0] == 0 and present[-1] == len(present) - 1:
         return Labels(numbers, None, str(where))
     return _numbered(where, numbers, like, gaps=True)
+
+
+def _as_text(where: object, values: NDArray[Any]) -> NDArray[Any]:
+    try:
+        return values if values.dtype.kind == "U" else np.char.decode(values, "utf-8")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{where}: expected names in UTF-8, got {error.object[:40]!r}; decode them before") from None
 
 
 def _from_one_hot(where: object, values: NDArray[Any]) -> NDArray[np.int64]:

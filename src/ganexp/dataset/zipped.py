@@ -68,7 +68,7 @@ def zipped_pictures(path: Path) -> tuple[list[Packed], int]:
     """The pictures in a zip by name, and how many other files it has; hidden folders, as those of macOS, are others."""
     with unzipped(path) as archive:
         entries = [entry for entry in archive.infolist() if not entry.is_dir()]
-        pictures = sorted((entry for entry in entries if _shown(entry.filename)), key=lambda entry: entry.filename)
+        pictures = sorted((entry for entry in entries if _shown(_path(entry))), key=_path)
         if not pictures:
             names = ", ".join(EXTENSIONS)
             raise DataError(f"{path}: expected pictures ({names}), got a zip with {len(entries)} other files")
@@ -117,7 +117,7 @@ def list_zip(path: Path) -> ZipListing:
         for entry in infos:
             if (problem := _problem(entry)) is not None:
                 raise DataError(f"{path}/{entry.filename}: {problem}")
-        entries = {entry.filename: entry for entry in sorted(infos, key=lambda e: e.filename) if _shown(entry.filename)}
+        entries = {_path(entry): entry for entry in sorted(infos, key=_path) if _shown(_path(entry))}
         if not entries:
             names = ", ".join(EXTENSIONS)
             raise DataError(f"{path}: expected pictures ({names}), got a zip with {len(infos)} other files")
@@ -128,9 +128,14 @@ def list_zip(path: Path) -> ZipListing:
     return ZipListing(path, pictures, len(infos) - len(entries), entries)
 
 
+def _path(entry: zipfile.ZipInfo) -> str:
+    """The entry's path; some programs of Windows write it with backslashes."""
+    return entry.filename.replace("\\", "/")
+
+
 def _problem(entry: zipfile.ZipInfo) -> str | None:
     """Why an entry is refused, whatever is in it."""
-    parts = PurePosixPath(entry.filename.replace("\\", "/")).parts
+    parts = PurePosixPath(_path(entry)).parts
     if ".." in parts or parts[:1] == ("/",):
         return "expected a path inside the zip, got one that leads out of it"
     if stat.S_ISLNK(entry.external_attr >> 16):

@@ -62,19 +62,28 @@ def conditions(
 
 
 def without_idle(composer: Composer, grid: Sequence[Axis], points: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
-    """The points of a grid, each without the swept values that its options lack."""
-    swept = {
-        a.keys[0]: [text.partition("=")[2] for (text,) in a.steps] for a in grid if len(a.keys) == 1 < len(a.steps)
+    """The points of a grid, each without the values that its options lack."""
+    columns = {
+        key.lstrip("+"): [step[place].partition("=")[2] for step in axis.steps]
+        for axis in grid
+        for place, key in enumerate(axis.keys)
     }
-    fixed = [text for axis in grid if len(axis.steps) == 1 for text in axis.steps[0]]
-    found = conditions(composer, swept, swept, fixed)
+    swept = {key: values for key, values in columns.items() if len(values) > 1}
+    texts = [text for axis in grid if len(axis.steps) == 1 for text in axis.steps[0]]
+    fixed = [text for text in texts if _key(text).partition(".")[0] not in swept]
+    found = conditions(composer, swept, columns, fixed)
     if not found.having:
         return list(points)
     chosen = [dict(text.partition("=")[::2] for text in point) for point in points]
     return [
-        tuple(text for text in point if found.applies(text.partition("=")[0], options))
+        tuple(text for text in point if found.applies(_key(text), options))
         for point, options in zip(points, chosen, strict=True)
     ]
+
+
+def _key(text: str) -> str:
+    """The key of an override, without its prefix."""
+    return text.partition("=")[0].lstrip("+")
 
 
 def _has(config: DictConfig, key: str) -> bool:

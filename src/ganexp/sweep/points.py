@@ -17,7 +17,7 @@ from ganexp.config.run_spec import identify, load_dataset
 from ganexp.files.plan import PlannedRun, short
 from ganexp.sweep.compose import Composer
 from ganexp.trainer.compatible import check_together
-from ganexp.types.errors import ConfigError, DataError
+from ganexp.types.errors import ConfigError, DataError, Senseless
 from ganexp.types.nested import dotted, json_values
 from ganexp.types.terminal import say, ticking
 
@@ -61,7 +61,7 @@ def all_points(
 ) -> list[Point]:
     """Compose, validate and identify every point of `grid`; equal runs appear as often as they were asked for.
 
-    With `skip_refused`, points that are not acceptable are left out, which is said, while others remain.
+    With `skip_refused`, points whose values make no sense together are left out, which is said, while others remain.
 
     Raises:
         ConfigError, DataError: at least one point is not acceptable; says which and why.
@@ -75,9 +75,10 @@ def all_points(
             problems.setdefault(f"{error} {error.__cause__}", (error, []))[1].append(number)
     if problems:
         lines = _explain(problems.values(), grid, swept)
-        if not (skip_refused and points):
+        others = points and all(isinstance(error, Senseless) for error, _ in problems.values())
+        if not (skip_refused and others):
             only_data = all(isinstance(error, DataError) for error, _ in problems.values())
-            hint = f" (sweep.skip_refused=true makes the other {len(points)} of {len(grid)} points)" if points else ""
+            hint = f" (sweep.skip_refused=true makes the other {len(points)} of {len(grid)} points)" if others else ""
             raise (DataError if only_data else ConfigError)("\n".join([f"nothing was started{hint};", *lines]))
         left_out = f"left out (sweep.skip_refused=true): {len(grid) - len(points)} of {len(grid)} points"
         say("\n".join([left_out, *lines]))
@@ -92,7 +93,10 @@ def telling(overrides: Sequence[str], keys: Sequence[str]) -> list[str]:
 def _point(plain: Mapping[str, Any], choices: Mapping[str, str | None], overrides: tuple[str, ...]) -> Point:
     config = from_plain(plain)
     identity = identify(config)
-    check_together(config)
+    try:
+        check_together(config)
+    except ConfigError as error:
+        raise Senseless(str(error)) from error
     trainer = config.trainer
     images = len(load_dataset(config.dataset).train)
     return Point(

@@ -19,6 +19,10 @@ class ConfigError(Refused):
     """A configuration key or value is not acceptable."""
 
 
+class Senseless(ConfigError):
+    """Values that are each acceptable make no sense together."""
+
+
 class DataError(Refused):
     """A dataset is missing, malformed, or cannot serve what was asked of it."""
 
@@ -77,10 +81,12 @@ def unknown_key(key: str, names: Sequence[str]) -> str:
 
 
 def nearest(word: str, words: Sequence[str], cutoff: float = 0.5) -> str | None:
-    """The word in `words` most similar to `word`; None where none is similar."""
+    """The word in `words` most similar to `word`, capitals or not; None where none is similar."""
     import difflib
 
-    return next(iter(difflib.get_close_matches(word, words, n=1, cutoff=cutoff)), None)
+    lower = {each.lower(): each for each in reversed(words)}
+    close = difflib.get_close_matches(word.lower(), list(lower), n=1, cutoff=cutoff)
+    return lower[close[0]] if close else None
 
 
 def did_you_mean(name: str | None) -> str:

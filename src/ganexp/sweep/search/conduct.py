@@ -109,7 +109,9 @@ class Search(Endings):
             answer = self.trials.ask(self._proposed) if self._begins_more() else None
             if answer is not None:
                 trial, run = answer
-                if isinstance(run, Exception):
+                if isinstance(run, DataError):
+                    self._tell(trial, State.FAILED, reason=str(run))
+                elif isinstance(run, Exception):
                     self.leave_out(trial, str(run))
                 else:
                     self.ready.append(run)
