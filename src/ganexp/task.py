@@ -88,7 +88,7 @@ def _check_no_sweep(options: Any) -> None:
     from ganexp.config.schema import SweepConfig
 
     usual = SweepConfig()
-    for key in ("dry_run", "retry", "zip", "skip_refused", "max_seconds", "stop_on_failure", "until", "max_runs"):
+    for key in ("dry_run", "zip", "skip_refused", "max_seconds", "stop_on_failure", "until", "max_runs"):
         if (value := options[key]) != getattr(usual, key):
             raise ConfigError(f"sweep.{key}: expected --multirun beside it, got {value} in a command of one run")
 

@@ -57,6 +57,9 @@ def splits(*names: str, classes: tuple[str, ...] = ("cat", "dog")) -> dict[str, 
         ("train", "test", "valid"),
         ("training_set", "test_set"),
         ("train2017", "val2017"),
+        ("train_images", "test_images"),
+        ("trainA", "testA"),
+        ("seg_train", "seg_test"),
     ],
 )
 def test_splits_are_no_classes(
@@ -76,8 +79,6 @@ def test_splits_of_pictures_without_classes_and_a_folder_around_everything(root:
     assert (len(data.train), len(data.reference), data.num_classes) == (5, 5, None)
     wrapped = album({f"pets/{c}/{n}.png": n for c in ("cat", "dog") for n in range(4)}, "wrapped")
     assert image_folder(root=root, path=wrapped, image_size=6).class_names == ("cat", "dog")
-    inner = album({f"{s}/images/{n}.png": n for s in ("train", "test") for n in range(5)}, "inner")
-    assert image_folder(root=root, path=inner, image_size=6).num_classes is None
     alone = image_folder(root=root, path=album({f"train/{n}.png": n for n in range(10)}, "alone"), image_size=6)
     assert (len(alone.train), len(alone.reference), alone.num_classes) == (9, 1, None)
 
@@ -85,22 +86,47 @@ def test_splits_of_pictures_without_classes_and_a_folder_around_everything(root:
 @pytest.mark.parametrize(
     ("pictures", "message"),
     [
+        ({f"{top}/0.png": 1 for top in ("trainA", "trainB", "testA", "testB")}, "/trainA dataset.reference.*/testA$"),
+        (
+            {"images/0.png": 1, "masks/0.png": 2},
+            "got images beside masks, which are no classes; dataset.path=.*/images",
+        ),
+        ({"train/images/0.png": 1, "train/masks/0.png": 2}, "dataset.path=.*/train/images names the pictures alone"),
+        ({"cats/train/0.png": 1, "cats/test/0.png": 2, "dogs/0.png": 3}, "splits in every class folder or in none"),
+        ({"cats/test/0.png": 1, "cats/val/0.png": 2}, "expected a split to train on"),
         ({"train/0.png": 1, "cats/0.png": 2}, "got train beside cats; move the others elsewhere, name one split"),
         ({"train/0.png": 1, "0.png": 2}, "got train beside pictures"),
         ({"test/0.png": 1, "val/0.png": 2}, r"expected a split to train on .*got test, val alone; name a folder"),
         ({"a/0.png": 1, "0.png": 2}, "0.png beside a/; move them into a folder of their class"),
         ({"train/a/0.png": 1, "test/b/0.png": 2}, "expected the class folders a, got b"),
-        (
-            {f"{c}/{s}/0.png": 1 for c in ("cats", "dogs") for s in ("train", "test")},
-            "got classes that hold splits .cats/test.; move cats/test to test/cats, and so on",
-        ),
-        ({"images/0.png": 1, "masks/0.png": 2}, "got masks beside images; give .*/images"),
-        ({"trainA/0.png": 1, "trainB/0.png": 2}, "two domains, trainA, trainB; give one as dataset.path"),
     ],
 )
 def test_what_may_be_meant_otherwise_is_asked(root: Path, album: Make, pictures: dict[str, int], message: str) -> None:
     with pytest.raises(DataError, match=message):
         image_folder(root=root, path=album(pictures), image_size=6)
+
+
+def test_splits_in_class_folders_are_no_classes_either(root: Path, album: Make) -> None:
+    pictures = {
+        "/".join([c, s, n]): value for path, value in splits("train", "test").items() for s, c, n in [path.split("/")]
+    }
+    data = image_folder(root=root, path=album(pictures), image_size=6)
+    assert (len(data.train), len(data.reference)) == (8, 8) and data.class_names == ("cat", "dog")
+    assert max(means(data.train)) < 100 <= min(means(data.reference))
+    assert data.train_labels is not None and data.train_labels.tolist() == [int(x[0, 0, 0] >= 10) for x in data.train]
+
+
+@pytest.mark.parametrize("names", [("images",), ("train/images", "test/images"), ("train/train", "test/test")])
+def test_a_folder_of_images_names_no_class(root: Path, album: Make, names: tuple[str, ...]) -> None:
+    top = album({f"{name}/{n}.png": n for name in names for n in range(5)})
+    data = image_folder(root=root, path=top, image_size=6)
+    assert data.train_labels is None and len(data.train) == (5 if len(names) == 2 else 4)
+
+
+@pytest.mark.parametrize("names", [("speed_train", "car"), ("contest", "latest"), ("protest", "train_station")])
+def test_classes_whose_names_resemble_those_of_splits(root: Path, album: Make, names: tuple[str, ...]) -> None:
+    top = album({f"{name}/{n}.png": n for name in names for n in range(5)})
+    assert image_folder(root=root, path=top, image_size=6).class_names == tuple(sorted(names))
 
 
 def test_a_zip_reads_as_the_folder_that_it_holds(root: Path, album: Make, tmp_path: Path) -> None:
@@ -109,13 +135,24 @@ def test_a_zip_reads_as_the_folder_that_it_holds(root: Path, album: Make, tmp_pa
         for path in sorted(top.rglob("*.png"), reverse=True):
             archive.write(path, f"album/{path.relative_to(top)}")
         archive.writestr("__MACOSX/album/._0.png", b"not a picture")
-    with zipfile.ZipFile(tmp_path / "album.zip") as archive, zipfile.ZipFile(tmp_path / "old.zip", "w") as old:
-        for entry in archive.infolist():  # as some programs of Windows write it
-            content, entry.filename = archive.read(entry), entry.filename.replace("/", "\\")
-            old.writestr(entry, content)
-    assert image_folder(root=root, path=tmp_path / "old.zip", image_size=6).class_names == ("cat", "dog")
     packed = image_folder(root=root, path=tmp_path / "album.zip", image_size=6)
     assert packed.name == image_folder(root=root, path=top, image_size=6).name
+
+
+def test_a_zip_of_windows_separates_folders_by_backslashes(root: Path, album: Make, tmp_path: Path) -> None:
+    top = album(splits("train", "test"))
+    with zipfile.ZipFile(tmp_path / "album.zip", "w") as archive:
+        archive.writestr("album\\train\\", b"")
+        archive.writestr("__MACOSX\\album\\x.png", b"not a picture")
+        for path in top.rglob("*.png"):
+            archive.write(path, "\\".join(["album", *path.relative_to(top).parts]))
+    packed = image_folder(root=root, path=tmp_path / "album.zip", image_size=6)
+    assert packed.name == image_folder(root=root, path=top, image_size=6).name
+    assert len(zipped.zipped_pictures(tmp_path / "album.zip")[0]) == 16
+    with zipfile.ZipFile(tmp_path / "out.zip", "w") as archive:
+        archive.writestr("a\\..\\..\\x.png", b"x")
+    with pytest.raises(DataError, match="leads out"):
+        image_folder(root=root, path=tmp_path / "out.zip")
 
 
 def test_entries_that_lead_out_are_links_or_encrypted_are_refused_by_name(

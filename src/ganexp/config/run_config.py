@@ -12,7 +12,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from ganexp.config.schema import ChangedCode, Config, MetricsConfig, OwnCodeRandom, Seed, SweepConfig, TrainerConfig
 from ganexp.config.target import Target, is_own, validate_value, validated
-from ganexp.types.errors import ConfigError, suggested, unknown_key
+from ganexp.types.errors import ConfigError, Senseless, suggested, unknown_key
 from ganexp.types.schedule import Schedule
 
 # Leading parameters that ganexp supplies (model: the image shape).
@@ -222,7 +222,7 @@ def _cross_check(config: RunConfig) -> None:
         raise ConfigError(f"metrics.objective: expected one of the metrics {names}, got {objective!r}")
     beyond = [epoch for epoch in config.trainer.milestones if epoch > config.trainer.epochs]
     if beyond:
-        raise ConfigError(f"trainer.milestones: expected epochs up to {config.trainer.epochs}, got {beyond}")
+        raise Senseless(f"trainer.milestones: expected epochs up to {config.trainer.epochs}, got {beyond}")
 
 
 def conf_dir() -> Path:

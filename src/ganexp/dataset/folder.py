@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganexp.dataset import picture
-from ganexp.dataset.layout import Picture, classes_of, layout_of
+from ganexp.dataset.layout import Picture, classes_of, depth_below, layout_of
 from ganexp.dataset.listing import Listing, list_pictures
 from ganexp.dataset.load import Fraction, ImageSize, Name, NumImages, Reference, load, permutation
 from ganexp.dataset.picture import Reading
@@ -56,9 +56,10 @@ def image_folder(
 ) -> Dataset:
     """The pictures in a folder or a zip and below; the names of its subfolders, if it has any, are the labels.
 
-    Subfolders that are all named as splits (train, test, val ...) are splits. Pictures of one size are prepared at that
-    size, others at `image_size`; None: all have one size. They are prepared in a fixed shuffled order, so that the
-    first n are a mixture of classes, in `prepared/<name>-<hash of the listing>`; the name has a hash of the content.
+    Subfolders that are all named as splits (train, test, val ...) are splits, above the classes or in them. Pictures of
+    one size are prepared at that size, others at `image_size`; None: all have one size. They are prepared in a fixed
+    shuffled order, so that the first n are a mixture of classes, in `prepared/<name>-<hash of the listing>`; the name
+    has a hash of the content.
     Held out are the pictures of the split test (or val), or of `reference_path`, with the same class folders, or else
     `reference_fraction` of all. There are 1 (grey) or 3 `channels` (RGB); `alpha`, `fit`: see `picture.Reading`.
     `skip_bad` leaves out pictures that cannot be decoded.
@@ -97,8 +98,9 @@ def _parts(path: Path, reference_path: Path | None) -> tuple[dict[str, _Part], s
     depth = len(layout.prefix)
 
     def part(pictures: tuple[Picture, ...]) -> _Part:
-        below = pictures[0][0][depth:].index("/") + 1 if layout.split else 0
-        return _Part(listing, pictures, depth + below)
+        if not layout.split or layout.in_classes:
+            return _Part(listing, pictures, depth)
+        return _Part(listing, pictures, depth_below(pictures, depth + pictures[0][0][depth:].index("/") + 1))
 
     parts, origin = {"train": part(layout.train)}, None
     if layout.left_aside:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from ganexp.types.errors import DataError
@@ -11,6 +12,25 @@ from ganexp.types.errors import DataError
 TRAIN, TEST = ("train", "training"), ("test", "testing", "eval", "evaluation")
 VALIDATION = ("val", "valid", "validation", "dev")
 SPLITS = (*TRAIN, *TEST, *VALIDATION)
+
+GENERIC = ("images", "image", "imgs", "img", "pictures", "photos", "jpegimages")  # such a folder names no class
+MASKS = (
+    "masks",
+    "mask",
+    "labels",
+    "annotations",
+    "segmentations",
+    "segmentationclass",
+    "segmentationobject",
+    "groundtruth",
+)
+
+# train, training_set, train2017, val_images, testA; seg_train, with something before it, only beside another split.
+SPLIT = re.compile(
+    rf"(?P<before>.*[_. -])?(?P<word>{'|'.join(SPLITS)})"
+    r"([_. -]?(set|data|dataset|split|images?|imgs?|pictures|photos|[0-9]+|[ab]))?",
+    re.IGNORECASE,
+)
 
 Picture = tuple[str, int, int]
 """Path ("/"-separated) below the top, and two numbers by which a change is noticed."""
@@ -24,88 +44,60 @@ class Layout(NamedTuple):
     test: tuple[Picture, ...]  # (): none is held out by the layout
     left_aside: str  # splits that are not used, in words
     split: bool  # whether there were splits
-
-
-SPLIT = re.compile(rf"({'|'.join(SPLITS)})(?:[-_ ]?(?:set|images?|imgs?|data))?(?:[-_ ]?\d+)?", re.IGNORECASE)
-PLAIN = ("images", "image", "imgs", "img", "pictures", "photos", "data")  # names of a folder of all pictures
-MASKS = ("masks", "mask", "labels", "annotations", "segmentation", "depth")  # names of folders of no photographs
-
-
-def _split(folder: str) -> str:
-    """The name of the split that a folder holds ("test_set", "train2017", "val images"); "": of none."""
-    found = SPLIT.fullmatch(folder)
-    return found[1].lower() if found else ""
+    in_classes: bool = False  # whether the splits lie in class folders
 
 
 def layout_of(where: object, pictures: Sequence[Picture]) -> Layout:
     """The layout of pictures in `where`.
 
-    A folder whose subfolders are all named as splits (train, test_set, val2017 ...) holds splits: train is trained on,
-    test (else val) is held out. Where one folder holds everything, and folders again, its name says nothing.
+    A folder whose subfolders are all named as splits (train, test, val ...) holds splits: train is trained on, test
+    (else val) is held out. So it is where each class folder holds splits. Where one folder holds everything, and
+    folders again or a name such as images, its name says nothing.
 
     Raises:
-        DataError: splits beside other folders or within classes, without one to train on, or masks beside pictures.
+        DataError: splits beside other folders, two or none to train on, or masks beside images.
     """
-    prefix = ""
-    while len(tops := {_top(path[len(prefix) :]) for path, _, _ in pictures}) == 1:
-        only = f"{prefix}{next(iter(tops))}/"
-        if "" in tops or _split(_top(only[len(prefix) :])):
-            break
-        if not all("/" in path[len(only) :] for path, _, _ in pictures):
-            break
-        prefix = only
-    named = {top for top in tops if _split(top)}
-    _check_classes(where, tops, [path[len(prefix) :] for path, _, _ in pictures])
-    if not named:
-        return Layout(prefix, tuple(pictures), (), "", False)
-    if others := sorted(tops - named):
-        got = f"{', '.join(sorted(named))} beside {', '.join(others[:3]) if others[0] else 'pictures'}"
+    prefix = _around(pictures)
+    below = [path[len(prefix) :] for path, _, _ in pictures]
+    tops = {_top(path) for path in below}
+    _refuse_masks(where, prefix, tops)
+    if named := splits_in(tops):
+        if others := sorted(tops - named.keys()):
+            got = f"{', '.join(sorted(named))} beside {', '.join(others[:3]) if others[0] else 'pictures'}"
+            raise DataError(
+                f"{where}: expected splits ({', '.join(SPLITS)}) or classes, got {got}; move the others elsewhere, "
+                f"name one split as dataset.path and another as dataset.reference_path, or rename a class {min(named)}"
+            )
+        return _divided(where, prefix, pictures, named, [_top(path) for path in below])
+    second = [_top(path.partition("/")[2]) for path in below]
+    inner = splits_in(set(second))
+    if inner and inner.keys() == set(second):
+        if len({*inner.values()}) > 1 or "train" in inner.values():
+            return _divided(where, prefix, pictures, inner, second)._replace(in_classes=True)
+    elif mixed := _splits_in_some(below):
         raise DataError(
-            f"{where}: expected splits ({', '.join(SPLITS)}) or classes, got {got}; move the others elsewhere, name "
-            f"one split as dataset.path and another as dataset.reference_path, or rename a class {min(named)}"
+            f"{where}: expected splits in every class folder or in none, got {mixed[0]}/{mixed[1]} beside class "
+            "folders without; move the pictures of each class into such folders"
         )
-    chosen = [next((top for top in sorted(named) if _split(top) in names), "") for names in (TRAIN, TEST, VALIDATION)]
-    if not chosen[0]:
-        raise DataError(
-            f"{where}: expected a split to train on ({', '.join(TRAIN)}), got {', '.join(sorted(named))} alone; name a "
-            f"folder as dataset.path, e.g. {where}/{min(named)}"
-        )
-    held = chosen[1] or chosen[2]
-    parts = [tuple(each for each in pictures if each[0].startswith(f"{prefix}{top}/")) for top in (chosen[0], held)]
-    aside = ", ".join(sorted(named - {chosen[0], held}))
-    return Layout(prefix, parts[0], parts[1] if held else (), aside, True)
+    return Layout(prefix, tuple(pictures), (), "", False)
 
 
-def _check_classes(where: object, tops: set[str], paths: Sequence[str]) -> None:
-    """Refuse folders that would be read as classes and are none.
+def splits_in(tops: Collection[str]) -> dict[str, str]:
+    """The folders that are named as splits -> train, test or val.
 
-    Raises:
-        DataError: splits within classes, masks beside pictures, or two domains (trainA, trainB).
+    Names with something before the word (seg_train, seg_test) are splits where they are of two kinds.
     """
-    lower = {top.lower(): top for top in tops}
-    if masks := [lower[name] for name in lower if name in MASKS and set(lower) & set(PLAIN)]:
-        images = next(lower[name] for name in PLAIN if name in lower)
-        raise DataError(f"{where}: expected classes or splits, got {masks[0]} beside {images}; give {where}/{images}")
-    if domains := sorted(top for top in tops if re.fullmatch(r"(train|test|val)[AB]", top)):
-        raise DataError(
-            f"{where}: expected classes or splits, got folders of two domains, {', '.join(domains)}; give one as "
-            f"dataset.path, e.g. {where}/{domains[-1]}"
-        )
-    within = {parts[1] for path in paths if len(parts := path.split("/")) > 2}
-    flat = any(path.count("/") < 2 for path in paths)
-    if not flat and len(tops) > 1 and any(_split(each) in TRAIN for each in within) and all(map(_split, within)):
-        example = sorted(tops)[0]
-        raise DataError(
-            f"{where}: expected splits that hold classes, got classes that hold splits ({example}/{min(within)}); move "
-            f"{example}/{min(within)} to {min(within)}/{example}, and so on"
-        )
+    matches = {top: match for top in tops if (match := SPLIT.fullmatch(top))}
+    kinds = {top: _kind(match["word"].lower()) for top, match in matches.items()}
+    several = len(set(kinds.values())) > 1
+    return {top: kind for top, kind in kinds.items() if several or not matches[top]["before"]}
 
 
 def classes_of(where: object, pictures: Sequence[Picture], depth: int) -> tuple[str, ...]:
     """Names of the folders below the first `depth` characters of the paths; () where pictures lie there directly.
 
     Raises:
-        DataError: pictures in folders and beside them.
+        DataError: pictures in folders and beside them, or masks beside images.
     """
     inside = {path[depth:].split("/", 1)[0] for path, _, _ in pictures if "/" in path[depth:]}
     beside = [path for path, _, _ in pictures if "/" not in path[depth:]]
@@ -114,9 +106,74 @@ def classes_of(where: object, pictures: Sequence[Picture], depth: int) -> tuple[
             f"{where}: expected all pictures in class folders or none, got {beside[0]} beside {min(inside)}/; move "
             "them into a folder of their class, or all into one folder"
         )
-    if len(inside) == 1 and min(inside).lower() in PLAIN:
-        return ()
+    _refuse_masks(where, pictures[0][0][:depth], inside)
     return tuple(sorted(inside))
+
+
+def depth_below(pictures: Sequence[Picture], depth: int) -> int:
+    """`depth` with the folders below it that hold all pictures and whose names say nothing."""
+    return depth + len(_around([(path[depth:], 0, 0) for path, _, _ in pictures], among_splits=True))
+
+
+def _divided(
+    where: object, prefix: str, pictures: Sequence[Picture], named: Mapping[str, str], folders: Sequence[str]
+) -> Layout:
+    """The pictures by split; `folders` says in which one each lies."""
+    by_kind = defaultdict(list)
+    for top in sorted(named, key=lambda top: (top.lower() not in SPLITS, top)):
+        by_kind[named[top]].append(top)
+    train, held = by_kind["train"], (by_kind["test"] or by_kind["val"])[:1]
+    if len(train) != 1:
+        got = f"{', '.join(train)} of them" if train else f"{', '.join(sorted(named))} alone"
+        like = [top for top in (*by_kind["test"], *by_kind["val"]) if train and top[-1] == train[0][-1]]
+        line = f"dataset.path={where}/{prefix}{train[0] if train else min(named)}"
+        line += f" dataset.reference_path={where}/{prefix}{like[0]}" if like else ""
+        raise DataError(
+            f"{where}: expected a split to train on ({', '.join(TRAIN)}), got {got}; name a folder as dataset.path "
+            f"(a zip: unpacked), e.g. {line}"
+        )
+    parts = [tuple(each for each, top in zip(pictures, folders, strict=True) if top in kept) for kept in (train, held)]
+    return Layout(prefix, parts[0], parts[1], ", ".join(sorted(named.keys() - {*train, *held})), True)
+
+
+def _around(pictures: Sequence[Picture], *, among_splits: bool = False) -> str:
+    """The folders around all pictures whose names say nothing, each with its "/"."""
+    prefix = ""
+    while len(tops := {_top(path[len(prefix) :]) for path, _, _ in pictures}) == 1 and tops != {""}:
+        top = next(iter(tops))
+        only = f"{prefix}{top}/"
+        if not among_splits and splits_in(tops):
+            break
+        idle = top.lower() in GENERIC or (among_splits and SPLIT.fullmatch(top))
+        if not idle and not all("/" in path[len(only) :] for path, _, _ in pictures):
+            break
+        prefix = only
+    return prefix
+
+
+def _refuse_masks(where: object, prefix: str, tops: Collection[str]) -> None:
+    names = {top.lower(): top for top in tops}
+    masks = names.keys() & {*MASKS}
+    if masks and names.keys() - masks and names.keys() <= {*MASKS, *GENERIC}:
+        images, folders = (names[min(each)] for each in (names.keys() - masks, masks))
+        inside = f"{where}/{prefix}".rstrip("/")
+        raise DataError(
+            f"{inside}: expected class folders, got {images} beside {folders}, which are no classes; "
+            f"dataset.path={inside}/{images} names the pictures alone"
+        )
+
+
+def _splits_in_some(paths: Sequence[str]) -> tuple[str, str] | None:
+    """A folder with splits of two kinds, and one of these; None: there is none."""
+    below = defaultdict(set)
+    for path in paths:
+        below[_top(path)].add(_top(path.partition("/")[2]))
+    found = ((top, splits_in(inside)) for top, inside in sorted(below.items()) if top)
+    return next(((top, min(named)) for top, named in found if len(set(named.values())) > 1), None)
+
+
+def _kind(word: str) -> str:
+    return "train" if word in TRAIN else "test" if word in TEST else "val"
 
 
 def _top(path: str) -> str:

@@ -67,7 +67,7 @@ class Packed(io.BytesIO):
 def zipped_pictures(path: Path) -> tuple[list[Packed], int]:
     """The pictures in a zip by name, and how many other files it has; hidden folders, as those of macOS, are others."""
     with unzipped(path) as archive:
-        entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+        entries = [entry for entry in archive.infolist() if not entry.filename.endswith(("/", "\\"))]
         pictures = sorted((entry for entry in entries if _shown(_path(entry))), key=_path)
         if not pictures:
             names = ", ".join(EXTENSIONS)
@@ -112,12 +112,13 @@ def list_zip(path: Path) -> ZipListing:
         DataError: no zip, no pictures, too many or too large ones, or entries that are links, encrypted, or lead out.
     """
     with unzipped(path, MOST_DIRECTORY) as archive:
-        infos = [entry for entry in archive.infolist() if not entry.is_dir()]
+        infos = [entry for entry in archive.infolist() if not entry.filename.endswith(("/", "\\"))]
         bound(f"{path}: entries", len(infos), MOST_ENTRIES, "entries")
         for entry in infos:
             if (problem := _problem(entry)) is not None:
                 raise DataError(f"{path}/{entry.filename}: {problem}")
-        entries = {_path(entry): entry for entry in sorted(infos, key=_path) if _shown(_path(entry))}
+        shown = {_path(entry): entry for entry in infos if _shown(_path(entry))}
+        entries = dict(sorted(shown.items()))
         if not entries:
             names = ", ".join(EXTENSIONS)
             raise DataError(f"{path}: expected pictures ({names}), got a zip with {len(infos)} other files")
@@ -126,11 +127,6 @@ def list_zip(path: Path) -> ZipListing:
         bound(f"{path}: pictures", sum(entry.file_size for entry in entries.values()), MOST_ON_DEMAND)
     pictures = tuple((name, entry.file_size, entry.CRC) for name, entry in entries.items())
     return ZipListing(path, pictures, len(infos) - len(entries), entries)
-
-
-def _path(entry: zipfile.ZipInfo) -> str:
-    """The entry's path; some programs of Windows write it with backslashes."""
-    return entry.filename.replace("\\", "/")
 
 
 def _problem(entry: zipfile.ZipInfo) -> str | None:
@@ -143,6 +139,11 @@ def _problem(entry: zipfile.ZipInfo) -> str | None:
     if entry.flag_bits & 1:
         return "expected a file that can be read, got an encrypted one; make the zip without a password"
     return None
+
+
+def _path(entry: zipfile.ZipInfo) -> str:
+    """An entry's path, "/"-separated: some programs of Windows write backslashes."""
+    return entry.filename.replace("\\", "/")
 
 
 @lru_cache(maxsize=4)

@@ -12,8 +12,9 @@ from ganexp.report.ranking import Ranking, Standing
 from ganexp.report.runs import RunRecord, longest_runs
 from ganexp.report.settings import level_order, text_of
 from ganexp.report.study import Study
+from ganexp.report.text.phrases import say
 from ganexp.types.endings import State
-from ganexp.types.terminal import count
+from ganexp.types.terminal import plural
 
 OVERPOWERING = 0.05  # mean D on generated images under this, with held-out real images above 0.5
 REMEMBERED = 0.3  # mean D on training images this far above held-out ones
@@ -100,7 +101,9 @@ def _versions(records: Sequence[Mapping[str, Any]]) -> dict[str, Sequence[str]]:
 def _machine(record: Mapping[str, Any]) -> str:
     words = [str(record[key]) for key in ("machine", "cpu", "device") if record.get(key)]
     threads = record.get("threads")
-    return ", ".join([*words, *([f"{count(threads, 'thread')} a run"] if threads else [])])
+    return ", ".join(
+        [*words, *([f"{threads} {say(plural(threads, 'thread a run', 'threads a run'))}"] if threads else [])]
+    )
 
 
 def _dataset(run: RunRecord) -> str:

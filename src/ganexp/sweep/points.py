@@ -95,7 +95,7 @@ def _point(plain: Mapping[str, Any], choices: Mapping[str, str | None], override
     identity = identify(config)
     try:
         check_together(config)
-    except ConfigError as error:
+    except (ConfigError, DataError) as error:
         raise Senseless(str(error)) from error
     trainer = config.trainer
     images = len(load_dataset(config.dataset).train)

@@ -6,7 +6,7 @@ import io
 import math
 import re
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from ganexp.files.drawing import decoration, default_style
@@ -70,6 +70,18 @@ def figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), dpi=110, facecolor="white", layout="constrained")
 
 
+@cache
+def _spoken() -> tuple[type, type]:
+    """The usual formatter of ticks, and one that speaks the present language."""
+    from matplotlib.ticker import ScalarFormatter
+
+    class Spoken(ScalarFormatter):
+        def __call__(self, x: float, pos: int | None = None) -> str:
+            return decimal(super().__call__(x, pos))
+
+    return ScalarFormatter, Spoken
+
+
 def style(
     axes: Axes,
     *,
@@ -87,6 +99,10 @@ def style(
     if grid:
         axes.grid(color=LINE, linewidth=0.6, axis=grid)
     axes.set_axisbelow(True)
+    usual, spoken = _spoken()
+    for axis in (axes.xaxis, axes.yaxis):
+        if type(axis.get_major_formatter()) is usual:
+            axis.set_major_formatter(spoken())
     if title:
         axes.set_title(title, fontsize=size, loc="left", color=INK)
     axes.set_xlabel(clean(x), fontsize=size, color=INK)

@@ -45,7 +45,7 @@ const common = () => ({
   axisLabel: {color: colour("--ink"), fontSize: 12, hideOverlap: true}, splitLine: {lineStyle: {color: colour("--line")}},
 });
 
-// Numbers of more levels than this, and metrics, lie on an axis; other keys side by side.
+// Numbers of more levels than this lie on an axis, other values side by side.
 const FEW = 12;
 function keyAxis(values, name) {
   const levels = [...new Set(values)];
@@ -54,6 +54,19 @@ function keyAxis(values, name) {
   const labels = levels.map((v) => (typeof v === "number" ? tick(v) : v.length > 14 ? `${v.slice(0, 13)}…` : v));
   const axis = {type: "category", data: labels, name, nameLocation: "middle", nameGap: 28, ...common()};
   return {axis, place: (v) => levels.indexOf(v), levels};
+}
+
+// An axis of a scatter plot: numbers lie on it, of a key with marks at its levels where these are few; words side by side.
+function scatterAxis(part, values, name) {
+  const levels = [...new Set(values)].sort((a, b) => a - b), isKey = part.names.includes(name);
+  if (!levels.every((v) => typeof v === "number")) return keyAxis(values, name);
+  const found = numericAxis(values, name);
+  if (isKey && levels.length <= FEW) {
+    const at = levels.map(found.place);
+    Object.assign(found.axis.axisLabel, {customValues: at, formatter: (v) => tick(Number(found.back(v).toPrecision(12)))});
+    found.axis.axisTick = {customValues: at};
+  }
+  return found;
 }
 
 const short = (text, most = 22) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
@@ -138,7 +151,7 @@ function drawScatter(kept) {
   const x = choices($(".x", figure), all_, most ?? "order asked"), y = choices($(".y", figure), all_, part.objective ?? "training seconds");
   const get = [names.get(x), names.get(y)], usable = part.settings.map((s, i) => [s, i]).filter(([s]) => get.every((g) => g(s) !== null && g(s) !== undefined));
   const seeds = y === part.objective ? usable.flatMap(([s, i]) => s.runs.map((id) => [runOf(id), s, i]).filter(([run]) => run && run.value !== null)) : [];
-  const across = keyAxis(usable.map(([s]) => get[0](s)), x), up = y === part.objective ? numericAxis([...usable.map(([s]) => s.value), ...seeds.map(([run]) => run.value)], y) : keyAxis(usable.map(([s]) => get[1](s)), y);
+  const across = scatterAxis(part, usable.map(([s]) => get[0](s)), x), up = y === part.objective ? numericAxis([...usable.map(([s]) => s.value), ...seeds.map(([run]) => run.value)], y) : scatterAxis(part, usable.map(([s]) => get[1](s)), y);
   const xOf = (s) => across.place(get[0](s));
   const chart = chartIn($(".chart", figure)), grid = {left: 62, right: 18, top: 14, bottom: 44};
   const shape = (s, i) => ({color: lookOf(s), opacity: kept.has(i) ? 0.95 : 0.08, borderColor: colour("--bg"), borderWidth: 0.5});
@@ -322,5 +335,6 @@ for (const figure of all(".charts > figure")) {
 }
 const redraw = () => { for (const chart of charts.values()) chart.dispose(); charts.clear(); drawAll(); for (const side of [0, 1]) showRun(side); };
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
-addEventListener("beforeprint", () => { for (const name of Object.keys(draws)) near.add(name); drawAll(); });
+addEventListener("beforeprint", () => { document.documentElement.classList.add("printing"); for (const name of Object.keys(draws)) near.add(name); redraw(); });
+addEventListener("afterprint", () => { document.documentElement.classList.remove("printing"); redraw(); });
 new IntersectionObserver((entries, self) => { if (entries.some((e) => e.isIntersecting)) { self.disconnect(); for (const side of [0, 1]) showRun(side); } }, {rootMargin: "300px"}).observe($("#run") ?? document.body);

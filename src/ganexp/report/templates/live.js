@@ -17,6 +17,8 @@ function showStates() {
     const cells = [run.id.slice(0, 8), describe(run).replace(/, seed \d+$/, ""), run.seed, run.state, `${run.epoch} / ${run.epochs}`, duration(run.left), readable(run.value), run.error];
     const row = el("tr", {className: `state-${run.state.toLowerCase()}`}, ...cells.map((text, i) => el("td", {className: [2, 4, 5, 6].includes(i) ? "num" : i === 7 ? "text" : ""}, String(text))));
     row.addEventListener("click", (event) => openRun(run.id, event));
+    row.tabIndex = 0;
+    row.addEventListener("keydown", (event) => { if (event.key === "Enter") openRun(run.id, event); });
     return row;
   });
   $("#live-runs tbody").replaceChildren(...rows);

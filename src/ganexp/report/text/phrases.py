@@ -18,6 +18,8 @@ FRENCH = {
     "images seen": "images vues",
     "generator steps": "pas du générateur",
     "training seconds": "secondes d'entraînement",
+    "thread a run": "fil d'exécution par entraînement",
+    "threads a run": "fils d'exécution par entraînement",
     "discriminator": "discriminateur",
     "generator": "générateur",
     "real, training": "réelles, entraînement",
