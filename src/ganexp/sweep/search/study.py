@@ -188,10 +188,8 @@ def open_study(
     )
     begun = [direction.name.lower() for direction in study.directions]
     if begun != list(directions):
-        raise ConfigError(
-            f"hydra.sweeper.study_name: the study {address.name!r} in {address.shown} was begun to "
-            f"{' and '.join(begun)}; expected the same, got {' and '.join(directions)}; choose another name"
-        )
+        was = f"hydra.sweeper.study_name: the study {address.name!r} in {address.shown} was begun to {' and '.join(begun)}"
+        raise ConfigError(f"{was}; expected the same, got {' and '.join(directions)}; choose another name")
     if not address.own:
         _check_place(study, address, directory)
     study.set_user_attr(DIRECTORY, str(directory.resolve()))
@@ -201,13 +199,13 @@ def open_study(
 def _check_place(study: Study, address: Address, directory: Path) -> None:
     """Refuse a study whose runs are elsewhere.
 
-    A directory that was renamed or copied holds the runs of its finished trials, and nobody works in its former place.
+    A directory that was renamed or copied holds the runs of its measured trials (one that has just begun has no run's
+    directory yet), and nobody works in its former place.
     """
     here = str(directory.resolve())
     place = str(study.user_attrs.get(DIRECTORY, here))
     trials = [trial for trial in study.get_trials(deepcopy=False) if RUN_DIR in trial.user_attrs]
     held = [(directory / Path(str(trial.user_attrs[RUN_DIR])).name).is_dir() for trial in trials]
-    # a trial that another launcher has just begun names its run before the run's directory is there
     finished = [found for trial, found in zip(trials, held, strict=True) if trial.state in MEASURED]
     at_work = place != here and any(
         status is not None and status.state is State.RUNNING
