@@ -188,8 +188,9 @@ def open_study(
     )
     begun = [direction.name.lower() for direction in study.directions]
     if begun != list(directions):
-        was = f"hydra.sweeper.study_name: the study {address.name!r} in {address.shown} was begun to {' and '.join(begun)}"
-        raise ConfigError(f"{was}; expected the same, got {' and '.join(directions)}; choose another name")
+        where = f"hydra.sweeper.study_name: the study {address.name!r} in {address.shown}"
+        was, now = " and ".join(begun), " and ".join(directions)
+        raise ConfigError(f"{where} was begun to {was}; expected the same, got {now}; choose another name")
     if not address.own:
         _check_place(study, address, directory)
     study.set_user_attr(DIRECTORY, str(directory.resolve()))
