@@ -188,8 +188,8 @@ def open_study(
     )
     begun = [direction.name.lower() for direction in study.directions]
     if begun != list(directions):
+        was, now = (" and ".join(each) for each in (begun, directions))
         where = f"hydra.sweeper.study_name: the study {address.name!r} in {address.shown}"
-        was, now = " and ".join(begun), " and ".join(directions)
         raise ConfigError(f"{where} was begun to {was}; expected the same, got {now}; choose another name")
     if not address.own:
         _check_place(study, address, directory)
@@ -208,10 +208,8 @@ def _check_place(study: Study, address: Address, directory: Path) -> None:
     trials = [trial for trial in study.get_trials(deepcopy=False) if RUN_DIR in trial.user_attrs]
     held = [(directory / Path(str(trial.user_attrs[RUN_DIR])).name).is_dir() for trial in trials]
     finished = [found for trial, found in zip(trials, held, strict=True) if trial.state in MEASURED]
-    at_work = place != here and any(
-        status is not None and status.state is State.RUNNING
-        for status in (RunFolder(folder).current() for folder in Path(place).glob(f"{LAUNCHERS}/*"))
-    )
+    launchers = (RunFolder(folder).current() for folder in Path(place).glob(f"{LAUNCHERS}/*"))
+    at_work = any(status is not None and status.state is State.RUNNING for status in launchers)
     elsewhere = place != here and (at_work or not any(held) or not all(finished))
     if elsewhere or (finished and not any(finished)):
         raise ConfigError(
