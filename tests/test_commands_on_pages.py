@@ -41,6 +41,7 @@ ELSEWHERE = {
 """Commands, by their first words, that are tried elsewhere or are no commands of ganexp, with the reason."""
 CLUSTER = ("hydra/launcher=slurm", "hydra/launcher=lab", "hydra/launcher=ray_cluster", "STUDY_URL")  # tests/cluster
 
+LARGEST_BATCH = "dataset.num_images=128"  # that a search may draw
 CUT = (
     *("dataset.num_images=64", "trainer.max_steps=2", "trainer.threads=1", "trainer.sample_images=4"),
     "metrics.num_samples=100",
@@ -175,7 +176,9 @@ def cut(words: list[str], reader: Reader) -> list[str]:
         reader.give(["--multirun", "dataset=mnist", "optim.lr=1e-3,1e-4", *CUT])
     if any("tune" in word or "optuna" in word for word in words):  # each study in a directory of its own
         words += ["hydra.sweeper.n_trials=2", f"hydra.sweep.dir=study-{len(list(reader.home.glob('study-*')))}"]
+        words += [LARGEST_BATCH]
     unfit = {"dataset=discs": "dataset.num_images", "hydra.sweeper.eta=3": "trainer.max_steps"}
+    unfit[LARGEST_BATCH] = "dataset.num_images"
     left_out = tuple(key for word, key in unfit.items() if word in words)
     return [*words, *(word for word in CUT if not word.startswith(left_out))]
 

@@ -266,7 +266,7 @@ def test_a_folder_of_something_else_is_refused(spec):
 
 
 def test_a_batch_larger_than_the_dataset_is_refused(spec):
-    with pytest.raises(DataError, match=r"trainer\.batch_size: expected at most 48.*got 49"):
+    with pytest.raises(ConfigError, match=r"trainer\.batch_size: expected at most 48.*got 49"):
         spec("trainer.batch_size=49")
 
 

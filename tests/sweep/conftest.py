@@ -35,8 +35,8 @@ def composer(loader: ConfigLoader) -> Composer:
 def make_points(composer: Composer) -> Callable[..., list[Point]]:
     """Overrides of each point -> points, of a small dataset and without metrics."""
 
-    def make(*grid: tuple[str, ...], keys: tuple[str, ...] = ()) -> list[Point]:
+    def make(*grid: tuple[str, ...], keys: tuple[str, ...] = (), skip_refused: bool = False) -> list[Point]:
         small = ("dataset.num_images=48", "metrics=none")
-        return all_points(composer, [(*small, *overrides) for overrides in grid], keys)
+        return all_points(composer, [(*small, *overrides) for overrides in grid], keys, skip_refused=skip_refused)
 
     return make

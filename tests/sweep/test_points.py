@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from ganexp.sweep.points import Point
-from ganexp.types.errors import ConfigError, DataError
+from ganexp.types.errors import ConfigError
 
 Make = Callable[..., list[Point]]
 
@@ -78,8 +78,10 @@ def test_more_than_a_handful_of_errors_are_counted(make_points: Make) -> None:
 
 
 def test_data_that_does_not_suffice_is_refused(make_points: Make) -> None:
-    with pytest.raises(DataError, match=r"point 2 of 2 .*trainer\.batch_size: expected at most 48"):
-        make_points((), ("trainer.batch_size=49",))
+    grid = ((), ("trainer.batch_size=49",))
+    with pytest.raises(ConfigError, match=r"other 1 of 2 points.*\n.*point 2 of 2 .*batch_size: expected at most 48"):
+        make_points(*grid)
+    assert len(make_points(*grid, skip_refused=True)) == 1
 
 
 def test_a_key_that_goes_nowhere_is_refused_before_the_start(make_points: Make) -> None:

@@ -22,7 +22,7 @@ from ganexp.files.run_folder import RunFolder
 from ganexp.files.status import Status
 from ganexp.types import Dataset
 from ganexp.types.endings import State
-from ganexp.types.errors import DataError, Refused
+from ganexp.types.errors import DataError, Refused, Senseless
 from ganexp.types.nested import json_values
 
 QUICK_SECONDS = 0.3  # an own dataset that loads faster than this is loaded twice and compared
@@ -136,12 +136,12 @@ def identify(config: RunConfig, started_from: str | None = None) -> Identity:
     `started_from`: sha256 of these weights, as the run recorded it when it began.
 
     Raises:
-        DataError: missing or malformed data, or fewer images than a batch.
-        ConfigError: no weights to start from.
+        DataError: missing or malformed data.
+        ConfigError: fewer images than a batch, or no weights to start from.
     """
     dataset = load_dataset(config.dataset)
     if config.trainer.batch_size > len(dataset.train):
-        raise DataError(
+        raise Senseless(
             f"trainer.batch_size: expected at most {len(dataset.train)}, the number of training images of "
             f"{dataset.name}, got {config.trainer.batch_size}"
         )
