@@ -172,3 +172,29 @@ def test_medmnist_that_is_missing_or_has_several_labels_says_the_next_step(
     np.savez(root / "chestmnist.npz", train_images=pixels(8, 28, 28), train_labels=several)
     with pytest.raises(DataError, match=r"chestmnist.npz.*choose one column"):
         medmnist(root=root, file=Path("chestmnist"))
+
+
+def test_names_in_capitals_and_the_number_of_images_last(
+    root: Path, tmp_path: Path, pixels: Callable[..., np.ndarray]
+) -> None:
+    images, labels = pixels(30, 3, 8, 8), np.arange(30) % 3
+    np.savez(tmp_path / "svhn.npz", X_train=images.transpose(2, 3, 1, 0), Y_train=labels)
+    data = arrays(root=root, images=tmp_path / "svhn.npz")
+    assert (len(data.train) + len(data.reference), data.train.shape[1:], data.num_classes) == (30, (3, 8, 8), 3)
+    np.savez(tmp_path / "plain.npz", images=images, labels=labels)
+    assert np.array_equal(arrays(root=root, images=tmp_path / "plain.npz").train, data.train)
+
+
+@pytest.mark.parametrize("test", [True, False])
+def test_validation_is_held_out_where_there_is_no_test_and_else_left_aside(
+    test: bool, root: Path, tmp_path: Path, pixels: Callable[..., np.ndarray], caplog: pytest.LogCaptureFixture
+) -> None:
+    parts = {"train": 30, "val": 6} | ({"test": 12} if test else {})
+    images = {f"x_{part}": pixels(count, 8, 8, seed=count) for part, count in parts.items()}
+    labels = {f"y_{part}": np.arange(count) % 3 for part, count in parts.items()}
+    np.savez(tmp_path / "mine.npz", **images, **labels)
+    data = arrays(root=root, images=tmp_path / "mine.npz")
+    held = "test" if test else "val"
+    assert np.array_equal(data.reference[:, 0], images[f"x_{held}"])
+    assert data.reference_labels is not None and data.reference_labels.tolist() == labels[f"y_{held}"].tolist()
+    assert ("x_val is left aside" in caplog.text) == test

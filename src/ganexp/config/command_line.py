@@ -126,8 +126,18 @@ def _unread(text: str) -> str:
             why = "expected key=value" if not sign or not value else "expected a value that can be read"
             return f"{text}: {why}, got{line or ' ' + text}.{did_you_mean(instead)}"
     if not sign:
-        return f"{text}: expected key=value, got no '='"
+        return f"{text}: expected key=value, got no '='.{did_you_mean(_option_named(text))}"
     return f"{text}: expected a value in quotes, as it holds a character that is more than text: {_in_quotes(text)}"
+
+
+def _option_named(word: str) -> str | None:
+    """The choice of an option with this name, or one like it: mnist -> dataset=mnist."""
+    from ganexp.config.mistakes import PRESETS
+    from ganexp.config.run_config import conf_dir
+
+    options = [path for path in sorted(conf_dir().glob("*/*.yaml")) if path.parent.name in (*ONE_OPTION, *PRESETS)]
+    named = {path.stem: f"{path.parent.name}={path.stem}" for path in options if path.stem != "none"}
+    return named.get(nearest(word, list(named), cutoff=0.8) or "")
 
 
 def _nearby(text: str, before: str, after: str) -> list[str]:
@@ -141,7 +151,9 @@ def _nearby(text: str, before: str, after: str) -> list[str]:
         listed = [f"{before.rstrip(',')},{text.lstrip(',')}"] if value else []
         worded = [f"{text}={lone}"] if lone and re.fullmatch(r"[a-zA-Z_][\w./]*", text) else []
         started = [joined[-1]] if after.startswith("=") else [f"{before}{text}"] if before.endswith("=") else []
-        return [*started, *call, *worded, *listed, *(text.replace(sign, "=", 1) for sign in ":/.")]
+        option = _option_named(text)
+        chosen = [option] if option and option.partition("=")[0] != before.partition("=")[0] and not worded else []
+        return [*started, *call, *chosen, *worded, *listed, *(text.replace(sign, "=", 1) for sign in ":/.")]
     key, _, value = text.lstrip("{[(").partition("=")
     tidy = re.sub(r",{2,}", ",", value.strip(" ,=")).strip("(){}")
     bare = [] if "=" in value.lstrip("=") else [f"{key.strip()}={tidy}"]

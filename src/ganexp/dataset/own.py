@@ -22,9 +22,15 @@ from ganexp.types.errors import DataError
 
 DECODING = 2  # in names of prepared files whose labels version 1 left as they are, with gaps
 
-# Names of the arrays in an npz: MedMNIST's, Keras's, numpy.savez's.
-IMAGES = {"train": ("train_images", "x_train", "images", "x", "arr_0"), "test": ("test_images", "x_test")}
-LABELS = {"train": ("train_labels", "y_train", "labels", "y", "arr_1"), "test": ("test_labels", "y_test")}
+# Names of the arrays in an npz, in capitals or not: MedMNIST's, Keras's, numpy.savez's. Validation is held out where
+# there is no test.
+VALIDATION = ("val_images", "x_val", "x_valid")
+IMAGES = {"train": ("train_images", "x_train", "images", "x", "arr_0"), "test": ("test_images", "x_test", *VALIDATION)}
+LABELS = {
+    "train": ("train_labels", "y_train", "labels", "y", "arr_1"),
+    "test": ("test_labels", "y_test"),
+    "val": ("val_labels", "y_val", "y_valid"),
+}
 
 ROLES = ("images", "labels", "reference_images", "reference_labels")  # keys that name a file
 
@@ -43,9 +49,9 @@ def arrays(
 ) -> Dataset:
     """Images from `.npy` or `.npz` files: uint8 (N, C, H, W), C 1 or 3, values 0 .. 255.
 
-    In an npz, channels may be last or, of grey images, missing; it may hold labels and held-out images too, under the
-    names that MedMNIST and Keras give them. The prepared copy goes to `prepared/<name>-<hash of the files' listing>`;
-    the dataset's name has a hash of its content added. Labels: see `ganexp.dataset.labels`. Without held-out images,
+    In an npz, channels may be last, before the number of images as in SVHN, or, of grey images, missing; it may hold
+    labels and held-out images too, under the names that MedMNIST and Keras give them. The prepared copy goes to
+    `prepared/<name>-<hash of the files' listing>`; the dataset's name has a hash of its content added. Labels: see `ganexp.dataset.labels`. Without held-out images,
     the share `reference_fraction` of `images` is held out. `image_size` None keeps the images' own.
     """
     if reference_labels is not None and reference_images is None:
@@ -62,6 +68,9 @@ def arrays(
     splits = {"train": (files["images"], "train", train)} | ({"test": (place, _role(files), held)} if has_test else {})
 
     def decode(home: Path) -> dict[str, Split]:
+        aside = _name_in(place, VALIDATION) if has_test else None
+        if aside is not None and aside != _name_in(place, IMAGES["test"]):
+            log.warning("%s: %s is left aside", place, aside)
         return {split: _split(*each) for split, each in splits.items()}
 
     names = train.names if train is not None else None
@@ -144,14 +153,16 @@ def _images_in(path: Path, role: str) -> NDArray[Any]:
     images = array_in(path, name)
     if images.ndim == 3:
         return images[:, None]
-    last = images.ndim == 4 and images.shape[3] in (1, 3) and images.shape[1] not in (1, 3)
-    return images.transpose(0, 3, 1, 2) if last else images
+    channels = [place for place, size in enumerate(images.shape) if place > 0 and size in (1, 3)]
+    order = {2: (3, 2, 0, 1), 3: (0, 3, 1, 2)}
+    return images.transpose(order[channels[-1]]) if images.ndim == 4 and channels and 1 not in channels else images
 
 
 def _labels_of(path: Path | None, images: Path, role: str, like: Labels | None = None) -> Labels | None:
     """The labels in a file of their own, or beside the images in an npz."""
     if path is None:
-        name = _name_in(images, LABELS[role])
+        validation = role == "test" and str(_name_in(images, IMAGES[role])).lower() in VALIDATION
+        name = _name_in(images, LABELS["val" if validation else role])
         return None if name is None else plain_labels(f"{images}, {name}", array_in(images, name), like)
     if not _is_npz(path):
         return plain_labels(path, np.asarray(npy.open_any(path)), like)
@@ -162,8 +173,9 @@ def _labels_of(path: Path | None, images: Path, role: str, like: Labels | None =
 
 
 def _name_in(path: Path, names: Sequence[str]) -> str | None:
-    """The first of `names` that an npz has; None where it is no npz."""
-    return next((name for name in names if name in _headers(path)), None) if _is_npz(path) else None
+    """The first of `names` that an npz has, as it is written there; None where it is no npz."""
+    there = {name.lower(): name for name in reversed(_headers(path))} if _is_npz(path) else {}
+    return next((there[name] for name in names if name in there), None)
 
 
 def _headers(path: Path) -> dict[str, tuple[tuple[int, ...], Any]]:

@@ -281,11 +281,11 @@ function showRun(side) {
     range.setAttribute("aria-label", "epoch of the pictures");
     range.addEventListener("input", () => { const main = $("#moment input"); main.value = range.value; main.oninput(); $(`.slot[data-side="${"AB"[side]}"] input[type=range]`)?.focus(); });
     nodes.push(el("p", {className: "note"}, `epoch ${picture.epoch} `, range));
-  } else nodes.push(el("p", {className: "note"}, "Its pictures are not in this page; they lie in its folder."));
+  } else nodes.push(el("p", {className: "note"}, run.state === "PENDING" ? "It has not begun." : "Its pictures are not in this page; they lie in its folder."));
   nodes.push(el("div", {className: "chart losses"}), el("div", {className: "chart balance"}));
   const copy = el("button", {type: "button", className: "copy"}, "Copy");
   nodes.push(el("div", {className: "command"}, el("pre", {}, el("code", {}, run.command)), copy));
-  if (run.folder) nodes.push(el("p", {}, el("a", {href: run.folder}, "its folder"), " · ", el("a", {href: `${run.folder}losses.png`}, "losses.png"), " · ", el("a", {href: `${run.folder}metrics.csv`}, "metrics.csv")));
+  if (run.folder && run.state !== "PENDING") nodes.push(el("p", {}, el("a", {href: run.folder}, "its folder"), " · ", el("a", {href: `${run.folder}losses.png`}, "losses.png"), " · ", el("a", {href: `${run.folder}metrics.csv`}, "metrics.csv")));
   about.replaceChildren(...nodes);
   copying();
   window.drawRun?.(about, run);
