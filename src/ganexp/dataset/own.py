@@ -51,8 +51,9 @@ def arrays(
 
     In an npz, channels may be last, before the number of images as in SVHN, or, of grey images, missing; it may hold
     labels and held-out images too, under the names that MedMNIST and Keras give them. The prepared copy goes to
-    `prepared/<name>-<hash of the files' listing>`; the dataset's name has a hash of its content added. Labels: see `ganexp.dataset.labels`. Without held-out images,
-    the share `reference_fraction` of `images` is held out. `image_size` None keeps the images' own.
+    `prepared/<name>-<hash of the files' listing>`; the dataset's name has a hash of its content added. Labels: see
+    `ganexp.dataset.labels`. Without held-out images, the share `reference_fraction` of `images` is held out.
+    `image_size` None keeps the images' own.
     """
     if reference_labels is not None and reference_images is None:
         raise DataError("dataset.reference_labels: expected reference_images beside it, got none")
