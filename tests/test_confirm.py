@@ -36,6 +36,7 @@ def test_nothing_to_confirm_is_refused(tmp_path: Path) -> None:
         winners(tmp_path, 3, 5)
 
 
+@pytest.mark.slow
 def test_a_sweep_is_confirmed_and_its_winner_repeated(
     tmp_path: Path, ganexp: Callable[..., CompletedProcess[str]]
 ) -> None:

@@ -58,7 +58,7 @@ def test_the_generator_as_a_module_draws_what_sample_draws(trained, kind):
     assert module.image_shape == drawn.shape[1:] and not module.training
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ["mlp", *(pytest.param(kind, marks=pytest.mark.slow) for kind in [*KINDS][1:])])
 @pytest.mark.parametrize("format_", FORMATS)
 def test_each_format_gives_equal_pictures_to_a_process_without_ganexp(trained, kind, format_, tmp_path):
     if format_ == "onnx":

@@ -85,7 +85,8 @@ def drag(page: Page, selector: str, start: tuple[float, float], end: tuple[float
     page.wait_for_timeout(200)
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (390, "dark"), (1440, "dark"), (1440, "light")])
+@pytest.mark.parametrize("width", [390, 1440])
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 def test_nothing_overflows_and_nothing_is_asked_for(browser: Browser, report: Path, width: int, scheme: str) -> None:
     page, trouble = opened(browser, report, width, scheme)
     through(page)
@@ -265,7 +266,7 @@ NETWORKS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize("network", ["mlp", *(pytest.param(name, marks=pytest.mark.slow) for name in [*NETWORKS][1:])])
 def test_the_winner_draws_in_the_page_what_torch_draws(browser: Browser, tmp_path: Path, network: str) -> None:
     import torch
 

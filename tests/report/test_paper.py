@@ -48,6 +48,7 @@ def test_decimal_commas_are_french_alone() -> None:
     assert say("{low} to {high}", low=1, high=2) == "1 to 2"
 
 
+@pytest.mark.slow
 def test_everything_for_a_thesis(tmp_path: Path) -> None:
     sweep, folder = tmp_path / "sweep", tmp_path / "thesis"
     error = {0: {"type": "OSError", "message": "disk full"}}

@@ -90,6 +90,7 @@ def test_a_key_that_only_the_swept_options_have_works_with_two_plus_signs(ganexp
     assert "2 runs of 2 missing" in done.stdout
 
 
+@pytest.mark.slow
 def test_a_value_below_a_swept_option_is_for_the_options_that_have_it(ganexp):
     done = ganexp("-m", *DRY, "penalty=r1,none", "penalty.gamma=1,10")
     assert done.returncode == 0, done.stdout + done.stderr

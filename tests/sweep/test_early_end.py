@@ -64,6 +64,7 @@ def test_the_first_failure_ends_a_sweep_that_asks_for_it(
     assert states == {"raise": "FAILED", "diverge": "DIVERGED", "a": "COMPLETED"}
 
 
+@pytest.mark.slow
 def test_a_run_whose_worker_is_killed_is_tried_once_more(ganexp: Run, trapped: Trapped, tmp_path: Path) -> None:
     arguments, environment = trapped
     traps = tmp_path / "trapslab.py"

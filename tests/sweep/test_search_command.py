@@ -191,6 +191,7 @@ def test_a_swept_seed_means_the_seeds_of_each_point(here: Here, tmp_path: Path) 
     assert "hydra.sweeper.seeds: expected [0, 1], got [0, 1, 2]" in told
 
 
+@pytest.mark.slow
 def test_runs_of_another_sweep_are_trials_where_they_are_the_same(here: Here, tmp_path: Path) -> None:
     first = (SPACE[0], "trainer.epochs=1", "hydra/sweeper/pruner=none", "hydra.sweeper.n_trials=2")
     assert here(*first, "sweep.name=first")[0] == 0
@@ -211,6 +212,7 @@ def test_runs_of_another_sweep_are_trials_where_they_are_the_same(here: Here, tm
     assert (status, "warm_start: expected directories of sweeps" in told) == (2, True), told
 
 
+@pytest.mark.slow
 def test_a_value_below_an_option_is_drawn_where_the_option_has_it(here: Here, tmp_path: Path) -> None:
     space = ("penalty=r1,none", "penalty.gamma=tag(log,interval(0.1,10))", "trainer.epochs=1")
     asked = (*space, "hydra.sweeper.n_trials=6", "hydra/sweeper/sampler=random", "hydra.sweeper.sampler.seed=1")
@@ -225,6 +227,7 @@ def test_a_value_below_an_option_is_drawn_where_the_option_has_it(here: Here, tm
         assert trial.state is TrialState.COMPLETE or trial.state is TrialState.PRUNED
 
 
+@pytest.mark.slow
 def test_rungs_go_on_from_checkpoints(here: Here, tmp_path: Path) -> None:
     asked = (SPACE[0], "trainer.epochs=4", "hydra.sweeper.eta=2", "hydra.sweeper.n_trials=4")
     status, told = here(*asked, "sweep.report=true")

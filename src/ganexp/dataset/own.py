@@ -69,13 +69,10 @@ def arrays(
     splits = {"train": (files["images"], "train", train)} | ({"test": (place, _role(files), held)} if has_test else {})
 
     def decode(home: Path) -> dict[str, Split]:
-        aside = _name_in(place, VALIDATION) if has_test else None
-        if aside is not None and aside != _name_in(place, IMAGES["test"]):
-            log.warning("%s: %s is left aside", place, aside)
+        _tell_aside(place)
         return {split: _split(*each) for split, each in splits.items()}
 
-    names = train.names if train is not None else None
-    source = Source(name, folder, decode, named_by_content=True, class_names=names)
+    source = Source(name, folder, decode, named_by_content=True, class_names=train and train.names)
     separate = "separate reference images" if reference_images is not None else "test split" if has_test else None
     reference = Reference.separate_or_share(separate, reference_fraction, stratified=train is not None)
     return load(source, reference, root=root, image_size=image_size, num_images=num_images)
@@ -113,6 +110,12 @@ def medmnist(
 def _tell_gaps(path: Path, labels: Labels | None) -> None:
     if labels is not None and labels.gaps:
         log.warning("%s: labels %s are made 0 .. %d", path, _some(labels.names), len(labels.names or ()) - 1)
+
+
+def _tell_aside(path: Path) -> None:
+    held, validation = _name_in(path, IMAGES["test"]), _name_in(path, VALIDATION)
+    if held is not None and validation not in (None, held):
+        log.warning("%s: %s is left aside", path, validation)
 
 
 def _role(files: Mapping[str, Path]) -> str:
