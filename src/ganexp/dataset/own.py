@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -67,12 +67,7 @@ def arrays(
     _tell_gaps(files["images"], train)
     folder = f"{name}-{digest_of(listing)[:12]}" + (f"-v{DECODING}" if train is not None and train.gaps else "")
     splits = {"train": (files["images"], "train", train)} | ({"test": (place, _role(files), held)} if has_test else {})
-
-    def decode(home: Path) -> dict[str, Split]:
-        _tell_aside(place)
-        return {split: _split(*each) for split, each in splits.items()}
-
-    source = Source(name, folder, decode, named_by_content=True, class_names=train and train.names)
+    source = Source(name, folder, _decoding(splits, place), named_by_content=True, class_names=train and train.names)
     separate = "separate reference images" if reference_images is not None else "test split" if has_test else None
     reference = Reference.separate_or_share(separate, reference_fraction, stratified=train is not None)
     return load(source, reference, root=root, image_size=image_size, num_images=num_images)
@@ -110,6 +105,14 @@ def medmnist(
 def _tell_gaps(path: Path, labels: Labels | None) -> None:
     if labels is not None and labels.gaps:
         log.warning("%s: labels %s are made 0 .. %d", path, _some(labels.names), len(labels.names or ()) - 1)
+
+
+def _decoding(splits: Mapping[str, tuple[Path, str, Labels | None]], place: Path) -> Callable[[Path], dict[str, Split]]:
+    def decode(home: Path) -> dict[str, Split]:
+        _tell_aside(place)
+        return {split: _split(*each) for split, each in splits.items()}
+
+    return decode
 
 
 def _tell_aside(path: Path) -> None:
