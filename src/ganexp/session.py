@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -48,7 +49,7 @@ def train(overrides: Sequence[str] = (), *, config_dir: str | Path | None = None
     opened: list[Path] = []
 
     def task(cfg: Any) -> float | None:
-        spec = single_spec(cfg, HydraConfig.get())
+        spec = replace(single_spec(cfg, HydraConfig.get()), called=True)
         opened.append(spec.directory.absolute())
         return run_single(spec)
 

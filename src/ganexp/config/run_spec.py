@@ -53,6 +53,7 @@ class RunSpec:
     in_sweep: bool  # one of many: no progress bar, no waiting for another holder
     should_prune: Callable[[int, float], bool] | None = None  # of (scored epoch, objective on reference half A)
     code: CodeRecord | None = None  # own code, and the result of its rehearsal; None: no own code
+    called: bool = False  # by `ganexp.train`, from a notebook or another program
 
     @property
     def folder(self) -> RunFolder:

@@ -39,8 +39,8 @@ class TrainerConfig:
     # It has no second derivatives, and so no gradient penalties.
     compile: Literal["inductor", "cudagraphs", "aot_eager"] | None = None
     device: str = "auto"  # auto (cuda, else a Mac's mps, else cpu), cpu, cuda, cuda:1, mps
-    # torch threads; null: all cores that it may use (affinity and container limits count) in a single run, one in a
-    # parallel sweep.
+    # torch threads; null: one in a sweep, and in a single run as many as are fastest, of the cores that it may use
+    # (affinity and container limits count).
     threads: Annotated[int, Ge(1), Le(256)] | None = None
     max_steps: PositiveInt | None = None  # stop after so many generator steps, then finish as usual
     max_seconds: Positive | None = None  # stop after so many seconds of training, then finish as usual (not bit-exact)

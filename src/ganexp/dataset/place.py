@@ -29,7 +29,7 @@ def open_regular(path: Path) -> BinaryIO:
 
 def cache_root(root: Path) -> Path | None:
     """The user's cache, keyed by the root's absolute path, for an unwritable `root`; None without a home directory."""
-    folder = _cache()
+    folder = user_cache()
     return None if folder is None else folder / hashlib.sha256(os.fsencode(root)).hexdigest()[:16]
 
 
@@ -58,7 +58,7 @@ def in_first_writable(places: Iterable[Path | None], name: str, work: Callable[[
         if refusals:
             log.warning("%s: files of this dataset go to %s", refusals[-1], folder)
         try:
-            if not may_be_written(home) and home.parent != _cache():
+            if not may_be_written(home) and home.parent != user_cache():
                 reason = f"a recorded configuration alone names it; if you do: GANEXP_DATA={home}"
                 raise PermissionError(errno.EACCES, reason)
             probe(folder)
@@ -68,7 +68,8 @@ def in_first_writable(places: Iterable[Path | None], name: str, work: Callable[[
     raise DataError(f"dataset.root: expected a folder that can be written, got none: {'; '.join(refusals)}")
 
 
-def _cache() -> Path | None:
+def user_cache() -> Path | None:
+    """The folder of ganexp in the user's cache, which may be missing; None without a home directory."""
     from platformdirs import user_cache_dir
 
     try:

@@ -29,6 +29,7 @@ from ganexp.trainer.result import result
 from ganexp.trainer.sampling import GeneratorSampler, sampler
 from ganexp.trainer.signals import Signals
 from ganexp.trainer.state import TrainState
+from ganexp.trainer.threads import Threads
 from ganexp.trainer.trajectory import write_shorter
 from ganexp.trainer.trouble import say_trouble
 from ganexp.types import Scores
@@ -58,7 +59,7 @@ class Session:
     ) -> None:
         self.spec, self.evaluator, self.logger = run.spec, run.evaluator, run.logger
         self.training, self.lease, self.signals, self.progress = training, lease, signals, progress
-        self.machine = machine
+        self.machine, self.threads = machine, Threads([torch.get_num_threads()], torch.get_num_threads())
         self.measured = dict(self.evaluator.provenance) if self.evaluator is not None else {}  # of the history
         self._scoring_seconds = QUICK_SECONDS  # of the last time; not known yet
         self.trouble = ""  # said last
@@ -126,14 +127,17 @@ class Session:
         """
         if self.lease.lost:
             raise LeaseLost(str(self.spec.directory))
+        self.threads.go()
         return self.signals.received is not None
 
     def stepped(self, step: int) -> None:
         """Show the step."""
+        self.threads.step_done()
         self.progress.step(step)
 
     def epoch_done(self, row: Row) -> None:
         """Observe the networks, score, draw, and save everything that a restart needs."""
+        self.threads.rest()
         epoch = int(row["epoch"] or 0)
         trainer = self.spec.config.trainer
         with self.naming(epoch):

@@ -44,6 +44,7 @@ from ganexp.trainer.progress import Progress
 from ganexp.trainer.rehearsal import rehearsed
 from ganexp.trainer.result import objective_value
 from ganexp.trainer.signals import Signals
+from ganexp.trainer.threads import threads_for
 from ganexp.trainer.trajectory import read_off_longer, restore_newest, siblings
 from ganexp.types.doing import telling
 from ganexp.types.endings import FAILED, State, ending
@@ -202,11 +203,14 @@ def _train(run: Prepared, lease: Lease, signals: Signals) -> dict[str, Any]:
         restored = restore_newest(spec, training, total, progress.note)
         if restored is None:
             start_from(spec, training, progress.note)
+        session.threads = threads_for(spec, training, total, restored)
+        session.machine["threads"] = session.threads.recorded
         session.go_on(restored)
-        opening = opening_line(run, training, batches, game, total)
-        progress.start(opening, training.step, len(training.history))
         limits = Limits(trainer.epochs, trainer.max_steps, trainer.max_seconds)
         try:
+            session.threads.go()
+            opening = opening_line(run, training, batches, game, total)
+            progress.start(opening, training.step, len(training.history))
             train(training, batches, game, limits, spec.config.seed, session)
         except Interrupted:
             session.save()
@@ -214,4 +218,6 @@ def _train(run: Prepared, lease: Lease, signals: Signals) -> dict[str, Any]:
         except Pruned:
             draw_losses(spec, training.history)
             raise
+        finally:
+            session.threads.rest()
         return finish(session)
