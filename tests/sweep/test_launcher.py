@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
 import pytest
 from omegaconf import OmegaConf
 
@@ -45,6 +49,46 @@ def test_one_worker_for_each_gpu(machine: pytest.MonkeyPatch) -> None:
     machine.setattr(launcher, "visible_gpus", lambda device: ["2", "5"])
     assert [environment["CUDA_VISIBLE_DEVICES"] for environment in crew()] == ["2", "5"]
     assert [environment["CUDA_VISIBLE_DEVICES"] for environment in crew(n_jobs=3)] == ["2", "5", "2"]
+
+
+def test_several_workers_for_each_gpu(machine: pytest.MonkeyPatch) -> None:
+    machine.setattr(launcher, "visible_gpus", lambda device: ["2", "5"])
+    gpus = lambda *jobs, **keys: [each["CUDA_VISIBLE_DEVICES"] for each in crew(*jobs, **keys)]  # noqa: E731
+    assert gpus(jobs_per_gpu=3) == ["2", "5"] * 3
+    assert gpus(3, jobs_per_gpu=4) == ["2", "5", "2"], "no more than jobs, spread over the GPUs"
+    assert gpus(jobs_per_gpu=4, n_jobs=1) == ["2"]
+    machine.setattr(launcher, "visible_gpus", lambda device: [])
+    assert len(crew(jobs_per_gpu=4)) == 8, "without a GPU, the cores"
+    with pytest.raises(ConfigError, match=r"hydra\.launcher\.jobs_per_gpu: expected at least 1, got 0"):
+        crew(jobs_per_gpu=0)
+
+
+@pytest.mark.parametrize(("share", "crew_size"), [(None, 4), (1, 1), (3, 3), (100, 6)])
+def test_runs_packed_on_an_allocation_share_its_gpu(
+    machine: pytest.MonkeyPatch, tmp_path: Path, share: int | None, crew_size: int
+) -> None:
+    slurm = pytest.importorskip("ganexp.sweep.launchers.slurm")
+    machine.setattr(slurm, "cores", lambda: 4)
+    machine.setenv("SLURM_CPUS_PER_TASK", "4")
+    for module in (slurm, launcher):
+        machine.setattr(module, "visible_gpus", lambda device: ["0"])
+    made: list[list[dict[str, str]]] = []
+
+    class Crew:
+        def __init__(self, _: object, environments: list[dict[str, str]]) -> None:
+            made.append(environments)
+
+        def run(self, jobs: Iterator[tuple[int, list[str]]]) -> Iterator[tuple[int, str]]:
+            yield from ((number, "done") for number, _ in jobs)
+
+    machine.setattr(slurm, "Workers", Crew)
+    machine.setattr(slurm, "setup_globals", lambda: None)
+    machine.setattr(slurm.Singleton, "set_state", lambda state: None)
+    config = OmegaConf.create({"trainer": {"threads": None, "device": "auto"}})
+    call = SimpleNamespace(launcher=SimpleNamespace(threads=1, config=config, jobs_per_gpu=share), singletons=None)
+    machine.setattr("submitit.core.utils.pickle_load", lambda path: call)
+    slurm.Allocation(tmp_path, [(number, []) for number in range(6)])()
+    assert [each["CUDA_VISIBLE_DEVICES"] for each in made[0]] == ["0"] * crew_size
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ an index) raises. Under FakeTensorMode tensors say that they are on a CUDA devic
 from __future__ import annotations
 
 import functools
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from ganexp.config.run_config import RunConfig, load
+from ganexp.trainer import build
 from ganexp.trainer.batches import Batches
 from ganexp.trainer.state import TrainState
 from ganexp.trainer.step import Game, noise, train_step
@@ -117,3 +119,33 @@ def test_networks_stay_on_a_cuda_device(model: str) -> None:
         with pytest.raises(DataDependentOutputException):
             bool(images.sum() > 0)
     assert torch.cuda.is_available() or not torch.cuda.is_initialized()
+
+
+@pytest.mark.parametrize(
+    ("hidden", "built", "raised", "said"),
+    [
+        (None, False, "", "built without CUDA"),
+        ("-1", True, "", "CUDA_VISIBLE_DEVICES=-1 hides it"),
+        (None, True, "Found no NVIDIA driver on your system.\nPlease", "Found no NVIDIA driver on your system."),
+        (None, True, "", "does not say why"),
+    ],
+)
+def test_auto_that_takes_the_cpu_beside_a_gpu_says_why(
+    hidden: str | None, built: bool, raised: str, said: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def init() -> None:
+        if raised:
+            raise RuntimeError(raised)
+
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
+    monkeypatch.setattr("torch.cuda.init", init)
+    monkeypatch.setattr("torch.version.cuda", "12" if built else None)
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    monkeypatch.setattr(build, "NVIDIA", tmp_path / "nvidia0")
+    if hidden is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", hidden)
+    assert build.why_no_gpu() is None, "a machine without one"
+    (tmp_path / "nvidia0").touch()
+    reason = build.why_no_gpu()
+    assert reason is not None and said in reason and "\n" not in reason

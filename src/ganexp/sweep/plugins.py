@@ -62,7 +62,10 @@ def register() -> None:
     from hydra.core.config_store import ConfigStore
 
     grid = _conf(GridSweeper, BasicSweeperConf)
-    launchers = {"joblib": (WorkersLauncher, _conf(WorkersLauncher, JobLibLauncherConf)), **_cluster_launchers()}
+    launchers = {
+        "joblib": (WorkersLauncher, _conf(WorkersLauncher, JobLibLauncherConf, jobs_per_gpu=1)),
+        **_cluster_launchers(),
+    }
     for plugin in (GridSweeper, SearchSweeper, *(launcher for launcher, _ in launchers.values())):
         Plugins.instance().register(plugin)
     nodes = [("hydra/launcher", name, conf) for name, (_, conf) in launchers.items()]
@@ -81,8 +84,9 @@ def _cluster_launchers() -> dict[str, tuple[Any, Any]]:
 
         from ganexp.sweep.launchers.slurm import LocalStream, SlurmStream
 
-        launchers["submitit_local"] = LocalStream, _conf(LocalStream, LocalQueueConf, runs_per_job=1)
-        launchers["submitit_slurm"] = SlurmStream, _conf(SlurmStream, SlurmQueueConf, runs_per_job=1)
+        packing = {"runs_per_job": 1, "jobs_per_gpu": None}
+        launchers["submitit_local"] = LocalStream, _conf(LocalStream, LocalQueueConf, **packing)
+        launchers["submitit_slurm"] = SlurmStream, _conf(SlurmStream, SlurmQueueConf, **packing)
     with suppress(ImportError):
         from ganexp.sweep.launchers.ray_cluster import RayStream
 
@@ -90,8 +94,8 @@ def _cluster_launchers() -> dict[str, tuple[Any, Any]]:
     return launchers
 
 
-def _conf(plugin: type[Any], base: type[Any], **keys: int) -> type[Any]:
+def _conf(plugin: type[Any], base: type[Any], **keys: int | None) -> type[Any]:
     """The keys of `base`, and `keys` with their defaults."""
     target = ("_target_", str, f"{plugin.__module__}.{plugin.__name__}")
-    typed = [(key, int, default) for key, default in keys.items()]
+    typed = [(key, int if default is not None else int | None, default) for key, default in keys.items()]
     return make_dataclass(f"{plugin.__name__}Conf", [target, *typed], bases=(base,))

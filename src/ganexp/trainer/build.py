@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import copy
+import logging
+import os
+import shutil
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
@@ -24,6 +28,9 @@ if TYPE_CHECKING:
     from ganexp.logger import Logger
     from ganexp.metrics import Evaluator
     from ganexp.types import Dataset
+
+log = logging.getLogger("ganexp")
+NVIDIA = Path("/dev/nvidia0")  # of its driver
 
 
 @dataclass(frozen=True)
@@ -45,7 +52,26 @@ def set_up_torch(spec: RunSpec) -> torch.device:
     torch.set_flush_denormal(True)
     threads = spec.config.trainer.threads or (1 if spec.in_sweep else min(torch.get_num_threads(), cores()))
     torch.set_num_threads(threads)
-    return device(spec.config.trainer.device)
+    chosen = device(spec.config.trainer.device)
+    if spec.config.trainer.device == "auto" and chosen.type == "cpu" and (reason := why_no_gpu()):
+        log.warning("trainer.device=auto: this machine has a GPU of NVIDIA's, and the CPU is used: %s", reason)
+    return chosen
+
+
+def why_no_gpu() -> str | None:
+    """Why torch cannot use the GPU of NVIDIA's that this machine has; None where it has none, or torch can."""
+    if torch.cuda.is_available() or not (NVIDIA.exists() or shutil.which("nvidia-smi")):
+        return None
+    if torch.version.cuda is None:
+        return f"torch {torch.__version__} is built without CUDA"
+    hidden = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if hidden is not None and not torch.cuda.device_count():
+        return f"CUDA_VISIBLE_DEVICES={hidden} hides it"
+    try:
+        torch.cuda.init()  # type: ignore[no-untyped-call]
+    except Exception as error:
+        return str(error).partition("\n")[0][:200]
+    return "torch does not say why"
 
 
 def device(name: str) -> torch.device:

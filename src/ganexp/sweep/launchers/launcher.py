@@ -66,13 +66,17 @@ class WorkersLauncher(Streaming, JoblibLauncher):  # type: ignore[misc]
     """`hydra/launcher=joblib`: as Hydra's own, but a worker that is killed takes only its own job with it.
 
     joblib gives up a whole batch when one of its processes dies, so the processes are ganexp's (`Workers`), which call
-    the plugin's own function. `n_jobs` is processes at once (-1: as many as GPUs, or cores divided by threads);
+    the plugin's own function. `n_jobs` is processes at once (-1: `jobs_per_gpu` for each GPU, or cores divided by
+    threads where there is none);
     `inner_max_num_threads` is threads of each (null: trainer.threads, or one); the plugin's other keys must keep their
     defaults.
     """
 
-    def __init__(self, n_jobs: int = -1, inner_max_num_threads: int | None = None, **joblib: Any) -> None:
+    def __init__(
+        self, n_jobs: int = -1, inner_max_num_threads: int | None = None, jobs_per_gpu: int = 1, **joblib: Any
+    ) -> None:
         super().__init__(n_jobs=n_jobs, inner_max_num_threads=inner_max_num_threads, **joblib)
+        self.jobs_per_gpu = checked_share(jobs_per_gpu)
         defaults = JobLibLauncherConf()
         for key, value in joblib.items():
             if value != getattr(defaults, key, None):
@@ -100,7 +104,8 @@ class WorkersLauncher(Streaming, JoblibLauncher):  # type: ignore[misc]
     def environments(self, jobs: int) -> list[dict[str, str]]:
         """The environment variables of each process; there are no more of them than jobs."""
         requested, device = int(self.joblib["n_jobs"]), str(self.config.trainer.device)
-        count = requested if requested > 0 else len(visible_gpus(device)) or max(1, cores() // self.threads)
+        on_gpus = self.jobs_per_gpu * len(visible_gpus(device))
+        count = requested if requested > 0 else on_gpus or max(1, cores() // self.threads)
         return environments(min(count, max(1, jobs)), self.threads, device)
 
     def stream(self, jobs: Iterator[Any], most: int, first: int = 0) -> Answers:
@@ -144,6 +149,13 @@ class _Call:
         except (SystemExit, KeyboardInterrupt) as error:
             # Hydra hangs a JobReturn on the exception which holds the exception: pickling that does not end.
             raise type(error)(*error.args) from None
+
+
+def checked_share(jobs_per_gpu: int) -> int:
+    """`hydra.launcher.jobs_per_gpu`; ConfigError where it is no number of jobs."""
+    if jobs_per_gpu < 1:
+        raise ConfigError(f"hydra.launcher.jobs_per_gpu: expected at least 1, got {jobs_per_gpu}")
+    return jobs_per_gpu
 
 
 def environments(count: int, threads: int, device: str) -> list[dict[str, str]]:

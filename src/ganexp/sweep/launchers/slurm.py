@@ -22,7 +22,14 @@ from hydra_plugins.hydra_submitit_launcher.submitit_launcher import BaseSubmitit
 
 from ganexp.config.hydra_private import JobReturn, Singleton, setup_globals
 from ganexp.files.foreign import refuse_links
-from ganexp.sweep.launchers.launcher import Answers, Streaming, as_return, environments
+from ganexp.sweep.launchers.launcher import (
+    Answers,
+    Streaming,
+    as_return,
+    checked_share,
+    environments,
+    visible_gpus,
+)
 from ganexp.sweep.launchers.workers import GRACE_SECONDS, Feed, WorkerDied, Workers
 from ganexp.types.errors import ConfigError
 from ganexp.types.system import cores
@@ -31,7 +38,7 @@ POLL_SECONDS = 2.0  # between two looks at the queue
 LINGER_SECONDS = 30.0  # longest delay of an answer on a shared file system after its job has left the queue
 
 EXECUTOR_KEYS = ("max_num_timeout", "python")
-OWN_KEYS = ("submitit_folder", "runs_per_job", *EXECUTOR_KEYS)
+OWN_KEYS = ("submitit_folder", "runs_per_job", "jobs_per_gpu", *EXECUTOR_KEYS)
 SHARED_KEYS = (
     *("timeout_min", "cpus_per_task", "gpus_per_node", "tasks_per_node", "mem_gb", "nodes", "name"),
     "stderr_to_stdout",
@@ -72,8 +79,10 @@ class Allocation:
         Singleton.set_state(call.singletons)
         setup_globals()
         threads = call.launcher.threads
+        device, share = str(call.launcher.config.trainer.device), call.launcher.jobs_per_gpu
         count = max(1, int(os.environ.get("SLURM_CPUS_PER_TASK") or cores()) // threads)
-        crew = environments(min(count, len(self.jobs)), threads, str(call.launcher.config.trainer.device))
+        count = share * len(visible_gpus(device)) or count if share is not None else count
+        crew = environments(min(count, len(self.jobs)), threads, device)
         results: dict[int, JobReturn] = {}
         with closing(Workers(call, crew).run(iter(self.jobs))) as answers:
             for number, answer in answers:
@@ -92,8 +101,9 @@ class SubmititStream(Streaming, BaseSubmititLauncher):  # type: ignore[misc]
 
     tries = 3
 
-    def __init__(self, runs_per_job: int = 1, **params: Any) -> None:
+    def __init__(self, runs_per_job: int = 1, jobs_per_gpu: int | None = None, **params: Any) -> None:
         super().__init__(**params)
+        self.jobs_per_gpu = None if jobs_per_gpu is None else checked_share(jobs_per_gpu)
         if runs_per_job < 1:
             raise ConfigError(f"hydra.launcher.runs_per_job: expected at least 1, got {runs_per_job}")
         self.runs_per_job = runs_per_job
