@@ -137,7 +137,7 @@ def test_where_a_home_is_needed_one_line_says_what_to_set(tmp_path: Path, unwrit
 
 def test_a_prepared_root_asks_for_no_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     digits(root=tmp_path)
-    monkeypatch.setattr(place, "_cache", lambda: pytest.fail("asked for the user's cache directory"))
+    monkeypatch.setattr(place, "user_cache", lambda: pytest.fail("asked for the user's cache directory"))
     digits(root=tmp_path, image_size=9)
 
 
