@@ -7,6 +7,7 @@ an index) raises. Under FakeTensorMode tensors say that they are on a CUDA devic
 from __future__ import annotations
 
 import functools
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,8 @@ from ganexp.trainer import build
 from ganexp.trainer.batches import Batches
 from ganexp.trainer.state import TrainState
 from ganexp.trainer.step import Game, noise, train_step
-from helpers import compose_config
+from ganexp.types.errors import ConfigError
+from helpers import TINY, compose_config, make_spec
 
 META = torch.device("meta")
 MODELS = {
@@ -149,3 +151,15 @@ def test_auto_that_takes_the_cpu_beside_a_gpu_says_why(
     (tmp_path / "nvidia0").touch()
     reason = build.why_no_gpu()
     assert reason is not None and said in reason and "\n" not in reason
+
+
+@pytest.mark.parametrize(("version", "refused"), [((7, 5), True), ((8, 0), False), ((12, 0), False)])
+def test_bf16_needs_a_gpu_that_has_it(
+    version: tuple[int, int], refused: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, data_root: Path
+) -> None:
+    monkeypatch.setattr(build, "device", lambda name: torch.device("cuda"))
+    monkeypatch.setattr("torch.cuda.get_device_capability", lambda device: version)
+    monkeypatch.setattr("torch.cuda.get_device_name", lambda device: "Tesla T4")
+    asked = make_spec(tmp_path, *TINY, f"dataset.root={data_root}", "trainer.precision=bf16")
+    with pytest.raises(ConfigError, match=r"8\.0 or more.* got Tesla T4 of 7\.5; ") if refused else nullcontext():
+        assert build.set_up_torch(asked).type == "cuda"

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("ganexp")
 NVIDIA = Path("/dev/nvidia0")  # of its driver
+BF16_SINCE = (8, 0)  # compute capability
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ def set_up_torch(spec: RunSpec) -> torch.device:
 
     Raises:
         DataError: the device does not exist on this machine.
+        ConfigError: a GPU without bfloat16 is asked for it.
     """
     torch.set_flush_denormal(True)
     threads = spec.config.trainer.threads or (1 if spec.in_sweep else min(torch.get_num_threads(), cores()))
@@ -55,6 +57,14 @@ def set_up_torch(spec: RunSpec) -> torch.device:
     chosen = device(spec.config.trainer.device)
     if spec.config.trainer.device == "auto" and chosen.type == "cpu" and (reason := why_no_gpu()):
         log.warning("trainer.device=auto: this machine has a GPU of NVIDIA's, and the CPU is used: %s", reason)
+    if spec.config.trainer.precision == "bf16" and chosen.type == "cuda":
+        version = torch.cuda.get_device_capability(chosen)
+        if version < BF16_SINCE:
+            expected, got = (".".join(map(str, each)) for each in (BF16_SINCE, version))
+            raise ConfigError(
+                f"trainer.precision=bf16: expected a GPU of compute capability {expected} or more, which has bfloat16, "
+                f"got {torch.cuda.get_device_name(chosen)} of {got}; trainer.precision=fp32 trains there"
+            )
     return chosen
 
 
