@@ -33,10 +33,16 @@ def expect_folder(path: Path) -> None:
 
 def instead_of(path: Path) -> str:
     """The end of a message about a folder that is not what was asked for: which sweeps and runs there are."""
+    if (path / plan.FILE).exists() and (runs := [str(folder) for folder in directories(path)]):
+        return f"; that is a sweep, whose runs are {_some(runs)}"
     places = [Path(), *(folder for folder in (path.parent, path) if folder.is_dir())]
     others = [str(folder) for place in reversed(places) for folder in directories(place)]
     names = [name for name in dict.fromkeys(others) if name != str(path)]
     if not names:
         return f"; there is no sweep or run here (in {', '.join(PLACES)})"
+    return f"; sweeps and runs here: {_some(names)}.{suggested(str(path), names)}"
+
+
+def _some(names: list[str]) -> str:
     more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
-    return f"; sweeps and runs here: {', '.join(names[:LISTED])}{more}.{suggested(str(path), names)}"
+    return ", ".join(names[:LISTED]) + more

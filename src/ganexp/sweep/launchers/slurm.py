@@ -22,14 +22,7 @@ from hydra_plugins.hydra_submitit_launcher.submitit_launcher import BaseSubmitit
 
 from ganexp.config.hydra_private import JobReturn, Singleton, setup_globals
 from ganexp.files.foreign import refuse_links
-from ganexp.sweep.launchers.launcher import (
-    Answers,
-    Streaming,
-    as_return,
-    checked_share,
-    environments,
-    visible_gpus,
-)
+from ganexp.sweep.launchers.launcher import Answers, Streaming, as_return, checked_share, environments, visible_gpus
 from ganexp.sweep.launchers.workers import GRACE_SECONDS, Feed, WorkerDied, Workers
 from ganexp.types.errors import ConfigError
 from ganexp.types.system import cores
