@@ -113,11 +113,12 @@ def _mean(seconds: Sequence[float]) -> float:
 def threads_for(spec: RunSpec, training: TrainState, steps: int, restored: Mapping[str, Any] | None) -> Threads:
     """The threads of a run of so many steps, which goes on from the checkpoint of this metadata (None: from scratch).
 
-    Nothing is measured, and torch's count stays, where `trainer.threads` or the environment says it, in a sweep, and on
-    a GPU; one thread is taken by runs under 500 steps and by those of `ganexp.train`, unless their record says another.
+    Nothing is measured, and torch's count stays, where `trainer.threads` or the environment says it, in a sweep, with
+    `trainer.compile` (compiled code keeps the count that it was compiled for), and on a GPU; one thread is taken by runs under 500 steps and by those of `ganexp.train`, unless their record says another.
     """
     most = torch.get_num_threads()
-    if spec.config.trainer.threads or most == 1 or training.device.type != "cpu":
+    trainer = spec.config.trainer
+    if trainer.threads or trainer.compile or most == 1 or training.device.type != "cpu":
         return Threads([most], most)
     before = ((restored or {}).get("machine") or {}).get("threads")
     before = min(before, most) if isinstance(before, int) and before > 0 else None
