@@ -114,7 +114,8 @@ def threads_for(spec: RunSpec, training: TrainState, steps: int, restored: Mappi
     """The threads of a run of so many steps, which goes on from the checkpoint of this metadata (None: from scratch).
 
     Nothing is measured, and torch's count stays, where `trainer.threads` or the environment says it, in a sweep, with
-    `trainer.compile` (compiled code keeps the count that it was compiled for), and on a GPU; one thread is taken by runs under 500 steps and by those of `ganexp.train`, unless their record says another.
+    `trainer.compile` (compiled code keeps the count that it was compiled for), and on a GPU. One thread is taken by
+    runs under 500 steps and by those of `ganexp.train`, unless their record says another.
     """
     most = torch.get_num_threads()
     trainer = spec.config.trainer
