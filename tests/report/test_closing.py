@@ -3,6 +3,8 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from finished import Recipe, build
@@ -11,6 +13,7 @@ from ganexp import load_summary
 from ganexp.report.runs import RunRecord
 from ganexp.report.study import Study, read_study
 from ganexp.report.text.closing import ROWS, Closing
+from ganexp.sweep import show
 from ganexp.types.endings import State
 
 
@@ -36,6 +39,29 @@ def test_one_row_a_setting_with_the_geometric_mean_of_its_seeds_the_best_first(t
     best, claim = shown.best()
     assert best.startswith(f"best: lr=0.0002 batch_size={rows[0][1]}: cfd {rows[0][3]} over 3 seeds")
     assert "others cannot be told from it" in claim or "better than each of the 5 others" in claim
+
+
+@pytest.mark.parametrize(
+    ("ended", "claims"),
+    [
+        ({}, True),
+        ({"report": False}, False),
+        ({"urgent": True, "stopped": "stopped"}, False),
+        ({"stopped": "the time is over"}, True),
+        ({"stopped": "the time is over", "until_claim": True}, False),
+        ({"until_claim": True}, True),
+    ],
+)
+def test_a_claim_is_made_where_a_report_notes_the_look(
+    ended: dict[str, Any], claims: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs = build(tmp_path, Recipe({"optim.lr": (1e-4, 2e-4)}, range(5), {("optim.lr", 2e-4): 3.0}))
+    conductor: Any = SimpleNamespace(directory=tmp_path, points=runs, jobs_launched=1, record_again=lambda: None)
+    show.closing(conductor, ("optim.lr",), **{"stopped": "", "urgent": False, "report": True, **ended})
+    told = capsys.readouterr().out
+    assert ("better than the other one, family-wise" in told) == claims
+    assert ("`ganexp report` says it" in told) == (not claims)
+    assert (tmp_path / "looks.json").exists() == claims
 
 
 @pytest.mark.parametrize("width", [80, 50, 30, 12])

@@ -14,6 +14,7 @@ from ganexp.report import try_report, write_report
 from ganexp.report.figures import by_setting, svg
 from ganexp.report.ranking import rankings
 from ganexp.report.study import read_study
+from ganexp.report.text.verdict import terminal_verdict
 from ganexp.report.verify import DATA, differences
 from ganexp.report.write import make
 from ganexp.types.endings import State
@@ -153,11 +154,33 @@ class TestVerdict:
         assert ranking.best is not None and ranking.claims
         assert (ranking.best.why, len(ranking.best.done)) == ("1 failed", 4)
 
-    def test_settings_with_fewer_seeds_than_the_others_are_not_ranked(self, tmp_path: Path) -> None:
-        build(tmp_path, Recipe(TWO, range(5), FAR, endings=dict.fromkeys((0, 1, 2), State.PENDING)))
+    def test_settings_with_fewer_seeds_than_two_others_are_not_ranked(self, tmp_path: Path) -> None:
+        three = {"optim.lr": (1e-3, 1e-4, 1e-5)}
+        build(tmp_path, Recipe(three, range(5), FAR, endings=dict.fromkeys((0, 1, 2), State.PENDING)))
         (ranking,) = rankings(read_study([tmp_path]))
-        assert [each.rank for each in ranking.standings] == [1, None]
-        assert "fewer than 3 seeds" in ranking.standings[1].why
+        assert [each.rank for each in ranking.standings] == [1, 2, None] and ranking.claims
+        assert "fewer than 3 seeds" in ranking.standings[2].why
+
+    @pytest.mark.parametrize("begun", [1, 2])
+    def test_one_setting_with_more_seeds_is_not_the_best_for_that(self, begun: int, tmp_path: Path) -> None:
+        """Runs are made setting by setting: the first one alone has its seeds when a sweep is stopped."""
+        bad = {("optim.lr", 1e-4): 10.0}
+        build(tmp_path, Recipe(TWO, range(3), bad, endings=dict.fromkeys(range(3 + begun, 6), State.PENDING)))
+        (ranking,) = rankings(read_study([tmp_path]))
+        assert [each.rank for each in ranking.standings] == [1, 2] and not ranking.claims
+        assert dict(ranking.standings[0].setting)["optim.lr"] == "1e-05", "the better one, if only by few seeds"
+        assert "No setting can be claimed to be the best" in terminal_verdict(read_study([tmp_path]), (ranking,))[0]
+
+    def test_runs_that_differ_in_the_root_of_their_data_are_settings(self, tmp_path: Path) -> None:
+        build(tmp_path, Recipe({"dataset.root": ("data", "data2")}, range(3)))
+        (ranking,) = rankings(read_study([tmp_path]))
+        assert sorted(dict(each.setting)["dataset.root"] for each in ranking.ranked) == ["data", "data2"]
+
+    def test_of_runs_that_differ_in_nothing_recorded_the_last_counts(self, tmp_path: Path) -> None:
+        runs = build(tmp_path, Recipe({"sweep.name": ("a", "b")}, range(3)))
+        (ranking,) = rankings(read_study([tmp_path]))
+        (only,) = ranking.ranked
+        assert [run.run_id for run in only.done] == [run.run_id for run in runs[3:]]
 
     def test_nothing_has_finished(self, tmp_path: Path) -> None:
         build(tmp_path, Recipe(TWO, range(2), endings=dict.fromkeys(range(4), State.PENDING)))

@@ -146,6 +146,23 @@ class TestNext:
             assert line.startswith("9 seeds of each setting, 4 more, would tell lr ")
             assert "python -m ganexp --multirun optim.lr=0.0001,1e-05 'seed=range(5,9)'" in line
 
+    def test_the_command_asks_for_both_settings_and_for_no_other_seeds(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("ganexp.report.text.verdict.more_seeds", lambda *_: 9)
+        build(tmp_path / "a", Recipe(TWO, range(5)))
+        path = tmp_path / "a" / "plan.json"
+        plan = json.loads(path.read_text())
+        plan["requests"][0]["command"] += ["sweep.until=claim", "sweep.max_runs=10", "++seed=0"]
+        path.write_text(json.dumps(plan))
+        line = said(read_study([tmp_path / "a"]))["next"]
+        assert "until" not in line and "max_runs" not in line and "++seed" not in line and "seed=range(5,9)" in line
+        first, *others = plan["requests"][0]["run_ids"]
+        plan["requests"][0]["run_ids"] = [first]
+        plan["requests"].append({**plan["requests"][0], "run_ids": others})
+        path.write_text(json.dumps(plan))
+        assert ": seed=range(5,9)." in said(read_study([tmp_path / "a"]))["next"], "no command asked for both"
+
 
 class TestOptions:
     def test_n_of_m_beat_the_baseline(self, tmp_path: Path) -> None:

@@ -13,6 +13,8 @@ DRY = ("metrics=none", "dataset.num_images=48", "sweep.dry_run=true")
         (["--dataset", "mnist"], "Did you mean 'dataset=mnist'?"),
         (["--epochs", "5"], "Did you mean 'trainer.epochs=5'?"),
         (["dataset", "mnist"], "Did you mean 'dataset=mnist'?"),
+        (["mnist", "dcgan"], "Did you mean 'dataset=mnist'?"),
+        (["-m", "seed=0,", "1"], "Did you mean 'seed=0,1'?"),
         (["minst"], "Did you mean 'dataset=mnist'?"),
         (["-m", "seed=0,1", "wgan"], "Did you mean 'loss=wgan'?"),
         (["-m", "loss=hinge", "wgan"], "Did you mean 'loss=hinge,wgan'?"),
@@ -44,6 +46,9 @@ DRY = ("metrics=none", "dataset.num_images=48", "sweep.dry_run=true")
         (["-m", "seed=0", "seed=1", "seed=2"], "Did you mean 'seed=0,1,2'?"),
         (["-m", "seed=0,1", "trainer.epochs", "5"], "Did you mean 'trainer.epochs=5'?"),
         (["-m", "optim.lr=1e-4,", "2e-4"], "Did you mean 'optim.lr=1e-4,2e-4'?"),
+        (["-m", "sweep=tune", "sweep.max_runs=3"], "sweep.max_runs: expected null in a search"),
+        (["-m", "sweep=tune", "sweep.zip=[[optim.lr,seed]]"], "sweep.zip: expected null in a search"),
+        (["-m", "optim.lr=1e-4,1e-3", "++seed=0,1", "sweep.until=claim"], "seed: expected one with sweep.until=claim"),
         (["-m", "sweep=tune", "hydra.sweeper.n_trails=3"], "Did you mean 'hydra.sweeper.n_trials'?"),
     ],
 )

@@ -227,6 +227,33 @@ def test_a_value_below_an_option_is_drawn_where_the_option_has_it(here: Here, tm
         assert trial.state is TrialState.COMPLETE or trial.state is TrialState.PRUNED
 
 
+def test_a_fixed_value_below_a_searched_option_is_for_the_options_that_have_it(here: Here, tmp_path: Path) -> None:
+    chosen = ("penalty=r1,none", "++penalty.gamma=7", "hydra/sweeper/sampler=grid", "hydra/sweeper/pruner=none")
+    status, told = here(*chosen, "hydra.sweeper.n_trials=2", "trainer.epochs=1")
+    assert status == 0, told
+    given = [path.read_text() for path in (tmp_path / "multirun" / "digits-tune").glob("*/.hydra/overrides.yaml")]
+    assert sorted(("penalty=r1" in text, "++penalty.gamma=7" in text) for text in given) == [
+        (False, False),
+        (True, True),
+    ]
+
+
+def test_a_failed_trial_that_succeeds_when_tried_again_ends_well(
+    here: Here, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = ("trainer.batch_size=16,24", "hydra/sweeper/sampler=grid", "hydra/sweeper/pruner=none")
+    asked = (*chosen, "hydra.sweeper.n_trials=2", "trainer.epochs=1")
+    with monkeypatch.context() as broken:
+        broken.setattr("ganexp.trainer.run.train", lambda *_: 1 / 0)
+        assert here(*asked)[0] == 1
+    status, told = here(*asked)
+    assert status == 1 and "sweep.retry=failed tries again" in told
+    for _ in range(2):
+        status, told = here(*asked, "sweep.retry=failed")
+        assert status == 0, told
+        assert "sweep.retry=failed" not in told
+
+
 @pytest.mark.slow
 def test_rungs_go_on_from_checkpoints(here: Here, tmp_path: Path) -> None:
     asked = (SPACE[0], "trainer.epochs=4", "hydra.sweeper.eta=2", "hydra.sweeper.n_trials=4")

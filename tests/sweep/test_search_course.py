@@ -287,3 +287,23 @@ def test_the_time_of_a_study_ends_it_over_all_commands(tmp_path: Path) -> None:
     found.timeout = 3600.0
     found.conduct()
     assert (len(launcher.made), found.timed_out) == (3, True)
+
+
+def test_a_trial_that_was_at_work_goes_on_when_the_time_is_over(tmp_path: Path) -> None:
+    launcher = FakeLauncher(tmp_path, noisy)
+    gone = search(tmp_path, launcher, Course(), 3)
+    with gone.trials.held():
+        assert gone.trials.ask(gone._proposed) is not None
+    found = search(tmp_path, launcher, Course(), 3)
+    found.timeout = 1e-9
+    found.conduct()
+    assert [trial.state for trial in found.trials.all()] == [TrialState.COMPLETE]
+
+
+def test_earlier_failures_count_towards_what_is_allowed(tmp_path: Path) -> None:
+    launcher = FakeLauncher(tmp_path, noisy)
+    found = search(tmp_path, launcher, Course(), 3)
+    found.trials.study.tell(found.trials.study.ask(), state=TrialState.FAIL)
+    found.most_failures = 0
+    found.conduct()
+    assert (launcher.made, found.too_many_failed) == ([], True)

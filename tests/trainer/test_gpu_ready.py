@@ -127,7 +127,7 @@ def test_networks_stay_on_a_cuda_device(model: str) -> None:
     ("hidden", "built", "raised", "said"),
     [
         (None, False, "", "built without CUDA"),
-        ("-1", True, "", "CUDA_VISIBLE_DEVICES=-1 hides it"),
+        ("7", True, "", "CUDA_VISIBLE_DEVICES=7 hides it"),
         (None, True, "Found no NVIDIA driver on your system.\nPlease", "Found no NVIDIA driver on your system."),
         (None, True, "", "does not say why"),
     ],
@@ -143,14 +143,20 @@ def test_auto_that_takes_the_cpu_beside_a_gpu_says_why(
     monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
     monkeypatch.setattr("torch.cuda.init", init)
     monkeypatch.setattr("torch.version.cuda", "12" if built else None)
-    monkeypatch.setattr("shutil.which", lambda name: None)
     monkeypatch.setattr(build, "NVIDIA", tmp_path / "nvidia0")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     if hidden is not None:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", hidden)
+    build.why_no_gpu.cache_clear()
     assert build.why_no_gpu() is None, "a machine without one"
+    build.why_no_gpu.cache_clear()
     (tmp_path / "nvidia0").touch()
     reason = build.why_no_gpu()
     assert reason is not None and said in reason and "\n" not in reason
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    build.why_no_gpu.cache_clear()
+    assert build.why_no_gpu() is None, "hidden on purpose"
+    build.why_no_gpu.cache_clear()
 
 
 @pytest.mark.parametrize(("version", "refused"), [((7, 5), True), ((8, 0), False), ((12, 0), False)])

@@ -17,6 +17,7 @@ from ganexp.files.run_folder import RunFolder
 from ganexp.trainer import run, threads
 from ganexp.trainer.build import build_state
 from ganexp.trainer.threads import Threads, equal_bits, threads_for, turns
+from ganexp.types.errors import Interrupted
 from helpers import TINY, make_spec
 
 MANY = (
@@ -34,6 +35,8 @@ def two(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     monkeypatch.setattr("ganexp.trainer.build.cores", lambda: 2)
     monkeypatch.setattr(threads, "LEAST_STEPS", 2)
     monkeypatch.setattr(threads, "user_cache", lambda: tmp_path / "cache")
+    for variable in threads.VARIABLES:
+        monkeypatch.delenv(variable, raising=False)
     torch.set_num_threads(2)
     yield
     torch.set_num_threads(1)
@@ -74,6 +77,19 @@ def test_of_many_cores_the_best_is_found() -> None:
     assert made[2] > 0.9 * 4000
 
 
+def test_when_others_come_fewer_threads_are_tried_at_once() -> None:
+    idle, busy = {1: 0.4, 2: 0.22, 16: 0.05}, {1: 0.5, 2: 1.2, 16: 5.0}
+    chooser, now, first = turns((1, 2, 16)), 0.0, None
+    count = next(chooser)
+    while now < 400:
+        took = (idle if now < 90 else busy)[count]
+        now += took
+        if now > 90 and count == 1 and first is None:
+            first = now
+        count = chooser.send(took)
+    assert first is not None and first < 120, "five slow steps of 5 s, and fewer threads are next"
+
+
 def test_a_machine_that_others_begin_and_cease_to_use() -> None:
     def seconds(count: int, now: float) -> float:
         busy = 60 < now < 120
@@ -101,6 +117,8 @@ def test_linear_networks_choose_freely_and_give_equal_numbers(
     alone = spec(*LINEAR, "trainer.threads=1")
     run.execute(alone)
     numbers = RunFolder(alone.directory).rows()
+    if not equal_bits(alone, [1, 2]):
+        pytest.skip("this library of linear algebra splits sums by threads")
     weights = _weights(alone)
     alone.directory.rename(alone.directory.with_name("alone"))
     torch.set_num_threads(2)
@@ -129,7 +147,21 @@ def _each(counts: tuple[int, ...], used: list[int]) -> Iterator[int]:
 
 
 def test_one_thread_and_two_give_equal_bits_with_linear_layers(spec: Callable[..., RunSpec]) -> None:
-    assert equal_bits(spec(*LINEAR), [1, 2])
+    asked = spec(*LINEAR)
+    if not equal_bits(asked, [1, 2]):
+        pytest.skip("this library of linear algebra splits sums by threads")
+    assert threads_for(asked, build_state(asked), 1000, None)._turns is not None
+
+
+def test_where_bits_differ_one_is_chosen_once(spec: Callable[..., RunSpec], monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = spec(*LINEAR)
+    real = threads.digest
+    monkeypatch.setattr(threads, "digest", lambda tensor: real(tensor) + str(torch.get_num_threads()))
+    assert not equal_bits(asked, [1, 2])
+    monkeypatch.setattr(threads, "_fastest", lambda *_: 2)
+    chosen = threads_for(asked, build_state(asked), 1000, None)
+    assert (chosen._turns, chosen.count, chosen.recorded) == (None, 2, 2)
+    assert threads_for(asked, build_state(asked), 1000, {"machine": {"threads": 1}}).count == 1
 
 
 def test_convolutions_choose_once_and_a_record_comes_first(
@@ -168,18 +200,40 @@ def test_where_nothing_is_measured(spec: Callable[..., RunSpec], monkeypatch: py
     state = build_state(asked)
     assert threads_for(asked, state, 1, None).count == 1, "a short run"
     assert threads_for(replace(asked, called=True), state, 1000, None).count == 1, "ganexp.train"
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    assert threads_for(asked, state, 1000, None).count == 2, "the user says so"
+    monkeypatch.delenv("OMP_NUM_THREADS")
     for stays in ("trainer.threads=2", "trainer.compile=aot_eager"):
         assert threads_for(spec(*LINEAR, stays), state, 1000, None).count == 2
     torch.set_num_threads(1)  # a sweep, OMP_NUM_THREADS=1, or one core
     assert threads_for(asked, state, 1000, None).count == 1
 
 
-def test_own_code_that_raises_is_left_to_the_run(spec: Callable[..., RunSpec], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_raises_takes_one_thread_and_a_signal_ends_the_measuring(
+    spec: Callable[..., RunSpec], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with pytest.raises(Interrupted):
+        threads.kept_or_measured(spec(*CONVOLUTIONS), [1, 2], lambda: True)
+    monkeypatch.setattr(threads, "MOST_SECONDS", 0.0)
+    assert threads.kept_or_measured(spec(*CONVOLUTIONS), [1, 2]) == 1, "no step in no time"
+
     def raises(*_: object) -> int:
         raise ValueError("mine")
 
     monkeypatch.setattr(threads, "_fastest", raises)
-    assert threads.kept_or_measured(spec(*CONVOLUTIONS), [1, 2]) == 2
+    assert threads.kept_or_measured(spec(*CONVOLUTIONS, "trainer.batch_size=10"), [1, 2]) == 1
+
+
+def test_a_run_that_is_read_off_records_the_threads_of_the_longer_one(
+    spec: Callable[..., RunSpec], no_losses_figure: None
+) -> None:
+    longer = spec(*CONVOLUTIONS, "trainer.threads=1", "trainer.milestones=[2]")
+    run.execute(longer)
+    torch.set_num_threads(2)
+    short = spec(*CONVOLUTIONS, "trainer.epochs=2")
+    run.execute(short)
+    result = RunFolder(short.directory).result() or {}
+    assert (result["read_off"], result["provenance"]["threads"]) == (longer.directory.name, 1)
 
 
 def test_time_outside_of_steps_does_not_count() -> None:

@@ -135,7 +135,8 @@ def _option_named(word: str) -> str | None:
     from ganexp.config.mistakes import PRESETS
     from ganexp.config.run_config import conf_dir
 
-    options = [path for path in sorted(conf_dir().glob("*/*.yaml")) if path.parent.name in (*ONE_OPTION, *PRESETS)]
+    groups = [*ONE_OPTION, *(group for group in PRESETS if group != "sweep" or {"-m", "--multirun"} & {*sys.argv})]
+    options = [path for path in sorted(conf_dir().glob("*/*.yaml")) if path.parent.name in groups]
     named = {path.stem: f"{path.parent.name}={path.stem}" for path in options if path.stem != "none"}
     return named.get(nearest(word, list(named), cutoff=0.8) or "")
 
@@ -152,7 +153,9 @@ def _nearby(text: str, before: str, after: str) -> list[str]:
         worded = [f"{text}={lone}"] if lone and re.fullmatch(r"[a-zA-Z_][\w./]*", text) else []
         started = [joined[-1]] if after.startswith("=") else [f"{before}{text}"] if before.endswith("=") else []
         option = _option_named(text)
-        chosen = [option] if option and option.partition("=")[0] != before.partition("=")[0] and not worded else []
+        exact = option is not None and option.endswith(f"={text}")
+        goes_on = before.endswith(",") or re.match(f"{(option or '').partition('=')[0]}[.=]", before) is not None
+        chosen = [str(option)] if exact and not goes_on else []
         return [*started, *call, *chosen, *worded, *listed, *(text.replace(sign, "=", 1) for sign in ":/.")]
     key, _, value = text.lstrip("{[(").partition("=")
     tidy = re.sub(r",{2,}", ",", value.strip(" ,=")).strip("(){}")

@@ -20,16 +20,16 @@ from ganexp.files.data_root import absolute_root, expanded
 from ganexp.types import Dataset
 from ganexp.types.errors import DataError
 
-DECODING = 2  # in names of prepared files whose labels version 1 left as they are, with gaps
+DECODING = 2  # in names of prepared files that version 1 has otherwise: labels with gaps, validation as held-out images
 
 # Names of the arrays in an npz, in capitals or not: MedMNIST's, Keras's, numpy.savez's. Validation is held out where
 # there is no test.
-VALIDATION = ("val_images", "x_val", "x_valid")
+VALIDATION = ("val_images", "x_val")
 IMAGES = {"train": ("train_images", "x_train", "images", "x", "arr_0"), "test": ("test_images", "x_test", *VALIDATION)}
 LABELS = {
     "train": ("train_labels", "y_train", "labels", "y", "arr_1"),
     "test": ("test_labels", "y_test"),
-    "val": ("val_labels", "y_val", "y_valid"),
+    "val": ("val_labels", "y_val"),
 }
 
 ROLES = ("images", "labels", "reference_images", "reference_labels")  # keys that name a file
@@ -62,10 +62,12 @@ def arrays(
     listing = {role: _listed(role, path) for role, path in files.items()}
     train = _labels_of(files.get("labels"), files["images"], "train")
     place = files.get("reference_images", files["images"])
-    has_test = "reference_images" in files or _name_in(place, IMAGES["test"]) is not None
+    within = None if "reference_images" in files else _name_in(place, IMAGES["test"])
+    has_test = "reference_images" in files or within is not None
     held = _labels_of(files.get("reference_labels"), place, _role(files), train) if has_test else None
     _tell_gaps(files["images"], train)
-    folder = f"{name}-{digest_of(listing)[:12]}" + (f"-v{DECODING}" if train is not None and train.gaps else "")
+    later = (train is not None and train.gaps) or str(within).lower() in VALIDATION
+    folder = f"{name}-{digest_of(listing)[:12]}" + (f"-v{DECODING}" if later else "")
     splits = {"train": (files["images"], "train", train)} | ({"test": (place, _role(files), held)} if has_test else {})
     source = Source(name, folder, _decoding(splits, place), named_by_content=True, class_names=train and train.names)
     separate = "separate reference images" if reference_images is not None else "test split" if has_test else None

@@ -82,10 +82,11 @@ def _that_can_be_saved(sections: Mapping[str, Sequence[Drawing]]) -> dict[str, l
 def render_live(study: Study, rankings: Sequence[Ranking], out: Path, runs: Sequence[RunProgress]) -> tuple[str, Any]:
     """The page of a sweep that may still run, and its data block; `runs`: as they are now.
 
-    Until every run has ended no claims are made: each look at them would cost a part of the error rate.
+    Claims are made once every run has ended and a report has noted its look at them: each look costs a part of the
+    error rate.
     """
-    done = all(run.state.final for run in runs)
-    shown = rankings if done else [_without_claims(ranking) for ranking in rankings]
+    done, noted = all(run.state.final for run in runs), {look["runs"] for look in study.looks}
+    shown = [each if done and each.runs in noted else _without_claims(each) for each in rankings]
     context = _context(study, shown, chapters(study, shown, NO_OPTIONS), out, runs)
     return _html(context | {"running": not done}), context["data"]
 

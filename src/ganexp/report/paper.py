@@ -9,6 +9,7 @@ from pathlib import Path
 from ganexp.files import owned
 from ganexp.report.chapters import Chapter, chapters, drawings
 from ganexp.report.facts import overview
+from ganexp.report.looks import record_looks
 from ganexp.report.ranking import Ranking, Standing, rankings
 from ganexp.report.settings import VerdictOptions, key_names, level_order, text_of
 from ganexp.report.study import Study
@@ -48,6 +49,8 @@ def write_figures(
             files[f"{part.id}-leaderboard.tex"] = as_latex(rows).encode()
             files[f"{part.id}-leaderboard.md"] = as_markdown(rows).encode()
         files["methods.md"] = (methods(study, results) + "\n").encode()
+    owned.check(folder, files, force=force)
+    record_looks(study, results)
     owned.write(folder, files, force=force)
     return list(files)
 

@@ -163,11 +163,13 @@ def _filled(
     groups: dict[Setting, list[RunRecord]] = {}
     for run in runs:
         groups.setdefault(run.setting, []).append(run)
-    done = {s: tuple(run for run in group if _is_measured(run, ranking)) for s, group in groups.items()}
+    # Of runs that differ in nothing that is recorded (by versions of the code, say), the one asked for last counts.
+    done = {s: tuple({r.seed: r for r in group if _is_measured(r, ranking)}.values()) for s, group in groups.items()}
     groups = {setting: group for setting, group in groups.items() if alone or done[setting]}
     problems = {setting: _problem(group, done[setting], ranking.objective) for setting, group in groups.items()}
     able = [setting for setting in groups if not problems[setting]]
-    fewest = min(MIN_SEEDS, max((len(done[setting]) for setting in able), default=0))
+    seeds = sorted((len(done[setting]) for setting in able), reverse=True)
+    fewest = min(MIN_SEEDS, *seeds[:2]) if seeds else 0  # two settings have so many: one alone is the best of nothing
     problems |= dict.fromkeys((setting for setting in able if len(done[setting]) < fewest), TOO_FEW)
     ranked = {setting: done[setting] for setting in able if not problems[setting]}
     if ranked and ranking.objective is not None:

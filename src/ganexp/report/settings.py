@@ -111,7 +111,7 @@ def _setting_keys(keys: Iterable[str]) -> list[str]:
 
 
 def _hidden_differences(runs: Sequence[RunRecord], keys: Sequence[str]) -> list[str]:
-    """Keys that no request overrode, but that differ between runs of one setting and seed."""
+    """Keys that no request overrode but that differ between runs of one setting and seed: the root of data at last."""
     first: dict[tuple[str, ...], RunRecord] = {}
     differences: dict[str, None] = {}
     for run in runs:
@@ -120,8 +120,8 @@ def _hidden_differences(runs: Sequence[RunRecord], keys: Sequence[str]) -> list[
         if other.run_id != run.run_id:
             names = [name for name in {**other.values, **run.values} if name not in keys]
             differing = [n for n in names if text_of(other.values.get(n)) != text_of(run.values.get(n))]
-            differences |= dict.fromkeys(differing)
-    return _setting_keys(differences)
+            differences |= dict.fromkeys(_setting_keys(differing) or [n for n in differing if n == "dataset.root"])
+    return list(differences)
 
 
 def label(setting: Setting) -> str:

@@ -48,12 +48,13 @@ def conditions(
     """
     found: dict[str, tuple[str, frozenset[str]]] = {}
     for key in keys:
-        group = key.partition(".")[0]
-        if group == key or group not in options or not PLAIN_KEY.fullmatch(key):
+        plain = key.lstrip("+")
+        group = plain.partition(".")[0]
+        if group == plain or group not in options or not PLAIN_KEY.fullmatch(plain):
             continue
         names = [str(option) for option in options[group]]
         try:
-            having = frozenset(name for name in names if _has(composer.of_options([*fixed, f"{group}={name}"]), key))
+            having = frozenset(name for name in names if _has(composer.of_options([*fixed, f"{group}={name}"]), plain))
         except (ConfigError, HydraException, OmegaConfBaseException):  # the points say which, and why
             continue
         if having and having != set(names):

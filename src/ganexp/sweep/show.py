@@ -78,8 +78,14 @@ def _ended(run_dir: Path, state: State) -> str:
     return str(state) if value is None else f"{name} {value:.4g}"
 
 
-def closing(conductor: Conductor, keys: Sequence[str], *, stopped: str, urgent: bool, report: bool) -> bool:
-    """Write the summary and print how the sweep stands; returns whether every point is COMPLETED (or PRUNED)."""
+def closing(
+    conductor: Conductor, keys: Sequence[str], *, stopped: str, urgent: bool, report: bool, until_claim: bool = False
+) -> bool:
+    """Write the summary and print how the sweep stands; returns whether every point is COMPLETED (or PRUNED).
+
+    Claims are made where a `report` records the look at them; with `until_claim`, looks belong to its stages alone.
+    """
+    reports = report and not urgent and not (stopped and until_claim)
     table = _summary(conductor).set_index("run_id")
     rows = table.loc[[point.run_id for point in conductor.points]]
     settings = closing_of(conductor.directory, set(rows.index))
@@ -91,9 +97,9 @@ def closing(conductor: Conductor, keys: Sequence[str], *, stopped: str, urgent: 
     say(f"{words}; {conductor.directory / FILE}")
     if size := sum(_size(conductor.directory / name) for name in rows["run_dir"]):
         say(f"{in_units(size)} are kept for longer runs to start from; `ganexp clean` drops them")
-    for line in settings.best() if settings else ():
+    for line in settings.best(claims=reports) if settings else ():
         say(line)
-    if report and not urgent:
+    if reports:
         refresh_report(conductor.directory, changed=conductor.jobs_launched > 0)
     good = bool(rows["state"].isin([State.COMPLETED, State.PRUNED]).all())
     how_to_go_on("" if good else stopped, failed=any(rows["state"].isin(BADLY_ENDED)))

@@ -99,7 +99,7 @@ class GridSweeper(BasicSweeper):
         record = partial(conductor.record, self.config, overrides)
         record()
         show.follow(conductor, keys if claim is None else (*keys, "seed"))
-        closing = partial(show.closing, conductor, keys, report=bool(options.report))
+        closing = partial(show.closing, conductor, keys, report=bool(options.report), until_claim=claim is not None)
         work = conductor.conduct if claim is None else partial(claim.work, conductor, record)
         stopping.run_to_end(work, closing, options, self.launcher)
         return conductor.results
@@ -118,7 +118,7 @@ class GridSweeper(BasicSweeper):
         from ganexp.sweep.until_claim import UntilClaim
 
         assert self.config is not None
-        if "seed" in keys:
+        if "seed" in [key.lstrip("+") for key in keys]:
             text = "seed: expected one with sweep.until=claim, which hands out those after it, got a sweep of seeds"
             raise ConfigError(text)
         for point in {repr(point.config.dataset): point for point in first}.values():

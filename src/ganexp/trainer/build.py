@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import copy
+import functools
 import logging
 import os
-import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,13 +68,14 @@ def set_up_torch(spec: RunSpec) -> torch.device:
     return chosen
 
 
+@functools.cache
 def why_no_gpu() -> str | None:
-    """Why torch cannot use the GPU of NVIDIA's that this machine has; None where it has none, or torch can."""
-    if torch.cuda.is_available() or not (NVIDIA.exists() or shutil.which("nvidia-smi")):
+    """Why torch cannot use the GPU of NVIDIA's that this machine has; None: it has none, it is hidden, or torch can."""
+    hidden = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if torch.cuda.is_available() or not NVIDIA.exists() or hidden in ("", "-1"):
         return None
     if torch.version.cuda is None:
         return f"torch {torch.__version__} is built without CUDA"
-    hidden = os.environ.get("CUDA_VISIBLE_DEVICES")
     if hidden is not None and not torch.cuda.device_count():
         return f"CUDA_VISIBLE_DEVICES={hidden} hides it"
     try:

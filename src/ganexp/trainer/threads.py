@@ -1,20 +1,19 @@
 """How many threads of torch the steps of a single run on a processor take.
 
-Idle, further threads make a step up to 1.6 times as fast on two cores. On a machine that others use they make it
-several times slower: they wait, spinning, for a core that is taken. So it is measured. Where equal steps give equal
-bits with all counts, as networks of linear layers do, the count is free: the counts take turns, from the first steps
-on and again while it trains, and the fastest goes on. Elsewhere one count is chosen once for a machine and a step of
-this shape, kept in the user's cache and recorded with the run, which a resumed or longer run takes over.
+Idle, a second one makes a step up to 1.6 times as fast; beside others' work it makes it several times slower: it waits,
+spinning, for a core that is taken. So it is measured. Networks of linear layers, whose steps give equal bits with all
+counts, let the counts take turns while they train. Others choose once for a machine and shape of step, and record it.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 import platform
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from itertools import cycle
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -26,22 +25,24 @@ from ganexp.config.run_spec import RunSpec
 from ganexp.dataset.place import user_cache
 from ganexp.files import atomic
 from ganexp.trainer.build import device
+from ganexp.trainer.held import digest
 from ganexp.trainer.rehearsal import Training, untouched
 from ganexp.trainer.state import TrainState
+from ganexp.types.doing import doing
+from ganexp.types.errors import Interrupted, LeaseLost
 
+VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")  # by which a user says how many
 LEAST_STEPS = 500  # of a run whose threads are measured; a shorter one takes one
 FASTER = 1.05  # how many times as fast another count must be to be taken
 ROUNDS, WINDOW_STEPS, WINDOW_SECONDS = 2, 5, 0.1  # turns of a count in a trial; of each turn, at least
-HOPELESS = 2.0  # how many times as slow a turn is that ends its trial
+HOPELESS = 2.0  # how many times as slow, or as fast, a turn is that ends its trial
 FEWEST_SECONDS, COST = 10.0, 40.0  # between two trials; and so many times what the last one cost
-SLOW, SLOW_STEPS = 1.5, 10  # how many times as slow, how many steps in a row: somebody came, and it is tried again
+MOST_SECONDS = 30.0  # of measuring once, after which no further step is made
+SLOW = 1.5  # how many times as slow the last steps are when somebody came
 
 
 class Threads:
-    """The threads of the steps: one of `counts`, in turn the fastest where there are several.
-
-    Outside of steps torch has `most`. `recorded` is the count that the run's numbers belong to.
-    """
+    """The threads of the steps, one of `counts`; `most` outside of steps. The run's numbers belong to `recorded`."""
 
     def __init__(
         self, counts: Sequence[int], most: int, recorded: int | None = None, clock: Callable[[], float] = perf_counter
@@ -72,26 +73,39 @@ class Threads:
 
 def turns(counts: Sequence[int]) -> Generator[int, float, None]:
     """The count for each step to come; is sent the seconds of the one that was made."""
-    best, pace, cost, patience = counts[0], 0.0, 0.0, 0.0
-    for other in cycle(counts):
-        if other == best:
-            continue
-        spent, slow = 0.0, 0
-        while spent < patience and not (slow >= SLOW_STEPS and spent >= COST * cost):
-            seconds = yield best
-            spent += seconds
-            slow = slow + 1 if best > 1 and seconds > SLOW * pace else 0
-        means, cost = yield from _trial(best, other)
+    best, pace, now = counts[0], 0.0, 0.0
+    due, cost = dict.fromkeys(counts, 0.0), dict.fromkeys(counts, 0.0)  # when each is tried next, and what it lost
+    while True:
+        other = min((count for count in counts if count != best), key=lambda count: due[count])
+        last: deque[float] = deque(maxlen=WINDOW_STEPS)
+        while now < due[other]:
+            last.append((yield best))
+            now += last[-1]
+            lost = sum(last) - len(last) * pace
+            fewer = [count for count in counts if count < best and lost >= cost[count]]
+            if fewer and len(last) == WINDOW_STEPS and min(last) > SLOW * pace:
+                other = fewer[0]
+                break
+        means, cost[other], took = yield from _trial(best, other, last)
+        now += took
         if means[other] * FASTER < means[best]:
-            best = other
-        pace, patience = means[best], max(FEWEST_SECONDS, COST * cost)
+            cost[best] = 2 * (means[best] - means[other])  # hopeless ones are soon given up
+            due = dict.fromkeys(counts, now)  # beside another pace, the others are worth another look
+            best, other = other, best
+        pace, due[other] = means[best], now + max(FEWEST_SECONDS, COST * cost[other])
 
 
-def _trial(best: int, other: int) -> Generator[int, float, tuple[dict[int, float], float]]:
-    """Let two counts take turns; the mean seconds of a step with each, and the seconds that the other one lost."""
-    steps: dict[int, list[float]] = {best: [], other: []}
-    cost, hopeless = 0.0, False
-    for count in (best, other) * ROUNDS:
+def _trial(
+    best: int, other: int, known: Collection[float] = ()
+) -> Generator[int, float, tuple[dict[int, float], float, float]]:
+    """Let two counts take turns, beginning with the other one where the last steps of the best are `known`.
+
+    Returns the mean seconds of a step with each, the seconds that the other one lost, and those of all steps. It ends
+    with the first turn of the other one that is hopeless, or far ahead.
+    """
+    steps: dict[int, list[float]] = {best: list(known), other: []}
+    cost, took, hopeless = 0.0, 0.0, False
+    for count in ((other, best) if known else (best, other)) * ROUNDS:
         first = yield count  # in which its threads begin
         turn: list[float] = []
         while (len(turn) < WINDOW_STEPS or sum(turn) < WINDOW_SECONDS) and not hopeless:
@@ -99,47 +113,61 @@ def _trial(best: int, other: int) -> Generator[int, float, tuple[dict[int, float
             most = HOPELESS * _mean(steps[best] or turn) * max(len(turn), WINDOW_STEPS)
             hopeless = count == other and sum(turn) > most
         steps[count] += turn
+        took += first + sum(turn)
         if count == other:
             cost += first + sum(turn) - (1 + len(turn)) * _mean(steps[best])
-        if hopeless:
-            break
-    return {count: _mean(made) for count, made in steps.items()}, max(0.0, cost)
+            if hopeless or HOPELESS * _mean(turn) < _mean(steps[best]):
+                break
+    return {count: _mean(made) for count, made in steps.items()}, max(0.0, cost), took
 
 
 def _mean(seconds: Sequence[float]) -> float:
     return sum(seconds) / len(seconds)
 
 
-def threads_for(spec: RunSpec, training: TrainState, steps: int, restored: Mapping[str, Any] | None) -> Threads:
+def threads_for(
+    spec: RunSpec,
+    training: TrainState,
+    steps: int,
+    restored: Mapping[str, Any] | None,
+    stop: Callable[[], bool] = lambda: False,
+) -> Threads:
     """The threads of a run of so many steps, which goes on from the checkpoint of this metadata (None: from scratch).
 
     Nothing is measured, and torch's count stays, where `trainer.threads` or the environment says it, in a sweep, with
     `trainer.compile` (compiled code keeps the count that it was compiled for), and on a GPU. One thread is taken by
     runs under 500 steps and by those of `ganexp.train`, unless their record says another.
+
+    Raises:
+        Interrupted: `stop()` was true while it was measured.
     """
-    most = torch.get_num_threads()
-    trainer = spec.config.trainer
-    if trainer.threads or trainer.compile or most == 1 or training.device.type != "cpu":
+    most, trainer = torch.get_num_threads(), spec.config.trainer
+    said = trainer.threads or any(os.environ.get(name) for name in VARIABLES)
+    if said or trainer.compile or most == 1 or training.device.type != "cpu":
         return Threads([most], most)
-    before = ((restored or {}).get("machine") or {}).get("threads")
-    before = min(before, most) if isinstance(before, int) and before > 0 else None
+    before = min(recorded(restored) or 0, most) or None
     if steps < LEAST_STEPS or spec.called:
         return Threads([before or 1], most)
     counts = sorted({1, min(2, most), most, before or 1})
     if not spec.config.has_own_code and is_linear(training) and equal_bits(spec, counts):
         return Threads(counts, most, before or most)
-    return Threads([before or kept_or_measured(spec, counts)], most)
+    return Threads([before or kept_or_measured(spec, counts, stop)], most)
+
+
+def recorded(conditions: Mapping[str, Any] | None) -> int | None:
+    """The count in a checkpoint's metadata, or in the result of a run that is read off; None where there is none."""
+    found = ((conditions or {}).get("machine") or (conditions or {}).get("provenance") or {}).get("threads")
+    return found if isinstance(found, int) and found > 0 else None
 
 
 def is_linear(training: TrainState) -> bool:
     """Whether all weights of both networks are those of linear layers."""
-    nets = (training.generator, training.discriminator)
-    modules = [module for net in nets for module in net.modules() if list(module.parameters(recurse=False))]
-    return all(isinstance(module, nn.Linear) for module in modules)
+    modules = [*training.generator.modules(), *training.discriminator.modules()]
+    return all(isinstance(module, nn.Linear) for module in modules if list(module.parameters(recurse=False)))
 
 
 def equal_bits(spec: RunSpec, counts: Sequence[int]) -> bool:
-    """Whether the first step and that of the last batch give equal weights with all counts; on networks apart."""
+    """Whether the first step and that of the last batch give equal bits with all counts; on networks apart."""
     ends = []
     for count in counts:
         with _with(count, spec):
@@ -147,21 +175,28 @@ def equal_bits(spec: RunSpec, counts: Sequence[int]) -> bool:
             training.step()
             training.state.step = training.batches.steps_per_epoch - 1
             training.step()
-            ends.append(training.content())
+            ends.append({name: digest(tensor) for name, tensor in training.state.packed()[0].items()})
     return all(end == ends[0] for end in ends)
 
 
-def kept_or_measured(spec: RunSpec, counts: Sequence[int]) -> int:
-    """The count that is kept for this machine and shape of step; measured, on networks apart, where there is none."""
+def kept_or_measured(spec: RunSpec, counts: Sequence[int], stop: Callable[[], bool] = lambda: False) -> int:
+    """The count that is kept for this machine and shape of step; measured, on networks apart, where there is none.
+
+    Raises:
+        Interrupted: `stop()` was true.
+    """
     path = _kept(spec, counts)
     with suppress(OSError, ValueError, TypeError):
         kept = json.loads(path.read_bytes()) if path is not None else None
         if isinstance(kept, dict) and kept.get("threads") in counts:
             return int(kept["threads"])
     try:
-        count = _fastest(spec, counts)
-    except Exception:  # own code, which the run itself will meet
-        return counts[-1]
+        with doing("measuring how many threads are fastest, once"):
+            count = _fastest(spec, counts, stop)
+    except (Interrupted, LeaseLost):
+        raise
+    except Exception:  # of own code, or for want of memory: the run itself will meet it, or not
+        return counts[0]
     with suppress(OSError):
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -169,21 +204,23 @@ def kept_or_measured(spec: RunSpec, counts: Sequence[int]) -> int:
     return count
 
 
-def _fastest(spec: RunSpec, counts: Sequence[int]) -> int:
+def _fastest(spec: RunSpec, counts: Sequence[int], stop: Callable[[], bool]) -> int:
+    began = perf_counter()
     with _with(counts[0], spec):
-        training = Training(spec)
-        best, trials = counts[0], [other for other in counts if other != counts[0]]
-        for other in trials:
+        training, best = Training(spec), counts[0]
+        for other in counts[1:]:
             trial = _trial(best, other)
             count = next(trial)
             try:
-                while True:
+                while perf_counter() - began < MOST_SECONDS:
+                    if stop():
+                        raise Interrupted
                     torch.set_num_threads(count)
                     started = perf_counter()
                     training.step()
                     count = trial.send(perf_counter() - started)
             except StopIteration as end:
-                means, _ = end.value
+                means = end.value[0]
                 best = other if means[other] * FASTER < means[best] else best
     return best
 
@@ -201,11 +238,13 @@ def _with(count: int, spec: RunSpec) -> Iterator[None]:
 
 
 def _kept(spec: RunSpec, counts: Sequence[int]) -> Path | None:
-    """The file of the count that is kept for this machine and shape of step; None where there is no home."""
-    config, trainer = spec.config, spec.config.trainer
-    parts = [(target.path, dict(target.params)) for target in config.parts if target is not config.dataset]
-    sizes = [spec.dataset.image_shape, spec.dataset.num_classes, trainer.batch_size, trainer.d_steps]
-    machine = [platform.machine(), platform.processor(), torch.backends.cpu.get_cpu_capability(), torch.__version__]
-    text = json.dumps([parts, sizes, trainer.precision, trainer.compile, machine, list(counts)], default=str)
-    folder = user_cache()
-    return None if folder is None else folder / f"threads-{hashlib.sha256(text.encode()).hexdigest()[:16]}.json"
+    """The file of the count for this machine and shape of step; None: own code, or no home directory."""
+    config, trainer, folder = spec.config, spec.config.trainer, user_cache()
+    if folder is None or config.has_own_code:
+        return None
+    networks = [dict(config.model.params), spec.dataset.image_shape, spec.dataset.num_classes]
+    sizes = [trainer.batch_size, trainer.d_steps, trainer.real_batch, trainer.fake_batch, trainer.precision]
+    machine = [platform.node(), torch.backends.cpu.get_cpu_capability(), torch.__version__]
+    parts = [*(part.path for part in config.parts), trainer.ema_kimg is None]
+    text = json.dumps([parts, networks, sizes, machine, list(counts)], default=str)
+    return folder / f"threads-{hashlib.sha256(text.encode()).hexdigest()[:16]}.json"

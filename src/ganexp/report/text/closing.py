@@ -49,8 +49,8 @@ class Closing:
                 lines.append("(in the order of half A of the reference, which chooses; the values are those of half B)")
         return lines
 
-    def best(self) -> list[str]:
-        """The best setting of each data set, with what may be claimed of it."""
+    def best(self, *, claims: bool = True) -> list[str]:
+        """The best setting of each data set; with `claims`, what may be claimed of it, which is a look."""
         lines = []
         for ranking, standings in self.asked:
             best = ranking.best
@@ -62,7 +62,7 @@ class Closing:
             elsewhere = "" if best in standings else "; it was asked for by another command"
             lines += [
                 f"best: {where}{named(best.setting)}: {value}{elsewhere}",
-                *(f"  {text}" for text in _claim(ranking)),
+                *(f"  {text}" for text in _claim(ranking, made=claims)),
             ]
         return lines
 
@@ -106,11 +106,13 @@ def _out_of_order(standings: Sequence[Standing]) -> bool:
     return values not in (sorted(values), sorted(values, reverse=True))
 
 
-def _claim(ranking: Ranking) -> Iterator[str]:
+def _claim(ranking: Ranking, *, made: bool) -> Iterator[str]:
     others = len(ranking.ranked) - 1
     if bad_words(ranking):
         yield f"no setting gives more than {' or '.join(reversed(words.BAD))}: none is worth choosing"
-    if others and ranking.claims and ranking.comparison is not None:
+    if others and ranking.claims and not made:
+        yield "whether that is more than luck: `ganexp report` says it, and counts as a look"
+    elif others and ranking.claims and ranking.comparison is not None:
         alike = len(ranking.together)
         better = "better than the other one" if others == 1 else f"better than each of the {others} others"
         told = f"{alike} of {count(others, 'other')} cannot be told from it" if alike else better

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ganexp.metrics import words
-from ganexp.report.ranking import Ranking, title
+from ganexp.report.ranking import Ranking, Standing, title
 from ganexp.report.settings import NO_OPTIONS, VerdictOptions, label
 from ganexp.report.statistics.compare import MIN_SEEDS, not_worse
 from ganexp.report.statistics.comparison import Comparison, Difference
@@ -200,19 +200,20 @@ def _next(study: Study, ranking: Ranking, comparison: Comparison) -> list[Senten
     begin = max(run.seed for standing in ranking.ranked for run in standing.runs) + 1
     text = "{needed} seeds of each setting, {more} more, would tell {first} from {second} in half of 400 simulated "
     text += "continuations" + (": seeds {seeds}." if study.table or study.searched else ": {code}.")
-    code = Code(_again(study, ranking, f"seed=range({begin},{begin + more})"))
+    code = Code(_again(study, pair, f"seed=range({begin},{begin + more})"))
     seeds = f"{begin} to {begin + more - 1}"
     return [Sentence.of("next", text, needed=needed, more=more, seeds=seeds, code=code, **both)]
 
 
-def _again(study: Study, ranking: Ranking, seeds: str) -> str:
-    """The command that requested the best setting, with other seeds; the seeds alone where no plan has it."""
-    lead = ranking.best.lead.run_id if ranking.best else ""
+def _again(study: Study, settings: Sequence[Standing], seeds: str) -> str:
+    """The command that requested these settings, with other seeds; the seeds alone where no command has all of them."""
+    leads = {standing.lead.run_id for standing in settings}
     requests = [request for sweep in study.sweeps if not sweep.search for request in sweep.requests]
-    commands = [request.command for request in requests if lead in request.run_ids]
+    commands = [request.command for request in requests if leads <= set(request.run_ids)]
     if not commands:
         return seeds
-    return command(["--multirun", *(text for text in commands[0] if not text.startswith("seed=")), seeds])
+    left = ("seed=", "+seed=", "++seed=", "sweep.until=", "sweep.max_runs=")
+    return command(["--multirun", *(text for text in commands[0] if not text.startswith(left)), seeds])
 
 
 def _margin(ranking: Ranking, comparison: Comparison, options: VerdictOptions) -> list[Sentence]:

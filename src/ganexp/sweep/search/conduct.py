@@ -9,7 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
-from optuna.trial import FrozenTrial, Trial
+from optuna.trial import FrozenTrial, Trial, TrialState
 
 from ganexp.config.hydra_private import BasicLauncher, JobReturn, error_of
 from ganexp.sweep.conduct import ATTEMPTS, BADLY_ENDED, WAIT_SECONDS, drop_states, mark_failed
@@ -54,6 +54,7 @@ class Search(Endings):
         Raises:
             FirstFailure: a trial failed, and the search stops on that.
         """
+        self.failed = sum(trial.state is TrialState.FAIL for trial in counted(self.trials.all()))
         with self.trials.held():
             if hasattr(self.launcher, "stream"):
                 most = self.trials.total * max(1, len(self.course.seeds))
@@ -106,7 +107,7 @@ class Search(Endings):
             if (promoted := self.promoted(all_begun=self._all_begun)) is not None:
                 self.ready.append(promoted)
                 continue
-            answer = self.trials.ask(self._proposed) if self._begins_more() else None
+            answer = self.trials.ask(self._proposed, begin=self._begins_more())
             if answer is not None:
                 trial, run = answer
                 if isinstance(run, DataError):
@@ -126,7 +127,12 @@ class Search(Endings):
         """Whether new trials may begin: not where too many have failed or the study's time is over."""
         if self.timeout is not None and not self.timed_out and len(counted(self.trials.all())) < self.trials.total:
             self.timed_out = self.trials.seconds() >= self.timeout
-        return self.failed <= self.most_failures and not self.timed_out
+        return not self.too_many_failed and not self.timed_out
+
+    @property
+    def too_many_failed(self) -> bool:
+        """Whether so many trials have failed that no new one begins."""
+        return self.failed > self.most_failures
 
     def _proposed(self, trial: Trial) -> TrialRun | Exception:
         """A trial's first run; an error where its combination is refused."""

@@ -83,7 +83,7 @@ def closing(search: Search, space: Space, *, stopped: str, urgent: bool, report:
     if any(RUN_DIR in trial.user_attrs for trial in trials):
         write_summary(search.directory, beside=True)
     _show_trials(trials, search, space.keys)
-    failed = [trial for trial in trials if trial.state is TrialState.FAIL]
+    failed = [trial for trial in counted(trials) if trial.state is TrialState.FAIL]
     for trial in failed[:FAILURES]:
         say(f"trial {trial.number}: {last_line(str(trial.user_attrs.get(REASON)))}")
     states = Counter(state_of(trial) for trial in trials)
@@ -94,6 +94,8 @@ def closing(search: Search, space: Space, *, stopped: str, urgent: bool, report:
     over = search.timed_out
     if over:
         say(f"the study's time is over (hydra.sweeper.timeout={search.timeout:g})")
+    if search.too_many_failed:
+        say(f"no new trial begins: {search.failed} failed, more than hydra.sweeper.max_failure_rate allows")
     all_ended = not states["RUNNING"] and (over or len(counted(trials)) >= search.trials.total)
     good = all_ended and not failed and (states["COMPLETE"] > 0 or states[OUT] == len(trials))
     how_to_go_on("" if good else stopped, failed=bool(failed))

@@ -83,6 +83,9 @@ class SearchSweeper(OptunaSweeper):  # type: ignore[misc]
         if self.config.sweep.until is not None:
             text = "sweep.until: expected null in a search, whose hydra.sweeper.seeds are those of a trial, got "
             raise ConfigError(text + str(self.config.sweep.until))
+        for key, instead in (("zip", "a grid"), ("max_runs", "hydra.sweeper.n_trials")):
+            if (value := self.config.sweep[key]) not in (None, []):
+                raise ConfigError(f"sweep.{key}: expected null in a search ({instead} has such), got {value}")
         options, loader, directory = self.options, self.hydra_context.config_loader, self.directory
         overrides = parse_overrides(loader, [*preset_overrides(self.params, self.config), *arguments])
         composer = Composer(loader, self.config)

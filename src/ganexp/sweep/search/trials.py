@@ -79,8 +79,8 @@ class Trials:
         """Every trial, in order."""
         return self.study.get_trials(deepcopy=False)
 
-    def ask(self, suggest: Callable[[Trial], Any]) -> tuple[Trial, Any] | None:
-        """The next trial and `suggest(trial)`, or None where the study has its total.
+    def ask(self, suggest: Callable[[Trial], Any], *, begin: bool = True) -> tuple[Trial, Any] | None:
+        """The next trial and `suggest(trial)`, or None where the study has its total, or may not `begin` another one.
 
         Trials that a launcher left when it died come first, under their own numbers. A trial for which `suggest` raises
         is told as failed.
@@ -93,7 +93,7 @@ class Trials:
             trials = self.all()
             self._check(trials)
             abandoned = next((trial for trial in trials if self._is_abandoned(trial)), None)
-            if abandoned is None and len(counted(trials)) >= self.total:
+            if abandoned is None and (not begin or len(counted(trials)) >= self.total):
                 return None
             trial = self.study.ask() if abandoned is None else trial_numbered(self.study, abandoned.number)
             trial.set_user_attr(LAUNCHER, self.name)
@@ -130,6 +130,9 @@ class Trials:
             return
         except RuntimeError as error:
             if "Study.stop" not in str(error):  # the grid sampler's way of saying that the grid is exhausted
+                raise
+        except KeyError as error:  # the grid sampler's, of a trial that was tried again: it is told all the same
+            if error.args != ("grid_id",):
                 raise
 
     def retry(self) -> int:
