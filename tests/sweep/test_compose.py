@@ -55,6 +55,7 @@ SERIES = [
     [("+optim/schedule=linear", f"trainer.epochs={epochs}") for epochs in (3, 4)],
     [("logger.name=${trainer.${logger.kind}}", f"+logger.kind={key}") for key in ("epochs", "d_steps")],
     [("+logger.a=${oc.select:seed}", f"seed={seed}") for seed in (1, 2)],
+    [('+logger.a="1${seed}"', "trainer.batch_size=${logger.a}", f"seed={seed}") for seed in (1, 2, 3)],
     [("+logger.a=${trainer.${metrics.objective}}", f"metrics.objective={key}") for key in ("epochs", "d_steps")],
     [("optim.betas=[0.5,0.9]", f"optim.betas.0={beta}") for beta in (0.1, 0.2)],
     [("trainer={epochs: 3}", f"trainer.epochs={epochs}", "trainer.epochs=7") for epochs in (4, 5)],

@@ -145,7 +145,8 @@ class _Template:
         if not all(self._stands_alone(key) for key in keys):
             return False
         apply_overrides(changed, self._config)
-        copies = [key for key, origin in self._copies.items() if origin in keys or isinstance(self._at(origin), dict)]
+        again = {*keys, *self._computed}
+        copies = [key for key, origin in self._copies.items() if origin in again or isinstance(self._at(origin), dict)]
         for key in (*keys, *copies, *self._computed):
             value = OmegaConf.select(self._config, key, throw_on_missing=True, throw_on_resolution_failure=True)
             if OmegaConf.is_config(value):
