@@ -10,6 +10,7 @@ import pytest
 from finished import Recipe, build
 
 from ganexp import load_summary
+from ganexp.report import write_report
 from ganexp.report.runs import RunRecord
 from ganexp.report.study import Study, read_study
 from ganexp.report.text.closing import ROWS, Closing
@@ -27,7 +28,10 @@ AXES = {"optim.lr": (1e-4, 1.0001e-4, 2e-4), "trainer.batch_size": (16, 32)}
 
 def test_one_row_a_setting_with_the_geometric_mean_of_its_seeds_the_best_first(tmp_path: Path) -> None:
     effects = {("optim.lr", 2e-4): -3.0, ("optim.lr", 1e-4): 2.0}
-    shown = closing(tmp_path, Recipe(AXES, seeds=(0, 1, 2), effects=effects))
+    closing(tmp_path, Recipe(AXES, seeds=(0, 1, 2), effects=effects))
+    write_report([tmp_path])  # which notes its look
+    study = read_study([tmp_path])
+    shown = Closing(study, {run.run_id for run in study.runs})
     header, *rows = [line.split() for line in shown.table(80)]
     assert header[:4] == ["lr", "batch_size", "seeds", "cfd"]
     assert [row[0] for row in rows] == ["0.0002", "0.0002", "0.00010001", "0.00010001", "0.0001", "0.0001"]
@@ -49,6 +53,7 @@ def test_one_row_a_setting_with_the_geometric_mean_of_its_seeds_the_best_first(t
         ({"urgent": True, "stopped": "stopped"}, False),
         ({"stopped": "the time is over"}, True),
         ({"stopped": "the time is over", "until_claim": True}, False),
+        ({"jobs_launched": 0}, True),
         ({"until_claim": True}, True),
     ],
 )
@@ -56,12 +61,20 @@ def test_a_claim_is_made_where_a_report_notes_the_look(
     ended: dict[str, Any], claims: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     runs = build(tmp_path, Recipe({"optim.lr": (1e-4, 2e-4)}, range(5), {("optim.lr", 2e-4): 3.0}))
-    conductor: Any = SimpleNamespace(directory=tmp_path, points=runs, jobs_launched=1, record_again=lambda: None)
+    if "jobs_launched" in ended:  # the report is there, from before the look could be noted
+        (tmp_path / "report.html").write_text("")
+    launched = ended.pop("jobs_launched", 1)
+    conductor: Any = SimpleNamespace(directory=tmp_path, points=runs, jobs_launched=launched, record_again=lambda: None)
     show.closing(conductor, ("optim.lr",), **{"stopped": "", "urgent": False, "report": True, **ended})
     told = capsys.readouterr().out
     assert ("better than the other one, family-wise" in told) == claims
     assert ("`ganexp report` says it" in told) == (not claims)
     assert (tmp_path / "looks.json").exists() == claims
+    reported = ended.get("report", True) and not ended.get("urgent")
+    if reported:
+        page = (tmp_path / "report.md").read_text()
+        assert ("No setting is claimed to be the best here" in page) == (not claims)
+        assert "Values do not differ" not in page
 
 
 @pytest.mark.parametrize("width", [80, 50, 30, 12])

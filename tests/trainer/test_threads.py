@@ -35,8 +35,7 @@ def two(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     monkeypatch.setattr("ganexp.trainer.build.cores", lambda: 2)
     monkeypatch.setattr(threads, "LEAST_STEPS", 2)
     monkeypatch.setattr(threads, "user_cache", lambda: tmp_path / "cache")
-    for variable in threads.VARIABLES:
-        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.delenv(threads.VARIABLE, raising=False)
     torch.set_num_threads(2)
     yield
     torch.set_num_threads(1)
@@ -109,6 +108,24 @@ def test_a_machine_that_others_begin_and_cease_to_use() -> None:
     assert share(200, 240) > 0.9
 
 
+@pytest.mark.parametrize("step", [0.001, 0.3, 2.0, 6.0])
+def test_measuring_once_finds_the_fastest_whatever_a_step_takes(
+    step: float, spec: Callable[..., RunSpec], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, used = [0.0], [1]
+
+    class Stepping:
+        def __init__(self, _: object) -> None: ...
+
+        def step(self) -> None:
+            now[0] += step / {1: 1.0, 2: 1.6, 16: 9.0}[used[0]]
+
+    monkeypatch.setattr(threads, "Training", Stepping)
+    monkeypatch.setattr(threads, "perf_counter", lambda: now[0])
+    monkeypatch.setattr("torch.set_num_threads", lambda count: used.__setitem__(0, count))
+    assert threads._fastest(spec(*CONVOLUTIONS), [1, 2, 16], lambda: False) == (16, True)
+
+
 def test_linear_networks_choose_freely_and_give_equal_numbers(
     spec: Callable[..., RunSpec], monkeypatch: pytest.MonkeyPatch, no_losses_figure: None
 ) -> None:
@@ -158,7 +175,7 @@ def test_where_bits_differ_one_is_chosen_once(spec: Callable[..., RunSpec], monk
     real = threads.digest
     monkeypatch.setattr(threads, "digest", lambda tensor: real(tensor) + str(torch.get_num_threads()))
     assert not equal_bits(asked, [1, 2])
-    monkeypatch.setattr(threads, "_fastest", lambda *_: 2)
+    monkeypatch.setattr(threads, "_fastest", lambda *_: (2, True))
     chosen = threads_for(asked, build_state(asked), 1000, None)
     assert (chosen._turns, chosen.count, chosen.recorded) == (None, 2, 2)
     assert threads_for(asked, build_state(asked), 1000, {"machine": {"threads": 1}}).count == 1
@@ -170,7 +187,7 @@ def test_convolutions_choose_once_and_a_record_comes_first(
     asked = spec(*CONVOLUTIONS)
     state = build_state(asked)
     pace = iter([2] + [1] * 9)
-    monkeypatch.setattr(threads, "_fastest", lambda *_: next(pace))
+    monkeypatch.setattr(threads, "_fastest", lambda *_: (next(pace), True))
     assert [threads_for(asked, state, 1000, None).count for _ in range(2)] == [2, 2], "measured once"
     (kept,) = (tmp_path / "cache").iterdir()
     assert threads_for(asked, state, 1000, {"machine": {"threads": 1}}).count == 1
@@ -214,10 +231,12 @@ def test_what_raises_takes_one_thread_and_a_signal_ends_the_measuring(
 ) -> None:
     with pytest.raises(Interrupted):
         threads.kept_or_measured(spec(*CONVOLUTIONS), [1, 2], lambda: True)
-    monkeypatch.setattr(threads, "MOST_SECONDS", 0.0)
-    assert threads.kept_or_measured(spec(*CONVOLUTIONS), [1, 2]) == 1, "no step in no time"
+    with monkeypatch.context() as hurried:
+        hurried.setattr(threads, "MOST_SECONDS", 0.0)
+        assert threads.kept_or_measured(spec(*CONVOLUTIONS), [1, 2]) == 2, "as many as there are where there is no time"
+    assert not (tmp_path / "cache").exists(), "what was not measured is not kept"
 
-    def raises(*_: object) -> int:
+    def raises(*_: object) -> tuple[int, bool]:
         raise ValueError("mine")
 
     monkeypatch.setattr(threads, "_fastest", raises)

@@ -30,18 +30,26 @@ if TYPE_CHECKING:
 
 
 def write_report(
-    sweep_dirs: Sequence[Path], out: Path | None = None, *, force: bool = False, beside: bool = False
+    sweep_dirs: Sequence[Path],
+    out: Path | None = None,
+    *,
+    force: bool = False,
+    beside: bool = False,
+    claims: bool = True,
 ) -> Path:
-    """Write summary.csv of each sweep and one report of all of them; returns the path of report.html."""
+    """Write summary.csv of each sweep and one report of all of them; returns the path of report.html.
+
+    Without `claims` it tests nothing, which costs no part of the error rate.
+    """
     from ganexp.report.write import write_sweeps  # here: it takes long to import
 
-    return write_sweeps(sweep_dirs, out, force=force, beside=beside).page
+    return write_sweeps(sweep_dirs, out, force=force, beside=beside, claims=claims).page
 
 
-def try_report(sweep_dirs: Sequence[Path]) -> Path | None:
+def try_report(sweep_dirs: Sequence[Path], *, claims: bool = True) -> Path | None:
     """`write_report` at the end of a sweep: an error is logged, not raised, and None is returned."""
     try:
-        return write_report(sweep_dirs, beside=True)
+        return write_report(sweep_dirs, beside=True, claims=claims)
     except ImportError:
         return None
     except Exception as error:

@@ -41,6 +41,13 @@ def read_looks(directories: Iterable[Path]) -> tuple[OneLook, ...]:
     return tuple(sorted(looks.values(), key=lambda look: look["time"]))
 
 
+def without_claims(ranking: Ranking) -> Ranking:
+    """The same order and values, and nothing said of which can be told apart."""
+    standings = tuple(replace(standing, together=None) for standing in ranking.standings)
+    comparison = ranking.comparison and replace(ranking.comparison, claims=False)
+    return replace(ranking, standings=standings, comparison=comparison, withheld=ranking.claims)
+
+
 def record_looks(study: Study, rankings: Iterable[Ranking]) -> Study:
     """Record in every sweep directory that its settings were tested; returns the study with those looks."""
     tested = [ranking for ranking in rankings if ranking.claims]

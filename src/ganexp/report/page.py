@@ -8,7 +8,7 @@ import hashlib
 import math
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from ganexp.report.data import SINGLE_RUNS, data_block
 from ganexp.report.facts import anchors, overview
 from ganexp.report.figures.strips import Strip, animation, joined, strips
 from ganexp.report.figures.svg import Drawing
+from ganexp.report.looks import without_claims
 from ganexp.report.ranking import Ranking
 from ganexp.report.search import searches
 from ganexp.report.settings import NO_OPTIONS, VerdictOptions, key_names, short_key
@@ -86,16 +87,9 @@ def render_live(study: Study, rankings: Sequence[Ranking], out: Path, runs: Sequ
     error rate.
     """
     done, noted = all(run.state.final for run in runs), {look["runs"] for look in study.looks}
-    shown = [each if done and each.runs in noted else _without_claims(each) for each in rankings]
+    shown = [each if done and each.runs in noted else without_claims(each) for each in rankings]
     context = _context(study, shown, chapters(study, shown, NO_OPTIONS), out, runs)
     return _html(context | {"running": not done}), context["data"]
-
-
-def _without_claims(ranking: Ranking) -> Ranking:
-    """The same order and values, and nothing said of which can be told apart."""
-    standings = tuple(replace(standing, together=None) for standing in ranking.standings)
-    comparison = ranking.comparison and replace(ranking.comparison, claims=False)
-    return replace(ranking, standings=standings, comparison=comparison)
 
 
 def _context(

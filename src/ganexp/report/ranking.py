@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ganexp.files.contents import OneLook
@@ -87,6 +87,7 @@ class Ranking:
     halves: bool = False  # whether half A chose; else one value did both
     runs: str = ""  # digest of the finished runs of ranked settings and of their values
     baseline: Setting | None = None  # the setting that others are to beat
+    withheld: bool = False  # whether claims could be made and are not, as no look at them is noted
 
     @property
     def version(self) -> int:
@@ -230,7 +231,8 @@ def _compared(
     places = {estimate.setting: place for place, estimate in enumerate(choice.estimates)}
     done = dict(sorted(done.items(), key=lambda item: places[item[0]]))
     runs = [run for group in done.values() for run in group]
-    digest = _digest(kind, ((run.run_id, run.value(name) or 0.0) for run in runs))
+    content = repr([*kind, sorted((run.run_id, run.value(name) or 0.0) for run in runs)])
+    digest = hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
     same = [look for look in looks if (look["dataset"], look["objective"], look["protocol"]) == kind]
     earlier = list(itertools.takewhile(lambda look: look["runs"] != digest, same))
     baseline = find_baseline(options, done)
@@ -245,8 +247,3 @@ def _compared(
     )
     comparison = with_earlier(comparison, claims(earlier, done))
     return replace(ranking, comparison=comparison, halves=halves, runs=digest, baseline=baseline), done
-
-
-def _digest(kind: Sequence[str | None], runs: Iterable[tuple[str, float]]) -> str:
-    """Equal for equal runs with equal values."""
-    return hashlib.blake2b(repr([*kind, sorted(runs)]).encode(), digest_size=16).hexdigest()

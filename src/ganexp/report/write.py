@@ -13,7 +13,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from ganexp.files import owned
-from ganexp.report.looks import read_looks, record_looks
+from ganexp.report.looks import read_looks, record_looks, without_claims
 from ganexp.report.page import HTML, MARKDOWN, Report, render
 from ganexp.report.ranking import Ranking, rankings
 from ganexp.report.settings import NO_OPTIONS, VerdictOptions
@@ -42,8 +42,12 @@ def write_sweeps(
     *,
     force: bool = False,
     beside: bool = False,
+    claims: bool = True,
 ) -> Written:
-    """Write all summaries and one report; where it tests, record so in each sweep. DirectoryError: see the package."""
+    """Write all summaries and one report; where it tests, record so in each sweep. DirectoryError: see the package.
+
+    Without `claims` it tests nothing.
+    """
     folder = out or home(sweep_dirs)
     study = read_sweeps(sweep_dirs, options)
     tables = {sweep.directory: summarise(sweep) for sweep in study.sweeps}
@@ -63,7 +67,9 @@ def write_sweeps(
             if directory.resolve() == folder.resolve():
                 raise
             log.warning("%s: cannot be written (%s)", directory / SUMMARY, error.strerror or error)
-    return place(study, rankings(study, options), folder, options, more, force=force, beside=beside)
+    results = rankings(study, options)
+    results = results if claims else tuple(without_claims(ranking) for ranking in results)
+    return place(study, results, folder, options, more, force=force, beside=beside)
 
 
 def place(

@@ -38,19 +38,23 @@ class Conditions:
         """The values of one point, by their keys, without those that its options lack."""
         return {key: value for key, value in values.items() if self.applies(key, values)}
 
+    def fitting_texts(self, overrides: Iterable[str], options: Mapping[str, Any]) -> tuple[str, ...]:
+        """The overrides of one point, without those that its options lack."""
+        return tuple(text for text in overrides if self.applies(text.partition("=")[0], options))
+
 
 def conditions(
-    composer: Composer, options: Mapping[str, Sequence[Any]], keys: Iterable[str], fixed: Sequence[str]
+    composer: Composer | None, options: Mapping[str, Sequence[Any]], keys: Iterable[str], fixed: Sequence[str]
 ) -> Conditions:
     """The conditions of `keys`, where `options` are the swept groups with their options, and `fixed` other overrides.
 
-    A key that no option has, or each of them, has no condition.
+    A key that no option has, or each of them, has no condition; without a composer none has.
     """
     found: dict[str, tuple[str, frozenset[str]]] = {}
     for key in keys:
         plain = key.lstrip("+")
         group = plain.partition(".")[0]
-        if group == plain or group not in options or not PLAIN_KEY.fullmatch(plain):
+        if composer is None or group == plain or group not in options or not PLAIN_KEY.fullmatch(plain):
             continue
         names = [str(option) for option in options[group]]
         try:

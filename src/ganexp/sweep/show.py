@@ -83,9 +83,8 @@ def closing(
 ) -> bool:
     """Write the summary and print how the sweep stands; returns whether every point is COMPLETED (or PRUNED).
 
-    Claims are made where a `report` records the look at them; with `until_claim`, looks belong to its stages alone.
+    Claims are made where a `report` has noted its look at them; with `until_claim`, looks belong to its stages alone.
     """
-    reports = report and not urgent and not (stopped and until_claim)
     table = _summary(conductor).set_index("run_id")
     rows = table.loc[[point.run_id for point in conductor.points]]
     settings = closing_of(conductor.directory, set(rows.index))
@@ -97,10 +96,15 @@ def closing(
     say(f"{words}; {conductor.directory / FILE}")
     if size := sum(_size(conductor.directory / name) for name in rows["run_dir"]):
         say(f"{in_units(size)} are kept for longer runs to start from; `ganexp clean` drops them")
-    for line in settings.best(claims=reports) if settings else ():
+    page, tests = None, not (stopped and until_claim)
+    if report and not urgent:
+        changed = conductor.jobs_launched > 0 or (tests and settings is not None and settings.unnoted)
+        page = refreshed(conductor.directory, changed=changed, claims=tests)
+        settings = closing_of(conductor.directory, set(rows.index)) if tests else settings
+    for line in settings.best() if settings else ():
         say(line)
-    if reports:
-        refresh_report(conductor.directory, changed=conductor.jobs_launched > 0)
+    if page is not None:
+        say(f"report: {page}")
     good = bool(rows["state"].isin([State.COMPLETED, State.PRUNED]).all())
     how_to_go_on("" if good else stopped, failed=any(rows["state"].isin(BADLY_ENDED)))
     return good
@@ -113,11 +117,14 @@ def _size(run_dir: Path) -> int:
 
 def refresh_report(directory: Path, *, changed: bool) -> None:
     """Write the report where something has changed or there is none yet, and print where it is."""
-    page: Path | None = directory / "report.html"
-    if changed or not (directory / "report.html").exists():
-        page = try_report([directory])
-    if page is not None:
+    if (page := refreshed(directory, changed=changed)) is not None:
         say(f"report: {page}")
+
+
+def refreshed(directory: Path, *, changed: bool, claims: bool = True) -> Path | None:
+    """Write the report where something has changed or there is none yet; where it is, or None: it cannot be written."""
+    page = directory / "report.html"
+    return try_report([directory], claims=claims) if changed or not page.exists() else page
 
 
 def how_to_go_on(stopped: str, *, failed: bool) -> None:

@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from statistics import fmean
 from time import perf_counter
 from typing import Any
 
@@ -31,13 +32,13 @@ from ganexp.trainer.state import TrainState
 from ganexp.types.doing import doing
 from ganexp.types.errors import Interrupted, LeaseLost
 
-VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")  # by which a user says how many
+VARIABLE = "OMP_NUM_THREADS"  # by which a user says how many
 LEAST_STEPS = 500  # of a run whose threads are measured; a shorter one takes one
 FASTER = 1.05  # how many times as fast another count must be to be taken
 ROUNDS, WINDOW_STEPS, WINDOW_SECONDS = 2, 5, 0.1  # turns of a count in a trial; of each turn, at least
 HOPELESS = 2.0  # how many times as slow, or as fast, a turn is that ends its trial
 FEWEST_SECONDS, COST = 10.0, 40.0  # between two trials; and so many times what the last one cost
-MOST_SECONDS = 30.0  # of measuring once, after which no further step is made
+LONGEST_TURN, MOST_SECONDS = 1.5, 60.0  # of a turn and of measuring once, after which no further step is begun
 SLOW = 1.5  # how many times as slow the last steps are when somebody came
 
 
@@ -104,25 +105,23 @@ def _trial(
     with the first turn of the other one that is hopeless, or far ahead.
     """
     steps: dict[int, list[float]] = {best: list(known), other: []}
-    cost, took, hopeless = 0.0, 0.0, False
+    cost = took = 0.0
     for count in ((other, best) if known else (best, other)) * ROUNDS:
         first = yield count  # in which its threads begin
         turn: list[float] = []
-        while (len(turn) < WINDOW_STEPS or sum(turn) < WINDOW_SECONDS) and not hopeless:
+        while len(turn) < WINDOW_STEPS or sum(turn) < WINDOW_SECONDS:
             turn.append((yield count))
-            most = HOPELESS * _mean(steps[best] or turn) * max(len(turn), WINDOW_STEPS)
-            hopeless = count == other and sum(turn) > most
+            most = HOPELESS * fmean(steps[best] or turn) * max(len(turn), WINDOW_STEPS)
+            if sum(turn) > (min(most, LONGEST_TURN) if count == other else LONGEST_TURN):
+                break
         steps[count] += turn
         took += first + sum(turn)
         if count == other:
-            cost += first + sum(turn) - (1 + len(turn)) * _mean(steps[best])
-            if hopeless or HOPELESS * _mean(turn) < _mean(steps[best]):
+            pace = fmean(steps[best])
+            cost += first + sum(turn) - (1 + len(turn)) * pace
+            if not pace / HOPELESS <= fmean(turn) <= pace * HOPELESS:
                 break
-    return {count: _mean(made) for count, made in steps.items()}, max(0.0, cost), took
-
-
-def _mean(seconds: Sequence[float]) -> float:
-    return sum(seconds) / len(seconds)
+    return {count: fmean(made) for count, made in steps.items()}, max(0.0, cost), took
 
 
 def threads_for(
@@ -142,8 +141,7 @@ def threads_for(
         Interrupted: `stop()` was true while it was measured.
     """
     most, trainer = torch.get_num_threads(), spec.config.trainer
-    said = trainer.threads or any(os.environ.get(name) for name in VARIABLES)
-    if said or trainer.compile or most == 1 or training.device.type != "cpu":
+    if trainer.threads or os.environ.get(VARIABLE) or trainer.compile or most == 1 or training.device.type != "cpu":
         return Threads([most], most)
     before = min(recorded(restored) or 0, most) or None
     if steps < LEAST_STEPS or spec.called:
@@ -192,20 +190,21 @@ def kept_or_measured(spec: RunSpec, counts: Sequence[int], stop: Callable[[], bo
             return int(kept["threads"])
     try:
         with doing("measuring how many threads are fastest, once"):
-            count = _fastest(spec, counts, stop)
+            count, sure = _fastest(spec, counts, stop)
     except (Interrupted, LeaseLost):
         raise
     except Exception:  # of own code, or for want of memory: the run itself will meet it, or not
         return counts[0]
     with suppress(OSError):
-        if path is not None:
+        if path is not None and sure:
             path.parent.mkdir(parents=True, exist_ok=True)
             atomic.write_json(path, {"threads": count})
     return count
 
 
-def _fastest(spec: RunSpec, counts: Sequence[int], stop: Callable[[], bool]) -> int:
-    began = perf_counter()
+def _fastest(spec: RunSpec, counts: Sequence[int], stop: Callable[[], bool]) -> tuple[int, bool]:
+    """The fastest count, and whether there was time to measure all of them; all cores where there was none at all."""
+    began, tried = perf_counter(), 0
     with _with(counts[0], spec):
         training, best = Training(spec), counts[0]
         for other in counts[1:]:
@@ -221,8 +220,8 @@ def _fastest(spec: RunSpec, counts: Sequence[int], stop: Callable[[], bool]) -> 
                     count = trial.send(perf_counter() - started)
             except StopIteration as end:
                 means = end.value[0]
-                best = other if means[other] * FASTER < means[best] else best
-    return best
+                best, tried = other if means[other] * FASTER < means[best] else best, tried + 1
+    return best if tried else counts[-1], tried == len(counts) - 1
 
 
 @contextmanager

@@ -29,6 +29,7 @@ class Closing:
 
     def __init__(self, study: Study, run_ids: Collection[str]) -> None:
         self.rankings = rankings(study)
+        self.noted = {look["runs"] for look in study.looks}
         self.asked = [
             (ranking, [s for s in ranking.standings if any(run.run_id in run_ids for run in s.runs)])
             for ranking in self.rankings
@@ -49,8 +50,13 @@ class Closing:
                 lines.append("(in the order of half A of the reference, which chooses; the values are those of half B)")
         return lines
 
-    def best(self, *, claims: bool = True) -> list[str]:
-        """The best setting of each data set; with `claims`, what may be claimed of it, which is a look."""
+    @property
+    def unnoted(self) -> bool:
+        """Whether something could be claimed that no report has noted its look at."""
+        return any(ranking.claims and ranking.runs not in self.noted for ranking in self.rankings)
+
+    def best(self) -> list[str]:
+        """The best setting of each data set, and what may be claimed of it where a report has noted its look."""
         lines = []
         for ranking, standings in self.asked:
             best = ranking.best
@@ -62,7 +68,7 @@ class Closing:
             elsewhere = "" if best in standings else "; it was asked for by another command"
             lines += [
                 f"best: {where}{named(best.setting)}: {value}{elsewhere}",
-                *(f"  {text}" for text in _claim(ranking, made=claims)),
+                *(f"  {text}" for text in _claim(ranking, made=ranking.runs in self.noted)),
             ]
         return lines
 
@@ -111,7 +117,7 @@ def _claim(ranking: Ranking, *, made: bool) -> Iterator[str]:
     if bad_words(ranking):
         yield f"no setting gives more than {' or '.join(reversed(words.BAD))}: none is worth choosing"
     if others and ranking.claims and not made:
-        yield "whether that is more than luck: `ganexp report` says it, and counts as a look"
+        yield "whether that is more than luck: `ganexp report` says it, which counts as a look"
     elif others and ranking.claims and ranking.comparison is not None:
         alike = len(ranking.together)
         better = "better than the other one" if others == 1 else f"better than each of the {others} others"

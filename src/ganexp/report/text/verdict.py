@@ -116,6 +116,10 @@ def _extreme(ranking: Ranking) -> str:
 def _no_claim(study: Study, ranking: Ranking) -> list[Sentence]:
     lead = Sentence.leading("lead", "No setting can be claimed to be the best.")
     level = _level(ranking, _extreme(ranking), lead=False)
+    if ranking.withheld:
+        lead = Sentence.leading("lead", "No setting is claimed to be the best here.")
+        text = "{code} says whether that is more than luck; each such look costs a part of the error rate."
+        return [lead, level, Sentence.of("few", text, code=Code("ganexp report"))]
     if min(len(standing.done) for standing in ranking.ranked) >= MIN_SEEDS:
         text = "Values do not differ between seeds: there is no noise to judge differences by."
         return [lead, level, Sentence("few", text)]

@@ -99,7 +99,7 @@ class SubmititStream(Streaming, BaseSubmititLauncher):  # type: ignore[misc]
         self.jobs_per_gpu = None if jobs_per_gpu is None else checked_share(jobs_per_gpu)
         if runs_per_job < 1:
             raise ConfigError(f"hydra.launcher.runs_per_job: expected at least 1, got {runs_per_job}")
-        if jobs_per_gpu and runs_per_job == 1:
+        if (jobs_per_gpu or 1) > 1 and runs_per_job == 1:
             raise ConfigError("hydra.launcher.jobs_per_gpu: expected hydra.launcher.runs_per_job above 1 beside it")
         self.runs_per_job = runs_per_job
         self._running = dict[int, Any]()  # number -> job that was submitted and has not ended

@@ -94,7 +94,7 @@ def closing(search: Search, space: Space, *, stopped: str, urgent: bool, report:
     over = search.timed_out
     if over:
         say(f"the study's time is over (hydra.sweeper.timeout={search.timeout:g})")
-    if search.too_many_failed:
+    if search.too_many_failed and len(counted(trials)) < search.trials.total:
         say(f"no new trial begins: {search.failed} failed, more than hydra.sweeper.max_failure_rate allows")
     all_ended = not states["RUNNING"] and (over or len(counted(trials)) >= search.trials.total)
     good = all_ended and not failed and (states["COMPLETE"] > 0 or states[OUT] == len(trials))

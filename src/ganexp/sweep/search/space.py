@@ -75,21 +75,16 @@ class Space:
             fitting = {key: each for key, each in missing.items() if self.conditions.applies(key, trial.params)}
             if fitting or not conditional:
                 overrides = drawing.overrides(trial, fitting, self.fixed, self.deletions)
-        overrides = tuple(each for each in overrides if self._applies(each.partition("=")[0], trial.params))
         last = int(trial.params.get("trainer.epochs", 0))
         milestones = [str(epochs) for epochs in self.milestones() if epochs <= last]
-        if milestones and "trainer.milestones" not in self.fixed:
-            return (*overrides, f"trainer.milestones=[{','.join(milestones)}]")
-        return overrides
+        kept = milestones if "trainer.milestones" not in self.fixed else []
+        more = [f"trainer.milestones=[{','.join(kept)}]"] if kept else []
+        return (*self.conditions.fitting_texts(overrides, trial.params), *more)
 
     def overrides(self, params: Mapping[str, Any]) -> tuple[str, ...]:
         """The overrides of the run with these parameters."""
-        fixed = {key: value for key, value in self.fixed.items() if self._applies(key, params)}
-        return (*(f"{key}={value}" for key, value in {**params, **fixed}.items()), *self.deletions)
-
-    def _applies(self, key: str, params: Mapping[str, Any]) -> bool:
-        """Whether a trial with these parameters has a key, as its options do."""
-        return key not in self.fixed or self.conditions.applies(key, params)
+        given = (f"{key}={value}" for key, value in {**params, **self.fixed}.items())
+        return (*self.conditions.fitting_texts(given, params), *self.deletions)
 
 
 def space_of(overrides: Iterable[Override], composer: Composer | None = None) -> Space:
@@ -114,10 +109,8 @@ def space_of(overrides: Iterable[Override], composer: Composer | None = None) ->
     swept = {key: value for key, value in values.items() if isinstance(value, BaseDistribution)}
     fixed = {key: value for key, value in values.items() if key not in swept}
     options = {key: each.choices for key, each in swept.items() if isinstance(each, CategoricalDistribution)}
-    elsewhere = {key: value for key, value in fixed.items() if key.lstrip("+").partition(".")[0] not in options}
-    given = [*(f"{key}={value}" for key, value in elsewhere.items()), *deletions]
-    found = conditions(composer, options, [*swept, *fixed], given) if composer is not None else Conditions()
-    return Space(swept, fixed, tuple(deletions), found)
+    given = [f"{key}={value}" for key, value in fixed.items() if key.lstrip("+").partition(".")[0] not in options]
+    return Space(swept, fixed, tuple(deletions), conditions(composer, options, values, [*given, *deletions]))
 
 
 def without_seeds(space: Space, seeds: Sequence[int] | None) -> tuple[Space, tuple[int, ...]]:

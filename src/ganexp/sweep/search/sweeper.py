@@ -80,12 +80,10 @@ class SearchSweeper(OptunaSweeper):  # type: ignore[misc]
         from ganexp.sweep.search import samplers, show, study
         from ganexp.sweep.search.space import check, objectives_of, space_of, without_seeds
 
-        if self.config.sweep.until is not None:
-            text = "sweep.until: expected null in a search, whose hydra.sweeper.seeds are those of a trial, got "
-            raise ConfigError(text + str(self.config.sweep.until))
-        for key, instead in (("zip", "a grid"), ("max_runs", "hydra.sweeper.n_trials")):
+        seeds_of = "whose hydra.sweeper.seeds are those of a trial"
+        for key, why in (("until", seeds_of), ("zip", "which draws each key"), ("max_runs", "which has n_trials")):
             if (value := self.config.sweep[key]) not in (None, []):
-                raise ConfigError(f"sweep.{key}: expected null in a search ({instead} has such), got {value}")
+                raise ConfigError(f"sweep.{key}: expected null in a search, {why}, got {value}")
         options, loader, directory = self.options, self.hydra_context.config_loader, self.directory
         overrides = parse_overrides(loader, [*preset_overrides(self.params, self.config), *arguments])
         composer = Composer(loader, self.config)
