@@ -31,6 +31,14 @@ TINY = (
 )
 """Overrides of a run of a second: 3 steps an epoch, the last batch smaller than the others."""
 
+SMALL_NETWORKS = {
+    "mlp": ("model.generator_widths=[8]", "model.discriminator_width=8", "model.maxout_units=4"),
+    "mlp_2014": ("model.generator_widths=[8]", "model.maxout_units=4"),
+    "dcgan": ("model.width=2",),
+    "resnet": ("model.generator_width=2", "model.discriminator_width=2"),
+}
+"""The networks, small; a new one is walked at its own size until it has a line here."""
+
 _INITIALIZED: list[bool] = []
 
 

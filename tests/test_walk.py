@@ -17,18 +17,9 @@ from ganexp.trainer.sampling import sampler
 from ganexp.trainer.state import TrainState
 from ganexp.trainer.step import Game, train_step
 from ganexp.types.errors import ConfigError
-from helpers import compose_config
+from helpers import SMALL_NETWORKS, compose_config
 
 STEPPED = ("augment", "model", "optim", "trainer")
-
-
-TINY = {
-    "mlp": ("model.generator_widths=[8]", "model.discriminator_width=8", "model.maxout_units=4"),
-    "mlp_2014": ("model.generator_widths=[8]", "model.maxout_units=4"),
-    "dcgan": ("model.width=2",),
-    "resnet": ("model.generator_width=2", "model.discriminator_width=2"),
-}
-"""The networks, small; a new one is walked at its own size until it has a line here."""
 
 
 class _NoFloat64(TorchDispatchMode):
@@ -97,7 +88,7 @@ def test_each_game_trains_two_steps_or_is_refused_with_the_reason(model, penalty
     conditional = loss == "relativistic"
     config = dataclasses.replace(
         load_default(),
-        model=chosen("model", model, *TINY.get(model, ()), f"model.conditional={conditional}"),
+        model=chosen("model", model, *SMALL_NETWORKS.get(model, ()), f"model.conditional={conditional}"),
         penalty=chosen("penalty", penalty),
         loss=chosen("loss", loss),
     )

@@ -35,15 +35,16 @@ def main() -> None:
         (int(run["batch_size"]), float(run["lr"])): pd.read_csv(sweep / run["run_dir"] / "metrics.csv")
         for _, run in longest.iterrows()
     }
+    ordered = sorted(trainings.items(), key=lambda each: (-each[0][1], each[0][0]))
     for column, title in COLUMNS.items():
         print(f"\n**{title}**\n")
         print(f"| batch, learning rate | {' | '.join(f'epoch {epoch}' for epoch in EPOCHS)} |")
         print(f"|---|{'---|' * len(EPOCHS)}")
-        for (batch, rate), rows in sorted(trainings.items(), key=lambda each: (-each[0][1], each[0][0])):
+        for (batch, rate), rows in ordered:
             values = rows.set_index("epoch")[column].reindex(list(EPOCHS))
             print(f"| {batch}, {rate:g} | {' | '.join('' if pd.isna(value) else f'{value:.3g}' for value in values)} |")
     print("\n**best epoch by cfd, and seconds of training**\n")
-    for (batch, rate), rows in sorted(trainings.items(), key=lambda each: (-each[0][1], each[0][0])):
+    for (batch, rate), rows in ordered:
         best = rows.loc[rows["cfd"].idxmin()]
         seconds = float(rows["train_seconds"].iloc[-1])
         print(f"- {batch}, {rate:g}: {best['cfd']:.1f} at epoch {int(best['epoch'])}; {seconds:.0f} s")

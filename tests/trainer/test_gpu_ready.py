@@ -24,24 +24,18 @@ from ganexp.trainer.batches import Batches
 from ganexp.trainer.state import TrainState
 from ganexp.trainer.step import Game, noise, train_step
 from ganexp.types.errors import ConfigError
-from helpers import TINY, compose_config, make_spec
+from helpers import SMALL_NETWORKS, TINY, compose_config, make_spec
 
 META = torch.device("meta")
-MODELS = {
-    "mlp": ("model.generator_widths=[8]", "model.discriminator_width=8", "model.maxout_units=4"),
-    "mlp_2014": ("model.generator_widths=[8]", "model.maxout_units=4"),
-    "dcgan": ("model.width=2",),
-    "resnet": ("model.generator_width=2", "model.discriminator_width=2"),
-}
 RULES = (
     *(f"loss={loss}" for loss in ("minimax", "lsgan", "hinge", "wgan", "relativistic")),
     *(f"penalty={penalty}" for penalty in ("r1", "r2", "r1_r2", "wgan_gp")),
     *("augment=flip", "augment=diffaugment", "optim=adamw", "optim=rmsprop"),  # sgd's fused step has no shapes alone
     *("trainer.precision=bf16", "trainer.real_batch=fresh", "trainer.fake_batch=reuse", "model.conditional=true"),
 )
-CASES = [*((f"model={model}", *small) for model, small in MODELS.items())]
-CASES += [("model=mlp", *MODELS["mlp"], rule) for rule in RULES]
-CASES += [("model=resnet", *MODELS["resnet"], *more) for more in (("penalty=r1",), ("augment=diffaugment",))]
+CASES = [*((f"model={model}", *small) for model, small in SMALL_NETWORKS.items())]
+CASES += [("model=mlp", *SMALL_NETWORKS["mlp"], rule) for rule in RULES]
+CASES += [("model=resnet", *SMALL_NETWORKS["resnet"], *more) for more in (("penalty=r1",), ("augment=diffaugment",))]
 
 
 def config_of(*overrides: str) -> RunConfig:
@@ -105,12 +99,12 @@ def test_a_step_that_asks_is_found(asks: Any, autocast: None) -> None:
             return real.mean() - fake.mean()
 
     with pytest.raises((RuntimeError, NotImplementedError, AssertionError)):
-        meta_step(config_of("model=mlp", *MODELS["mlp"]), Asking())
+        meta_step(config_of("model=mlp", *SMALL_NETWORKS["mlp"]), Asking())
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", SMALL_NETWORKS)
 def test_networks_stay_on_a_cuda_device(model: str) -> None:
-    config = config_of(f"model={model}", *MODELS[model])
+    config = config_of(f"model={model}", *SMALL_NETWORKS[model])
     cuda = torch.device("cuda")
     with FakeTensorMode(), cuda, torch.no_grad():
         gan = config.model.build((1, 28, 28), num_classes=None)

@@ -41,6 +41,11 @@ def read_looks(directories: Iterable[Path]) -> tuple[OneLook, ...]:
     return tuple(sorted(looks.values(), key=lambda look: look["time"]))
 
 
+def noted(looks: Iterable[OneLook]) -> set[str]:
+    """What was looked at: the digests of rankings' runs (`Ranking.runs`)."""
+    return {look["runs"] for look in looks}
+
+
 def without_claims(ranking: Ranking) -> Ranking:
     """The same order and values, and nothing said of which can be told apart."""
     standings = tuple(replace(standing, together=None) for standing in ranking.standings)

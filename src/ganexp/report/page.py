@@ -22,7 +22,7 @@ from ganexp.report.data import SINGLE_RUNS, data_block
 from ganexp.report.facts import anchors, overview
 from ganexp.report.figures.strips import Strip, animation, joined, strips
 from ganexp.report.figures.svg import Drawing
-from ganexp.report.looks import without_claims
+from ganexp.report.looks import noted, without_claims
 from ganexp.report.ranking import Ranking
 from ganexp.report.search import searches
 from ganexp.report.settings import NO_OPTIONS, VerdictOptions, key_names, short_key
@@ -86,8 +86,8 @@ def render_live(study: Study, rankings: Sequence[Ranking], out: Path, runs: Sequ
     Claims are made once every run has ended and a report has noted its look at them: each look costs a part of the
     error rate.
     """
-    done, noted = all(run.state.final for run in runs), {look["runs"] for look in study.looks}
-    shown = [each if done and each.runs in noted else without_claims(each) for each in rankings]
+    done, seen = all(run.state.final for run in runs), noted(study.looks)
+    shown = [each if done and each.runs in seen else without_claims(each) for each in rankings]
     context = _context(study, shown, chapters(study, shown, NO_OPTIONS), out, runs)
     return _html(context | {"running": not done}), context["data"]
 

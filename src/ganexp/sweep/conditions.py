@@ -50,11 +50,13 @@ def conditions(
 
     A key that no option has, or each of them, has no condition; without a composer none has.
     """
+    if composer is None:
+        return Conditions()
     found: dict[str, tuple[str, frozenset[str]]] = {}
     for key in keys:
         plain = key.lstrip("+")
         group = plain.partition(".")[0]
-        if composer is None or group == plain or group not in options or not PLAIN_KEY.fullmatch(plain):
+        if group == plain or group not in options or not PLAIN_KEY.fullmatch(plain):
             continue
         names = [str(option) for option in options[group]]
         try:

@@ -100,7 +100,6 @@ def closing(
     if report and not urgent:
         changed = conductor.jobs_launched > 0 or (tests and settings is not None and settings.unnoted)
         page = refreshed(conductor.directory, changed=changed, claims=tests)
-        settings = closing_of(conductor.directory, set(rows.index)) if tests else settings
     for line in settings.best() if settings else ():
         say(line)
     if page is not None:

@@ -24,7 +24,6 @@ from ganexp.config.run_spec import RunSpec
 from ganexp.files.code_record import NOT_REPRODUCIBLE, joined
 from ganexp.files.lease import HeldError, Lease
 from ganexp.files.provenance import machine
-from ganexp.files.run_folder import RunFolder
 from ganexp.trainer.build import (
     Prepared,
     build_batches,
@@ -45,7 +44,7 @@ from ganexp.trainer.progress import Progress
 from ganexp.trainer.rehearsal import rehearsed
 from ganexp.trainer.result import objective_value
 from ganexp.trainer.signals import Signals
-from ganexp.trainer.threads import recorded, threads_for
+from ganexp.trainer.threads import threads_for
 from ganexp.trainer.trajectory import read_off_longer, restore_newest, siblings
 from ganexp.types.doing import telling
 from ganexp.types.endings import FAILED, State, ending
@@ -200,8 +199,6 @@ def _train(run: Prepared, lease: Lease, signals: Signals) -> dict[str, Any]:
         draw_real(spec)
         longer = read_off_longer(session)
         if longer is not None:
-            made = recorded(RunFolder(spec.directory.parent / longer).result())
-            session.machine["threads"] = made or session.machine["threads"]
             return finish(session, longer)
         restored = restore_newest(spec, training, total, progress.note)
         if restored is None:

@@ -168,7 +168,7 @@ def equal_bits(spec: RunSpec, counts: Sequence[int]) -> bool:
     """Whether the first step and that of the last batch give equal bits with all counts; on networks apart."""
     ends = []
     for count in counts:
-        with _with(count, spec):
+        with apart(spec, count):
             training = Training(spec)
             training.step()
             training.state.step = training.batches.steps_per_epoch - 1
@@ -205,7 +205,7 @@ def kept_or_measured(spec: RunSpec, counts: Sequence[int], stop: Callable[[], bo
 def _fastest(spec: RunSpec, counts: Sequence[int], stop: Callable[[], bool]) -> tuple[int, bool]:
     """The fastest count, and whether there was time to measure all of them; all cores where there was none at all."""
     began, tried = perf_counter(), 0
-    with _with(counts[0], spec):
+    with apart(spec, counts[0]):
         training, best = Training(spec), counts[0]
         for other in counts[1:]:
             trial = _trial(best, other)
@@ -225,10 +225,10 @@ def _fastest(spec: RunSpec, counts: Sequence[int], stop: Callable[[], bool]) -> 
 
 
 @contextmanager
-def _with(count: int, spec: RunSpec) -> Iterator[None]:
-    """Inside, torch has so many threads, and no random state is touched."""
+def apart(spec: RunSpec, threads: int) -> Iterator[None]:
+    """Inside, torch has so many threads; they and the global generators are restored afterwards."""
     before = torch.get_num_threads()
-    torch.set_num_threads(count)
+    torch.set_num_threads(threads)
     try:
         with untouched(device(spec.config.trainer.device)):
             yield

@@ -16,8 +16,9 @@ import torch
 from ganexp.config.run_spec import RunSpec
 from ganexp.files import png
 from ganexp.metrics.classifiers import is_trained_first
-from ganexp.trainer.build import device, evaluator_for, memory_so_far
-from ganexp.trainer.rehearsal import Training, untouched
+from ganexp.trainer.build import evaluator_for, memory_so_far
+from ganexp.trainer.rehearsal import Training
+from ganexp.trainer.threads import apart
 
 STEPS = 20  # timed, after a first one that is not
 MOST_SECONDS = 20.0  # after which no further step is timed
@@ -43,16 +44,11 @@ def cost_of(spec: RunSpec, threads: int) -> Cost:
     Raises:
         Exception: whatever its networks or metrics raise.
     """
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
-        with untouched(device(spec.config.trainer.device)):
-            training = Training(spec)
-            step = _step_seconds(training)
-            with tempfile.TemporaryDirectory() as folder:
-                return _measured(spec, training, step, Path(folder))
-    finally:
-        torch.set_num_threads(before)
+    with apart(spec, threads):
+        training = Training(spec)
+        step = _step_seconds(training)
+        with tempfile.TemporaryDirectory() as folder:
+            return _measured(spec, training, step, Path(folder))
 
 
 def _step_seconds(training: Training) -> float:

@@ -24,6 +24,7 @@ from ganexp.files.run_folder import RunFolder
 from ganexp.trainer.columns import measured_in, settle
 from ganexp.trainer.finish import draw_losses
 from ganexp.trainer.state import TrainState
+from ganexp.trainer.threads import recorded
 from ganexp.types.endings import State
 
 if TYPE_CHECKING:
@@ -128,6 +129,7 @@ def read_off_longer(session: Session) -> str | None:
     with decoration(spec.directory / "samples"):
         spec.folder.link_samples(folder, epoch)
     settle(session, folder, measured_in(folder))
+    session.machine["threads"] = recorded(folder.result()) or session.machine["threads"]
     spec.folder.write_rows(training.history, session.columns)
     return folder.path.name
 

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 
 from ganexp.metrics import words
+from ganexp.report.looks import noted, read_looks
 from ganexp.report.ranking import Ranking, Standing, rankings, title
 from ganexp.report.settings import Setting
 from ganexp.report.statistics.compare import MIN_SEEDS
@@ -29,7 +30,7 @@ class Closing:
 
     def __init__(self, study: Study, run_ids: Collection[str]) -> None:
         self.rankings = rankings(study)
-        self.noted = {look["runs"] for look in study.looks}
+        self._directories = [sweep.directory for sweep in study.sweeps]
         self.asked = [
             (ranking, [s for s in ranking.standings if any(run.run_id in run_ids for run in s.runs)])
             for ranking in self.rankings
@@ -53,11 +54,12 @@ class Closing:
     @property
     def unnoted(self) -> bool:
         """Whether something could be claimed that no report has noted its look at."""
-        return any(ranking.claims and ranking.runs not in self.noted for ranking in self.rankings)
+        seen = noted(read_looks(self._directories))
+        return any(ranking.claims and ranking.runs not in seen for ranking in self.rankings)
 
     def best(self) -> list[str]:
         """The best setting of each data set, and what may be claimed of it where a report has noted its look."""
-        lines = []
+        lines, seen = [], noted(read_looks(self._directories))  # as they are now: a report may have been written
         for ranking, standings in self.asked:
             best = ranking.best
             if best is None or best.estimate is None:
@@ -68,7 +70,7 @@ class Closing:
             elsewhere = "" if best in standings else "; it was asked for by another command"
             lines += [
                 f"best: {where}{named(best.setting)}: {value}{elsewhere}",
-                *(f"  {text}" for text in _claim(ranking, made=ranking.runs in self.noted)),
+                *(f"  {text}" for text in _claim(ranking, made=ranking.runs in seen)),
             ]
         return lines
 

@@ -72,9 +72,9 @@ class Allocation:
         Singleton.set_state(call.singletons)
         setup_globals()
         threads = call.launcher.threads
-        device, share = str(call.launcher.config.trainer.device), call.launcher.jobs_per_gpu
-        count = max(1, int(os.environ.get("SLURM_CPUS_PER_TASK") or cores()) // threads)
-        count = share * len(visible_gpus(device)) or count if share is not None else count
+        device = str(call.launcher.config.trainer.device)
+        on_gpus = (call.launcher.jobs_per_gpu or 0) * len(visible_gpus(device))
+        count = on_gpus or max(1, int(os.environ.get("SLURM_CPUS_PER_TASK") or cores()) // threads)
         crew = environments(min(count, len(self.jobs)), threads, device)
         results: dict[int, JobReturn] = {}
         with closing(Workers(call, crew).run(iter(self.jobs))) as answers:
