@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
@@ -35,22 +36,20 @@ class Until:
         """Nothing."""
 
 
-def make_spec(batch: int, root: str, precision: str, *overrides: str) -> RunSpec:
-    """A run on MNIST, as a command line would compose it."""
-    from pathlib import Path
-
-    os.environ["GANEXP_DATA"] = root
+def make_spec(*overrides: str) -> RunSpec:
+    """A run as a command line composes it, in a sweep."""
     if not GlobalHydra.instance().is_initialized():
         register()
         initialize_config_dir(str(conf_dir())).__enter__()
-    texts = ["dataset=mnist", f"trainer.batch_size={batch}", f"trainer.precision={precision}", "metrics=none"]
-    config = load(compose("config", [*texts, *overrides]))
+    config = load(compose("config", [*overrides]))
     return RunSpec(config, load_dataset(config.dataset), identify(config), Path(), Texts("", "", ""), in_sweep=True)
 
 
 def prepare(batch: int, root: str, precision: str, *overrides: str) -> Callable[[float], float]:
     """A function seconds -> images/s that trains for about so long."""
-    spec = make_spec(batch, root, precision, *overrides)
+    os.environ["GANEXP_DATA"] = root
+    texts = ["dataset=mnist", f"trainer.batch_size={batch}", f"trainer.precision={precision}", "metrics=none"]
+    spec = make_spec(*texts, *overrides)
     state, batches, game = build_state(spec), build_batches(spec), build_game(spec)
     hooks = Until()
 

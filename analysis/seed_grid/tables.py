@@ -20,7 +20,7 @@ COLUMNS = {
     "precision": "precision",
     "d_heldout": "mean D of 512 images held out",
     "d_generated": "mean D of as many generated images",
-    "d_near_half": "share of images whose D lies within 0.05 of 0.5",
+    "d_near_half": "share of images whose D lies within 0.1 of 0.5",
 }
 
 

@@ -44,10 +44,10 @@ def replacing(path: Path | str) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def write_bytes(path: Path | str, data: bytes) -> None:
-    """Write `data` to `path` atomically."""
-    with replacing(path) as temporary:
-        temporary.write_bytes(data)
+def write_bytes(path: Path | str, *parts: bytes | memoryview) -> None:
+    """Write `parts`, one after the other, to `path` atomically."""
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        file.writelines(parts)
 
 
 def write_text(path: Path | str, text: str) -> None:

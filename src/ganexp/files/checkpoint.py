@@ -41,20 +41,20 @@ def save(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> 
     header = {"format": str(FORMAT), "meta": text, "digest": _digest(copies, text), "layout": _layout(copies)}
     folder_below(path.parent.parent, path.parent.name)
     try:
-        write_bytes(path, _in_order(serialized(copies, header)))  # save_file has a temporary name and a mode of its own
+        write_bytes(path, *_in_order(serialized(copies, header)))  # save_file names a temporary file itself
     except (SafetensorError, OSError) as error:
         raise OSError(f"{path}: cannot be written ({error})") from None
 
 
-def _in_order(file: bytes) -> bytes:
-    """The file with sorted metadata, whose order safetensors leaves random: equal content gives equal bytes."""
+def _in_order(file: bytes) -> tuple[bytes, bytes, memoryview]:
+    """The file, in parts, with sorted metadata, whose order safetensors leaves random: equal content, equal bytes."""
     size = int.from_bytes(file[:8], "little")
     header = json.loads(file[8 : 8 + size])
     header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
     text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode().ljust(size)
     if len(text) != size:
         raise ValueError(f"header: expected {size} bytes, got {len(text)}")
-    return file[:8] + text + file[8 + size :]
+    return file[:8], text, memoryview(file)[8 + size :]
 
 
 def _apart(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
