@@ -22,7 +22,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import platform
 import subprocess
 import sys
 import tempfile
@@ -34,7 +33,6 @@ from typing import Any
 import numpy as np
 import optuna
 import pandas as pd
-import torch
 import yaml
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from optuna.distributions import BaseDistribution, CategoricalDistribution
@@ -50,6 +48,7 @@ from ganexp.sweep.search.space import space_of
 from ganexp.sweep.search.study import Address, open_study
 from ganexp.sweep.search.trials import EPOCHS, RUN_ID, Trials
 from ganexp.types.endings import State
+from throughput import machine
 
 SEEDS, OTHERS, TRIALS, NEAR = (0, 1, 2), (3, 4, 5), 30, 1.1
 OUTCOME = ("cfd", "train_seconds", "state")
@@ -76,26 +75,25 @@ def sobol(points: int) -> list[dict[str, Any]]:
 
 
 def train(table: Path, options: argparse.Namespace) -> None:
-    """Make the table; each point is a sweep of its seeds and epochs in a folder beside it."""
-    _, fixed = space()
-    epochs = ",".join(map(str, options.epochs))
-    rows = []
-    for number, params in enumerate(sobol(options.points)):
-        place = table.with_suffix("") / f"point{number:02d}"
-        settings = [f"{key}={value}" for key, value in {**params, **fixed}.items()]
-        command = [sys.executable, "-m", "ganexp", "--multirun", f"dataset={options.dataset}", *settings]
-        command += [f"dataset.num_images={options.images}", f"trainer.epochs={epochs}", "seed=range(6)"]
-        command += ["trainer.samples_every_epochs=null", "sweep.report=false", f"hydra.sweep.dir={place}"]
-        done = subprocess.run(command)
-        if done.returncode not in (0, 1):
-            raise SystemExit(f"point {number}: {' '.join(command)} ended with {done.returncode}")
-        for run in ganexp.load_summary(place).to_dict("records"):
-            value = run.get("cfd_half_a", run.get("cfd"))
-            row = {"point": number, **params, "seed": run["seed"], "epochs": run["epochs"], "cfd": value}
-            rows.append({**row, "train_seconds": run.get("train_seconds"), "state": run["state"]})
-    pd.DataFrame(rows).to_csv(table, index=False)
-    words = [" ".join(["python benchmarks/search.py", *sys.argv[1:]]), platform.processor() or platform.machine()]
-    words += [f"torch {torch.__version__}, {torch.get_num_threads()} threads", f"{len(rows)} rows"]
+    """Make the table by one sweep in a folder beside it: the points, zipped, by seeds and epochs."""
+    fixed, drawn, place = space()[1], sobol(options.points), table.with_suffix("")
+    lists = {key: ",".join(str(params[key]) for params in drawn) for key in drawn[0]}
+    command = [sys.executable, "-m", "ganexp", "--multirun", f"dataset={options.dataset}"]
+    command += [f"{key}={value}" for key, value in {**fixed, **lists}.items()] + [f"sweep.zip=[[{','.join(lists)}]]"]
+    command += [f"dataset.num_images={options.images}", f"trainer.epochs={','.join(map(str, options.epochs))}"]
+    command += ["seed=range(6)", "trainer.samples_every_epochs=null", "trainer.keep_checkpoints=1"]
+    command += ["sweep.report=false", f"hydra.sweep.dir={place}"]
+    done = subprocess.run(command)
+    if done.returncode not in (0, 1):
+        raise SystemExit(f"{' '.join(command)} ended with {done.returncode}")
+    points, rows = {float(params["optim.lr"]): number for number, params in enumerate(drawn)}, []
+    for run in ganexp.load_summary(place).to_dict("records"):
+        number, value = points[float(run["lr"])], run.get("cfd_half_a", run.get("cfd"))
+        row = {"point": number, **drawn[number], "seed": run["seed"], "epochs": run["epochs"], "cfd": value}
+        rows.append({**row, "train_seconds": run.get("train_seconds"), "state": run["state"]})
+    pd.DataFrame(rows).sort_values(["point", "seed", "epochs"]).to_csv(table, index=False)
+    words = [" ".join(["python benchmarks/search.py", *sys.argv[1:]]), f"{len(rows)} rows"]
+    words += [f"{key} {value}" for key, value in machine().items()]
     table.with_suffix(".csv.md").write_text("\n".join(f"- {word}" for word in words) + "\n")
 
 

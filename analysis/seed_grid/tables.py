@@ -30,7 +30,7 @@ def main() -> None:
     parser.add_argument("sweep", type=Path)
     sweep = parser.parse_args().sweep
     summary = ganexp.load_summary(sweep)
-    longest = summary[summary["epochs"] == summary["epochs"].max()]
+    longest = summary[(summary["epochs"] == summary["epochs"].max()) & (summary["state"] == "COMPLETED")]
     trainings = {
         (int(run["batch_size"]), float(run["lr"])): pd.read_csv(sweep / run["run_dir"] / "metrics.csv")
         for _, run in longest.iterrows()
