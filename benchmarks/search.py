@@ -50,7 +50,7 @@ from ganexp.sweep.search.trials import EPOCHS, RUN_ID, Trials
 from ganexp.types.endings import State
 from throughput import machine
 
-SEEDS, OTHERS, TRIALS, NEAR = (0, 1, 2), (3, 4, 5), 30, 1.1
+SEEDS, OTHERS, NEAR = (0, 1, 2), (3, 4, 5), 1.1
 OUTCOME = ("cfd", "train_seconds", "state")
 
 
@@ -258,7 +258,7 @@ class ReplayLauncher:
         return State.COMPLETED
 
 
-def replay(frame: pd.DataFrame, kind: str, seed: int, folder: Path) -> list[tuple[float, int]]:
+def replay(frame: pd.DataFrame, kind: str, seed: int, folder: Path, trials: int) -> list[tuple[float, int]]:
     """One search: (seconds charged, winner) each time that a winner was announced."""
     table = Table(frame)
     distributions, _ = space()
@@ -277,14 +277,14 @@ def replay(frame: pd.DataFrame, kind: str, seed: int, folder: Path) -> list[tupl
         return f"point={table.nearest(params, distributions)}", f"trainer.epochs={last}", "seed=0"
 
     search = Replay(
-        trials=Trials(study, folder, TRIALS),
+        trials=Trials(study, folder, trials),
         propose=propose,
         compose=TablePoint,  # type: ignore[arg-type]
         record=lambda point: None,
         launcher=ReplayLauncher(table, today),
         objectives=["cfd"],
         at_once=1,
-        most_failures=TRIALS,
+        most_failures=trials,
         course=course,
     )
     search.table = table
@@ -307,7 +307,7 @@ def wilson(hits: int, trials: int) -> tuple[float, float]:
     return (middle - width) / (1 + z * z / trials), (middle + width) / (1 + z * z / trials)
 
 
-def measure(frame: pd.DataFrame, kind: str, repetitions: int) -> tuple[float, int]:
+def measure(frame: pd.DataFrame, kind: str, repetitions: int, trials: int) -> tuple[float, int]:
     """Median charged seconds until the winner is near the best, and how often the last winner is, by other seeds."""
     table = Table(frame)
     best = min(table.mean(point, SEEDS) for point in table.points)
@@ -315,7 +315,7 @@ def measure(frame: pd.DataFrame, kind: str, repetitions: int) -> tuple[float, in
     seconds, hits = [], 0
     for seed in range(repetitions):
         with tempfile.TemporaryDirectory() as folder:
-            winners = replay(frame, kind, seed, Path(folder))
+            winners = replay(frame, kind, seed, Path(folder), trials)
         near = (cost for cost, point in winners if table.mean(point, SEEDS) <= NEAR * best)
         seconds.append(next(near, math.inf))
         hits += bool(winners) and table.mean(winners[-1][1], OTHERS) <= NEAR * best_elsewhere
@@ -329,6 +329,7 @@ def main() -> None:
     group.add_argument("--train", type=Path, metavar="TABLE")
     group.add_argument("--replay", type=Path, metavar="TABLE")
     parser.add_argument("--repetitions", type=int, default=200)
+    parser.add_argument("--trials", type=int, default=30)
     parser.add_argument("--points", type=int, default=64)
     parser.add_argument("--images", type=int, default=5000)
     parser.add_argument("--epochs", type=lambda text: [int(each) for each in text.split(",")], default=[1, 2, 5, 10])
@@ -339,7 +340,7 @@ def main() -> None:
         return
     frame = pd.read_csv(options.replay, keep_default_na=False, na_values={"cfd": [""], "train_seconds": [""]})
     for kind in ("random", "tpe+median", "seeds+halving"):
-        seconds, hits = measure(frame, kind, options.repetitions)
+        seconds, hits = measure(frame, kind, options.repetitions, options.trials)
         low, high = wilson(hits, options.repetitions)
         share = f"{hits} of {options.repetitions} ({low:.0%} to {high:.0%})"
         print(f"{kind:14} {seconds:8.0f} s to within 10 % of the best; the winner holds on other seeds in {share}")
