@@ -1,4 +1,4 @@
-"""What searches cost to find a good setting: `python benchmarks/search.py --replay TABLE [--repetitions 200]`.
+"""What searches cost to find a good setting: `python benchmarks/search.py --replay TABLE [--trials 30]`.
 
 TABLE is a CSV of every training that a search may ask for. `python benchmarks/search.py --train TABLE` makes it:
 64 points of the space of `sweep=tune` by Sobol, six seeds, MNIST, 5,000 images, at epochs 1, 2, 5 and 10, which takes
