@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import math
 import os
 import statistics
 import subprocess
@@ -21,6 +22,8 @@ import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
+
+from ours import Until, make_spec
 
 BARS = {20: 1.15, 2: 1.5}
 """Epochs -> the most that a sweep may cost, of the plain loop."""
@@ -90,7 +93,6 @@ def loop(epochs: int, runs: int) -> None:
     from ganexp.trainer.figures import losses_figure
     from ganexp.trainer.loop import Limits, train
     from ganexp.trainer.sampling import sampler
-    from ours import make_spec
 
     folder = Path("loop")
     folder.mkdir()
@@ -113,18 +115,13 @@ def loop(epochs: int, runs: int) -> None:
         writer.writerows(table)
 
 
-class Rows:
-    """The training loop's hooks: the rows are kept."""
+class Rows(Until):
+    """The training loop's hooks: the rows are kept, and time is never up."""
+
+    end = math.inf
 
     def __init__(self) -> None:
         self.rows: list[dict[str, float | None]] = []
-
-    def interrupted(self) -> bool:
-        """Never."""
-        return False
-
-    def stepped(self, step: int) -> None:
-        """Nothing."""
 
     def epoch_done(self, row: dict[str, float | None]) -> None:
         """Keep the row."""
