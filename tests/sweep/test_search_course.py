@@ -205,17 +205,43 @@ def test_each_point_gets_its_seeds_and_the_study_hears_the_mean_of_logarithms(tm
         assert spread_of(values) == pytest.approx(np.std(np.log(values), ddof=1))
 
 
-def test_racing_drops_a_point_whose_first_seed_no_luck_explains(tmp_path: Path) -> None:
+def test_seeds_go_to_those_that_lead_then_from_the_best_on_while_luck_explains_it(tmp_path: Path) -> None:
     launcher = FakeLauncher(tmp_path, noisy)
     xs = [20, 10, 30, 40, 50, 60, 10.5]
     found = search(tmp_path, launcher, Course(seeds=(0, 1)), 7, xs=xs)
     found.conduct()
+    firsts, others = ["x30", "x40", "x50", "x60", "x10.5"], ["x10.5", "x30", "x40"]
+    led = [f"x{x}.0-seed{seed}-9" for x in (20, 10) for seed in (0, 1)]
+    rest = [f"{x}{'' if '.' in x else '.0'}-seed{seed}-9" for seed, each in ((0, firsts), (1, others)) for x in each]
+    assert launcher.made == led + rest
     states = [trial.state for trial in found.trials.all()]
-    assert states == [TrialState.COMPLETE] * 5 + [TrialState.PRUNED, TrialState.COMPLETE], "from five points on"
+    complete, pruned = TrialState.COMPLETE, TrialState.PRUNED
+    assert states == [complete, complete, complete, complete, pruned, pruned, complete], "from five points on"
     dropped = found.trials.all()[5]
     assert dropped.value == pytest.approx(math.log(60.0)), "the mean of the seeds it had"
     assert "racing: its first seed is" in dropped.user_attrs["dropped"]
-    assert "x60.0-seed1-9" not in launcher.made
+
+
+def test_samplers_see_what_is_known_of_trials_that_wait(tmp_path: Path) -> None:
+    class Watching(optuna.samplers.RandomSampler):
+        seen: Sequence[tuple[TrialState, Any]] = ()
+
+        def before_trial(self, study: Any, trial: Any) -> None:
+            others = study.get_trials()[: trial.number]
+            self.seen = [(each.state, each.intermediate_values or round(math.exp(each.value), 6)) for each in others]
+
+    complete, pruned = TrialState.COMPLETE, TrialState.PRUNED
+    mean, first = round(math.sqrt(noisy(10, 0, 9) * noisy(10, 1, 9)), 6), round(noisy(20, 0, 9), 6)
+    for name, course, expected in (
+        ("seeds", Course(seeds=(0, 1)), [(complete, mean), (complete, first)]),
+        ("rungs", Course(rungs=(3, 9), eta=3), [(pruned, {3: noisy(x, 0, 3)}) for x in (10, 20)]),
+    ):
+        (tmp_path / name).mkdir()
+        found = search(tmp_path / name, FakeLauncher(tmp_path / name, noisy), course, 3, xs=[10, 20, 30])
+        found.trials.study.sampler = sampler = Watching()
+        found.conduct()
+        assert sampler.seen == expected
+        assert {trial.state for trial in found.trials.all()} <= {complete, pruned}
 
 
 def test_a_failed_seed_fails_the_point_once_and_gives_up_its_other_seeds(tmp_path: Path) -> None:

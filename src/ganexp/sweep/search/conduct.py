@@ -90,7 +90,7 @@ class Search(Endings):
                 self._active[number] = run
                 self._attempts[run.key] += 1
                 yield self._overrides(run)
-            elif self._active or self.deferred or self.at_rung or self.trials.elsewhere():
+            elif self._active or self.deferred or self.at_rung or self.for_seeds or self.trials.elsewhere():
                 if not self._active and not self._waiting and self.on_wait is not None:
                     self.on_wait(len(self.deferred) + self.trials.elsewhere())
                 self._waiting = not self._active
@@ -107,7 +107,9 @@ class Search(Endings):
             if (promoted := self.promoted(all_begun=self._all_begun)) is not None:
                 self.ready.append(promoted)
                 continue
-            answer = self.trials.ask(self._proposed, begin=self._begins_more())
+            if self.raced(all_begun=self._all_begun):
+                continue
+            answer = self.trials.ask(self._proposed, begin=self._begins_more(), seen=self.course.seen)
             if answer is not None:
                 trial, run = answer
                 if isinstance(run, DataError):

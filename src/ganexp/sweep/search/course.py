@@ -1,10 +1,13 @@
 """What a trial goes through: the rungs of successive halving with its first seed, then its other seeds.
 
-With several seeds the study hears the mean of log(objective): ratios are what settings differ and seeds scatter by.
+With several seeds the study hears the mean of log(objective): ratios are what settings differ and seeds scatter by. The
+other seeds go at once to a trial that leads, which its first seed may only seem to do; the trials that do not lead wait
+until all have begun, and get theirs from the best on, as long as luck may explain that they are behind.
 """
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -126,6 +129,26 @@ class Course:
             return None
         seeds = f"where seeds explain {math.exp(limit):.3g} times"
         return f"racing: its first seed is {math.exp(worse):.3g} times as bad as the best mean, {seeds}"
+
+    def leads(self, first: float, trials: Sequence[FrozenTrial]) -> bool:
+        """Whether no trial's mean over the seeds it has is better than `first`, a first seed's objective."""
+        sign = -1.0 if self.maximise else 1.0
+        alive = (trial for trial in trials if trial.state is not TrialState.FAIL)
+        means = [sign * self.mean(values) for trial in alive if (values := trial.user_attrs.get(SEED_VALUES))]
+        return sign * self.told(first) <= min(means, default=math.inf)
+
+    def seen(self, trial: FrozenTrial) -> FrozenTrial:
+        """A trial as samplers shall see it: with what is known of it, although it waits at a rung or for its seeds."""
+        measured = trial.user_attrs.get(SEED_VALUES)
+        if (not self.seeds and not self.rungs) or trial.state not in (TrialState.RUNNING, TrialState.PRUNED):
+            return trial
+        if not measured and (trial.state is TrialState.PRUNED or not trial.intermediate_values):
+            return trial
+        shown = copy.copy(trial)
+        shown.state = TrialState.COMPLETE if measured else TrialState.PRUNED
+        if measured:
+            shown.values = [self.mean(measured)]
+        return shown
 
     def goes_on(self, run: TrialRun, trials: Sequence[FrozenTrial], *, all_begun: bool) -> bool | None:
         """Whether a trial that waits at a rung goes on to the next one; None: that is not decided yet."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from optuna.trial import FrozenTrial, Trial
+from optuna.trial import FrozenTrial, Trial, TrialState
 
 from ganexp.files.record import half_a
 from ganexp.files.run_folder import RunFolder
@@ -32,6 +32,7 @@ class Endings:
     ready: list[TrialRun] = field(default_factory=list)  # to launch now
     deferred: list[TrialRun] = field(default_factory=list)  # to launch once others have ended
     at_rung: dict[int, TrialRun] = field(default_factory=dict)  # number of a trial that waits -> its newest run
+    for_seeds: dict[int, TrialRun] = field(default_factory=dict)  # of one that waits for its other seeds -> its first's
 
     def __post_init__(self) -> None:
         self.directory = self.trials.directory
@@ -92,12 +93,32 @@ class Endings:
         if len(measured) == len(course.seeds):
             self._tell(trial, State.COMPLETED, [course.mean(measured)])
         elif run.seed == 0:
-            reason = None if len(measured) > 1 else course.dropped_for(values[0], self.trials.all())
-            if reason is None:
-                self.ready += [self.run_of(trial, run.overrides, run.rung, seed) for seed in course.others]
-                return
-            report(trial, course.told(values[0]), run.point.epochs)
-            self._drop(trial, reason)
+            if len(measured) > 1 or course.leads(values[0], self.trials.all()):
+                self._give_seeds(run)
+            else:
+                self.for_seeds[trial.number] = run
+
+    def _give_seeds(self, run: TrialRun) -> None:
+        self.ready += [self.run_of(run.trial, run.overrides, run.rung, seed) for seed in self.course.others]
+
+    def raced(self, *, all_begun: Callable[[Sequence[FrozenTrial]], bool]) -> bool:
+        """Once all first seeds are there, the best that waits gets its others or is dropped; whether there was one."""
+        trials = self.trials.all() if self.for_seeds else []
+        if not self.for_seeds or not all_first_seeds(trials, all_begun=all_begun(trials)):
+            return False
+        firsts = {number: self._first(run) for number, run in self.for_seeds.items()}
+        sign = -1.0 if self.course.maximise else 1.0
+        run = self.for_seeds.pop(min(firsts, key=lambda number: (sign * firsts[number], number)))
+        first = firsts[run.trial.number]
+        if (reason := self.course.dropped_for(first, trials)) is None:
+            self._give_seeds(run)
+        else:
+            report(run.trial, self.course.told(first), run.point.epochs)
+            self._drop(run.trial, reason)
+        return True
+
+    def _first(self, run: TrialRun) -> float:
+        return float(run.trial.user_attrs[SEED_VALUES][str(self.course.seeds[0])])
 
     def promoted(self, *, all_begun: Callable[[Sequence[FrozenTrial]], bool]) -> TrialRun | None:
         """The run at its next rung of a trial that is among the best; trials that will never be are pruned."""
@@ -155,3 +176,8 @@ class Endings:
             self.on_end(trial, state, reason or words + self.course.over_seeds(trial))
         if failed and self.stop_on_failure:
             raise FirstFailure
+
+
+def all_first_seeds(trials: Sequence[FrozenTrial], *, all_begun: bool) -> bool:
+    """Whether no trial is still on its way through the rungs or its first seed."""
+    return all_begun and all(SEED_VALUES in t.user_attrs for t in trials if t.state is TrialState.RUNNING)

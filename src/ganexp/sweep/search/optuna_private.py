@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import io
 import pickle
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from hydra_plugins.hydra_optuna_sweeper._impl import OptunaSweeperImpl, create_optuna_distribution_from_override
@@ -40,6 +41,22 @@ def trial_numbered(study: Study, number: int) -> Trial:
 def stored(trial: Trial) -> FrozenTrial:
     """A trial as it is in the storage, with what other processes reported."""
     return trial.study._storage.get_trial(trial._trial_id)
+
+
+@contextmanager
+def shown_as(study: Study, seen: Callable[[FrozenTrial], FrozenTrial]) -> Iterator[None]:
+    """Inside, a sampler finds each trial of a study as `seen(trial)`."""
+    get_trials = study._get_trials
+
+    def trials(deepcopy: bool = True, states: Any = None, use_cache: bool = False) -> list[FrozenTrial]:
+        found = map(seen, get_trials(deepcopy=deepcopy, use_cache=use_cache))
+        return [trial for trial in found if states is None or trial.state in states]
+
+    study._get_trials = trials  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        del study._get_trials
 
 
 def grid_size(study: Study) -> float:

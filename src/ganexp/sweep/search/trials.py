@@ -25,7 +25,7 @@ from ganexp.files.locks import held
 from ganexp.files.owned import alone
 from ganexp.files.run_folder import RunFolder
 from ganexp.files.status import Status
-from ganexp.sweep.search.optuna_private import trial_numbered
+from ganexp.sweep.search.optuna_private import shown_as, trial_numbered
 from ganexp.types.endings import State
 from ganexp.types.errors import DirectoryError
 
@@ -79,8 +79,16 @@ class Trials:
         """Every trial, in order."""
         return self.study.get_trials(deepcopy=False)
 
-    def ask(self, suggest: Callable[[Trial], Any], *, begin: bool = True) -> tuple[Trial, Any] | None:
+    def ask(
+        self,
+        suggest: Callable[[Trial], Any],
+        *,
+        begin: bool = True,
+        seen: Callable[[FrozenTrial], FrozenTrial] = lambda trial: trial,
+    ) -> tuple[Trial, Any] | None:
         """The next trial and `suggest(trial)`, or None where the study has its total, or may not `begin` another one.
+
+        The sampler sees each trial as `seen(trial)`.
 
         Trials that a launcher left when it died come first, under their own numbers. A trial for which `suggest` raises
         is told as failed.
@@ -95,13 +103,14 @@ class Trials:
             abandoned = next((trial for trial in trials if self._is_abandoned(trial)), None)
             if abandoned is None and (not begin or len(counted(trials)) >= self.total):
                 return None
-            trial = self.study.ask() if abandoned is None else trial_numbered(self.study, abandoned.number)
-            trial.set_user_attr(LAUNCHER, self.name)
-            try:
-                return trial, suggest(trial)
-            except Exception as error:  # in own code that draws parameters, say: nobody would work on the trial
-                self.tell(trial, State.FAILED, reason=str(error))
-                raise
+            with shown_as(self.study, seen):
+                trial = self.study.ask() if abandoned is None else trial_numbered(self.study, abandoned.number)
+                trial.set_user_attr(LAUNCHER, self.name)
+                try:
+                    return trial, suggest(trial)
+                except Exception as error:  # in own code that draws parameters, say: nobody would work on the trial
+                    self.tell(trial, State.FAILED, reason=str(error))
+                    raise
 
     def seconds(self) -> float:
         """The seconds that all launchers together have worked on the study; this one's are recorded."""
