@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ganexp.cli import COMMANDS, check_command, complete, run_command, run_reported, wants_traceback
+from ganexp.types.errors import ConfigError
 from ganexp.types.terminal import keep_working, speak_utf8
+
+if TYPE_CHECKING:
+    from ganexp.config.run_config import RunConfig
 
 
 def main() -> None:
@@ -74,6 +78,25 @@ def register() -> None:
     OmegaConf.register_resolver("ganexp.sweep_dir", lambda *, _root_: sweep_dir(_root_), replace=True)
     OmegaConf.register_resolver("ganexp.help", lambda *, _root_: _help(_root_), replace=True)
     plugins.register()
+
+
+def configuration(overrides: Sequence[str]) -> RunConfig:
+    """ganexp's own configuration with `overrides`; the state of a Hydra program that calls this is left as it is.
+
+    Raises:
+        ConfigError: what Hydra and ganexp refuse, in words.
+    """
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    from ganexp.config.mistakes import composition_message
+    from ganexp.config.run_config import composed, load
+
+    register()
+    try:
+        return load(composed(overrides))
+    except (HydraException, OmegaConfBaseException) as error:
+        raise ConfigError(composition_message(error)) from None
 
 
 def _help(root: Any) -> str:

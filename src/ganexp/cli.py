@@ -34,6 +34,7 @@ COMMANDS = {
     "reproduce": "train one run of a report again, from its page alone, and compare",
     "compare": "a verdict on the results of any program, from a table",
     "score": "score images that any program made",
+    "doctor": "what ganexp finds on this machine, how right and how fast it trains here",
     "clean": "drop checkpoints that nothing needs any more",
 }
 """What `ganexp NAME` does: the `main` of the module (or of the package's `__main__`) of that name."""

@@ -141,12 +141,8 @@ def _scored(
 
 def _configuration(dataset: str, metrics: str, overrides: Sequence[str]) -> RunConfig:
     """ganexp's own configuration with these options; the state of a Hydra program that calls this is left as it is."""
-    from hydra.errors import HydraException
-    from omegaconf.errors import OmegaConfBaseException
-
-    from ganexp.__main__ import register
-    from ganexp.config.mistakes import composition_message
-    from ganexp.config.run_config import composed, load, options_of
+    from ganexp.__main__ import configuration
+    from ganexp.config.run_config import options_of
 
     for group, option in (("dataset", dataset), ("metrics", metrics)):
         if option not in (options := options_of(group)):
@@ -155,11 +151,7 @@ def _configuration(dataset: str, metrics: str, overrides: Sequence[str]) -> RunC
     for override in overrides:
         if not override.startswith(SETTABLE):
             raise ConfigError(f"{override}: expected a key of the dataset, such as dataset.root=/data")
-    register()
-    try:
-        return load(composed([f"dataset={dataset}", f"metrics={metrics}", *overrides]))
-    except (HydraException, OmegaConfBaseException) as error:
-        raise ConfigError(composition_message(error)) from None
+    return configuration([f"dataset={dataset}", f"metrics={metrics}", *overrides])
 
 
 def _known_shape(config: RunConfig) -> ImageShape | None:
