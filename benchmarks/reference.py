@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Subset
 from torchvision import transforms
 from torchvision.datasets import MNIST
 
@@ -44,34 +44,49 @@ def discriminator() -> nn.Module:
     return nn.Sequential(*layers, nn.Dropout(0.3), nn.Linear(256, 1), nn.Sigmoid())
 
 
-def prepare(batch: int, root: str, precision: str) -> Callable[[float], float]:
-    """A function seconds -> images/s that trains for about so long."""
-    assert precision == "fp32"
+def loader(batch: int, root: str, images: int | None = None) -> DataLoader[tuple[Tensor, Tensor]]:
+    """Minibatches of the first `images` (all) training images and their labels."""
     transform = transforms.Compose([transforms.Resize(28), transforms.ToTensor(), transforms.Normalize((0.5,), (0.5,))])
-    loader = DataLoader(MNIST(root, train=True, transform=transform), batch_size=batch, shuffle=True)
+    mnist = MNIST(root, train=True, transform=transform)
+    return DataLoader(Subset(mnist, range(images or len(mnist))), batch_size=batch, shuffle=True)
+
+
+def training(rate: float = 1e-4) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
+    """A function that takes one training step on real images, of new networks; gives the losses of D and G."""
     g, d, loss = generator(), discriminator(), nn.BCELoss()
-    optimizer_g, optimizer_d = torch.optim.Adam(g.parameters(), lr=1e-4), torch.optim.Adam(d.parameters(), lr=1e-4)
+    optimizer_g, optimizer_d = torch.optim.Adam(g.parameters(), lr=rate), torch.optim.Adam(d.parameters(), lr=rate)
 
-    def endless() -> Iterator[Tensor]:
-        while True:
-            for images, _ in loader:
-                yield images
-
-    batches = endless()
-
-    def step(real: Tensor) -> None:
+    def step(real: Tensor) -> tuple[Tensor, Tensor]:
         ones, zeros = torch.ones(len(real), 1), torch.zeros(len(real), 1)
         for _ in range(D_STEPS):
             fake = g(torch.randn(len(real), LATENT)).detach()
             optimizer_d.zero_grad()
-            (loss(d(real), ones) + loss(d(fake), zeros)).backward()
+            d_loss = loss(d(real), ones) + loss(d(fake), zeros)
+            d_loss.backward()
             optimizer_d.step()
         optimizer_g.zero_grad()
         judged = d(g(torch.randn(len(real), LATENT)))
         with torch.no_grad():
             d(real)
-        loss(judged, ones).backward()
+        g_loss = loss(judged, ones)
+        g_loss.backward()
         optimizer_g.step()
+        return d_loss.detach(), g_loss.detach()
+
+    return step
+
+
+def prepare(batch: int, root: str, precision: str) -> Callable[[float], float]:
+    """A function seconds -> images/s that trains for about so long."""
+    assert precision == "fp32"
+    minibatches, step = loader(batch, root), training()
+
+    def endless() -> Iterator[Tensor]:
+        while True:
+            for images, _ in minibatches:
+                yield images
+
+    batches = endless()
 
     def run(seconds: float) -> float:
         images, started = 0, time.perf_counter()
