@@ -24,7 +24,7 @@ def test_a_block_to_paste_says_what_is_there_and_how_it_trains(ganexp: Any) -> N
     begin, versions, *found, end = done.stdout.splitlines()
     assert (begin, end) == ("```", "```") and f"torch {torch.__version__.split('+')[0]}" in versions
     text = "\n".join(found)
-    assert re.search(r"^processor: .+ cores for ganexp; bfloat16 ", text, re.MULTILINE)
+    assert re.search(r"^processor: .+ cores for ganexp; .*bfloat16 ", text, re.MULTILINE)
     assert re.search(r"^device: (cpu|cuda|mps).* \(.+\)$", text, re.MULTILINE)
     assert re.search(r"^losses of \d+ steps, .+: (equal|\S+ apart) \(bound \S+\)$", text, re.MULTILINE)
     assert re.search(r"^a step \(mlp, batch 32, d_steps 5, fp32\): \d{3} operators, .+ ms$", text, re.MULTILINE)

@@ -100,9 +100,9 @@ def about() -> Iterator[Finding]:
     numbers = {**versions(), **({"revision": revision} if (revision := git_revision()) else {})}
     yield Finding(", ".join(f"{name} {number}" for name, number in numbers.items()))
     yield Finding(f"system: {platform.platform()}, {in_units(total_memory())} of memory")
-    capable = torch.cpu.get_capabilities()
+    capable: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()  # torch 2.9 has none
     units = " and ".join(name for name in ("avx512_bf16", "amx_bf16") if capable.get(name))
-    bf16 = f"bfloat16 by {units}" if units else "bfloat16 emulated, so that trainer.precision=bf16 is slow"
+    bf16 = f"bfloat16 by {units}" if units else "no bfloat16 units that torch names, so trainer.precision=bf16 is slow"
     name = capable.get("cpu_name") or platform.processor() or platform.machine()
     kind = torch.backends.cpu.get_cpu_capability()
     yield Finding(f"processor: {name}, {kind}; {cores()} of {os.cpu_count()} cores for ganexp; {bf16}")
