@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from ganexp import doctor
+from ganexp.trainer.devices import DrawnOnCpu
 from ganexp.types.errors import ConfigError
 from helpers import SMALL_NETWORKS
 
@@ -42,7 +43,7 @@ def test_random_numbers_for_another_device_are_drawn_on_the_cpu() -> None:
     expected = [torch.randn(3), torch.rand(2, 2), torch.empty(4).normal_()]
     after = torch.rand(1)
     torch.manual_seed(0)
-    with doctor.DrawnOnCpu():
+    with DrawnOnCpu():
         drawn = [torch.randn(3, device=META), torch.rand(2, 2, device=META), torch.empty(4, device=META).normal_()]
         assert torch.equal(torch.rand(1), after), "as many numbers of the CPU's generator were taken"
     assert [each.device for each in drawn] == [META] * 3
@@ -90,8 +91,8 @@ def test_waits_for_a_gpu_are_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
         training.step = stepped
         return training
 
-    real = doctor._on
-    monkeypatch.setattr(doctor, "_on", on)
+    real = doctor.on_device
+    monkeypatch.setattr(doctor, "on_device", on)
     monkeypatch.setattr("torch.cuda.set_sync_debug_mode", mode)
     monkeypatch.setattr("torch.cuda.synchronize", lambda device: None)
     (found,) = doctor.a_step(spec, torch.device("cuda"))

@@ -7,19 +7,15 @@ import os
 import platform
 import shutil
 import time
-import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 import torch
 import typer
-from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_map_only
 
 from ganexp.cli import reporting, start
 from ganexp.config.run_spec import Identity, RunSpec
@@ -27,15 +23,22 @@ from ganexp.files.data_root import own_root
 from ganexp.files.provenance import git_revision, versions
 from ganexp.files.record import Texts
 from ganexp.trainer import build
-from ganexp.trainer.rehearsal import Training
+from ganexp.trainer.devices import (
+    Count,
+    affordable,
+    difference,
+    images_per_second,
+    kernels,
+    losses,
+    on_device,
+    waits,
+)
 from ganexp.trainer.threads import apart
 from ganexp.types import Dataset
 from ganexp.types.errors import ConfigError
 from ganexp.types.system import cores, total_memory
 from ganexp.types.terminal import in_units, plain
 
-STEPS = 20  # compared, as many as the time allows
-COMPARED_SECONDS = 3.0  # for the steps of one side
 IMAGES = 2048  # random ones, 28 x 28, of 10 labels, which the steps see
 LAST_DIGIT = 2.0**-23  # relative change of the weights that the bound is measured by, float32's last digit
 TIMES = 100.0  # the bound, of what that change makes of the losses
@@ -127,14 +130,6 @@ def examined(spec: RunSpec, where: torch.device) -> Iterator[Finding]:
     yield from a_step(spec, where)
 
 
-def affordable(spec: RunSpec) -> int:
-    """How many steps are compared: fewer than `STEPS` where the CPU takes long for one."""
-    for _ in range(2):  # the first one warms up
-        started = time.perf_counter()
-        losses(spec, torch.device("cpu"), 1)
-    return max(2, min(STEPS, int(COMPARED_SECONDS / (time.perf_counter() - started))))
-
-
 def why(spec: RunSpec, where: torch.device) -> str:
     """Why training takes a device."""
     if spec.config.trainer.device != "auto":
@@ -146,96 +141,21 @@ def why(spec: RunSpec, where: torch.device) -> str:
     return build.why_no_gpu() or (f"CUDA_VISIBLE_DEVICES={hidden!r} hides GPUs" if hidden in ("", "-1") else none)
 
 
-def losses(spec: RunSpec, where: torch.device, steps: int = STEPS, *, threads: int = 1, nudge: float = 0.0) -> Tensor:
-    """The losses of each step, float64 (steps, 2), discriminator and generator; random numbers are those of the CPU.
-
-    `nudge`: relative change of the weights before the first step.
-    """
-    found = []
-    with apart(spec, threads), DrawnOnCpu():  # type: ignore[no-untyped-call]
-        training = _on(spec, where)
-        with torch.no_grad():
-            for net in (training.state.generator, training.state.discriminator):
-                for weight in net.parameters():
-                    weight.mul_(1 + nudge)
-        for _ in range(steps):
-            training.state.sums.zero_()
-            training.step()
-            d_loss, g_loss, *_, images = training.state.sums.tolist()
-            found.append([d_loss / images, g_loss / images])
-    return torch.tensor(found, dtype=torch.float64)
-
-
-def difference(one: Tensor, other: Tensor) -> float:
-    """The largest difference of losses relative to the larger of them and 1; NaN where one is."""
-    return float(((one - other).abs() / one.abs().clamp(min=1.0)).max())
-
-
-class DrawnOnCpu(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Inside, every random number is drawn on the CPU and brought to the device that it is for."""
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        kwargs = kwargs or {}
-        if torch.Tag.nondeterministic_seeded not in func.tags:
-            return func(*args, **kwargs)
-        named = kwargs.get("device")
-        if func._schema.is_mutable:  # fills its first argument
-            drawn = func(torch.empty_like(args[0], device="cpu"), *args[1:], **kwargs)
-            return args[0].copy_(drawn)
-        given = [each for each in args if isinstance(each, Tensor)]
-        place = given[0].device if given else torch.device(named or "cpu")
-        moved = tree_map_only(Tensor, lambda each: each.cpu(), args)
-        drawn = func(*moved, **({**kwargs, "device": torch.device("cpu")} if named is not None else kwargs))
-        return tree_map_only(Tensor, lambda each: each.to(place), drawn)
-
-
-class _Count(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Counts operators."""
-
-    calls = 0
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        self.calls += 1
-        return func(*args, **(kwargs or {}))
-
-
 def a_step(spec: RunSpec, where: torch.device) -> Iterator[Finding]:
     """Operators of a step, on a GPU of NVIDIA's kernels and waits for it, and its time."""
     with apart(spec, torch.get_num_threads()):
-        training = _on(spec, where)
+        training = on_device(spec, where)
         training.step()
-        with _Count() as count:  # type: ignore[no-untyped-call]
+        with Count() as count:  # type: ignore[no-untyped-call]
             training.step()
-        asks, waits = [f"{count.calls} operators"], 0
+        asks, waited = [f"{count.calls} operators"], 0
         if where.type == "cuda":
-            waits = _waits(training)
-            asks += [f"{_kernels(training)} kernels", f"{waits} waits for the GPU"]
+            waited = waits(training)
+            asks += [f"{kernels(training)} kernels", f"{waited} waits for the GPU"]
         trainer = spec.config.trainer
-        ms = 1000 * trainer.batch_size / _images_per_second(training, 1.0)
+        ms = 1000 * trainer.batch_size / images_per_second(training, 1.0)
     text = f"{spec.config.model.name}, batch {trainer.batch_size}, d_steps {trainer.d_steps}, {trainer.precision}"
-    yield Finding(f"a step ({text}): {', '.join(asks)}, {ms:.1f} ms", wrong=waits > 0)
-
-
-def _waits(training: Training) -> int:
-    """How often a step waits for the GPU, as torch warns of it."""
-    torch.cuda.synchronize(training.state.device)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        torch.cuda.set_sync_debug_mode("warn")
-        try:
-            training.step()
-        finally:
-            torch.cuda.set_sync_debug_mode("default")
-    return sum("synchronizing" in str(each.message) for each in caught)
-
-
-def _kernels(training: Training) -> int:
-    """Kernels that a step launches."""
-    kinds = [torch.profiler.ProfilerActivity.CPU, torch.profiler.ProfilerActivity.CUDA]
-    with torch.profiler.profile(activities=kinds) as profile:
-        training.step()
-        torch.cuda.synchronize(training.state.device)
-    return sum(event.device_type.name == "CUDA" for event in profile.events())
+    yield Finding(f"a step ({text}): {', '.join(asks)}, {ms:.1f} ms", wrong=waited > 0)
 
 
 def pace(spec: RunSpec, where: torch.device, overrides: Sequence[str]) -> Iterator[Finding]:
@@ -258,7 +178,7 @@ def _warm(overrides: Sequence[str], all_warm: Any) -> None:
     spec = random_images(overrides)
     where = build.set_up_torch(spec)
     torch.set_num_threads(1)
-    training = _on(spec, where)
+    training = on_device(spec, where)
     training.step()
     _WARM[:] = [training, all_warm]
 
@@ -269,31 +189,7 @@ def _meet(number: int) -> None:
 
 def _measured(begin: float) -> float:
     time.sleep(max(0.0, begin - time.time()))
-    return _images_per_second(_WARM[0], PACE_SECONDS)
-
-
-def _images_per_second(training: Training, seconds: float) -> float:
-    """Of some seconds' steps."""
-    _synchronize(training)
-    first, started = training.state.step, time.perf_counter()
-    while time.perf_counter() - started < seconds:
-        training.step()
-        if training.state.step % 10 == 0:
-            _synchronize(training)
-    _synchronize(training)
-    seen = training.batches.images_seen(training.state.step) - training.batches.images_seen(first)
-    return seen / (time.perf_counter() - started)
-
-
-def _synchronize(training: Training) -> None:
-    if training.state.device.type != "cpu":
-        torch.accelerator.synchronize(training.state.device)
-
-
-def _on(spec: RunSpec, where: torch.device) -> Training:
-    """A training of its own on a device."""
-    trainer = replace(spec.config.trainer, device=str(where))
-    return Training(replace(spec, config=replace(spec.config, trainer=trainer)))
+    return images_per_second(_WARM[0], PACE_SECONDS)
 
 
 def _named(where: torch.device) -> str:

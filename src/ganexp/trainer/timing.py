@@ -53,11 +53,11 @@ def cost_of(spec: RunSpec, threads: int) -> Cost:
 
 def _step_seconds(training: Training) -> float:
     training.step()
-    _synchronize(training)
+    synchronize(training)
     started = perf_counter()
     while training.state.step <= STEPS and perf_counter() - started < MOST_SECONDS:
         training.step()
-    _synchronize(training)
+    synchronize(training)
     return (perf_counter() - started) / (training.state.step - 1)
 
 
@@ -104,7 +104,7 @@ def _seconds(work: Callable[[], object]) -> float:
     return perf_counter() - started
 
 
-def _synchronize(training: Training) -> None:
+def synchronize(training: Training) -> None:
     """Wait for what was asked of a GPU."""
     if training.state.device.type != "cpu":
         torch.accelerator.synchronize(training.state.device)
