@@ -28,7 +28,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -136,24 +136,18 @@ def after_a_kill(contender: Contender) -> float:
 @contextlib.contextmanager
 def working(contender: Contender, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
     """Inside, the command works in a folder; afterwards it and all that it started are killed."""
-    environment = {**os.environ, "RAY_DISABLE_IMPORT_WARNING": "1", **contender.environment}
+    environment = {**os.environ, **contender.environment}
     with (folder / "output.txt").open("wb") as output:
         process = subprocess.Popen(contender.command, cwd=folder, env=environment, stdout=output, stderr=output)
         seen = {process.pid: psutil.Process(process.pid)}
-        over = threading.Event()
 
         def look() -> None:
-            while not over.wait(0.2):
-                with contextlib.suppress(psutil.Error):
-                    seen.update({each.pid: each for each in psutil.Process(process.pid).children(recursive=True)})
+            seen.update({each.pid: each for each in psutil.Process(process.pid).children(recursive=True)})
 
-        looking = threading.Thread(target=look, daemon=True)
-        looking.start()
         try:
-            yield process
+            with looking(look, 0.2):
+                yield process
         finally:
-            over.set()
-            looking.join()
             for each in seen.values():
                 with contextlib.suppress(psutil.Error):
                     each.kill()  # psutil refuses a process that has taken the number of a former one
@@ -163,21 +157,33 @@ def working(contender: Contender, folder: Path) -> Iterator[subprocess.Popen[byt
 @contextlib.contextmanager
 def watched(process: subprocess.Popen[bytes]) -> Iterator[list[int]]:
     """Inside, the first item is the most memory so far of a process and all below it, in bytes."""
-    most, over = [0], threading.Event()
+    most = [0]
 
     def look() -> None:
-        while not over.wait(0.5):
-            with contextlib.suppress(psutil.Error):
-                parent = psutil.Process(process.pid)
-                most[0] = max(most[0], sum(map(_memory, [parent, *parent.children(recursive=True)])))
+        parent = psutil.Process(process.pid)
+        most[0] = max(most[0], sum(map(_memory, [parent, *parent.children(recursive=True)])))
 
-    looking = threading.Thread(target=look, daemon=True)
-    looking.start()
-    try:
+    with looking(look, 0.5):
         yield most
+
+
+@contextlib.contextmanager
+def looking(look: Callable[[], None], seconds: float) -> Iterator[None]:
+    """Inside, `look` is called again and again in a thread; that a process is gone is no error."""
+    over = threading.Event()
+
+    def again() -> None:
+        while not over.wait(seconds):
+            with contextlib.suppress(psutil.Error):
+                look()
+
+    thread = threading.Thread(target=again, daemon=True)
+    thread.start()
+    try:
+        yield
     finally:
         over.set()
-        looking.join()
+        thread.join()
 
 
 def _memory(process: psutil.Process) -> int:

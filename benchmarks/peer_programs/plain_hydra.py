@@ -15,7 +15,7 @@ from reference import loader, training
 
 @hydra.main(version_base=None, config_path=".", config_name="config")
 def main(cfg: Any) -> None:
-    """Train one setting; its losses by epoch are losses.csv, its state model.pt in the run's directory."""
+    """Train one setting; its losses by epoch are losses.csv in the run's directory."""
     torch.manual_seed(cfg.seed)
     batches, step = loader(cfg.batch_size, cfg.root, cfg.images), training(cfg.lr)
     folder, rows = Path(HydraConfig.get().runtime.output_dir), []

@@ -56,7 +56,7 @@ def losses(spec: RunSpec, where: torch.device, steps: int = STEPS, *, threads: i
 
 
 def difference(one: Tensor, other: Tensor) -> float:
-    """The largest difference of losses relative to the larger of them and 1; NaN where one is."""
+    """The largest difference of losses, relative to those of `one`, or to 1 where these are smaller; it may be NaN."""
     return float(((one - other).abs() / one.abs().clamp(min=1.0)).max())
 
 

@@ -109,7 +109,8 @@ class Search(Endings):
                 continue
             if self.raced(all_begun=self._all_begun):
                 continue
-            answer = self.trials.ask(self._proposed, begin=self._begins_more(), seen=self.course.seen)
+            seen = self.course.seen if self.course.seeds or self.course.rungs else None
+            answer = self.trials.ask(self._proposed, begin=self._begins_more(), seen=seen)
             if answer is not None:
                 trial, run = answer
                 if isinstance(run, DataError):

@@ -66,6 +66,11 @@ class Course:
         return f"successive halving (ASHA, eta {self.eta:g}) at {epochs} epochs" if self.rungs else ""
 
     @property
+    def sign(self) -> float:
+        """What an objective is multiplied by, so that less is better."""
+        return -1.0 if self.maximise else 1.0
+
+    @property
     def others(self) -> range:
         """The places of all seeds but the first."""
         return range(1, len(self.seeds))
@@ -122,8 +127,7 @@ class Course:
         known = [spread for spread in spreads if spread is not None]
         if len(known) < RACING_POINTS:
             return None
-        sign = -1.0 if self.maximise else 1.0
-        worse = max(sign * (self.told(first) - float(trial.value or 0.0)) for trial in finished)
+        worse = max(self.sign * (self.told(first) - float(trial.value or 0.0)) for trial in finished)
         limit = float(np.quantile(known, UPPER))
         if worse <= limit:
             return None
@@ -132,10 +136,9 @@ class Course:
 
     def leads(self, first: float, trials: Sequence[FrozenTrial]) -> bool:
         """Whether no trial's mean over the seeds it has is better than `first`, a first seed's objective."""
-        sign = -1.0 if self.maximise else 1.0
         alive = (trial for trial in trials if trial.state is not TrialState.FAIL)
-        means = [sign * self.mean(values) for trial in alive if (values := trial.user_attrs.get(SEED_VALUES))]
-        return sign * self.told(first) <= min(means, default=math.inf)
+        means = [self.sign * self.mean(values) for trial in alive if (values := trial.user_attrs.get(SEED_VALUES))]
+        return self.sign * self.told(first) <= min(means, default=math.inf)
 
     def seen(self, trial: FrozenTrial) -> FrozenTrial:
         """A trial as samplers shall see it: with what is known of it, although it waits at a rung or for its seeds."""

@@ -107,8 +107,7 @@ class Endings:
         if not self.for_seeds or not all_first_seeds(trials, all_begun=all_begun(trials)):
             return False
         firsts = {number: self._first(run) for number, run in self.for_seeds.items()}
-        sign = -1.0 if self.course.maximise else 1.0
-        run = self.for_seeds.pop(min(firsts, key=lambda number: (sign * firsts[number], number)))
+        run = self.for_seeds.pop(min(firsts, key=lambda number: (self.course.sign * firsts[number], number)))
         first = firsts[run.trial.number]
         if (reason := self.course.dropped_for(first, trials)) is None:
             self._give_seeds(run)

@@ -9,7 +9,7 @@ import shutil
 import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -84,11 +84,11 @@ class Trials:
         suggest: Callable[[Trial], Any],
         *,
         begin: bool = True,
-        seen: Callable[[FrozenTrial], FrozenTrial] = lambda trial: trial,
+        seen: Callable[[FrozenTrial], FrozenTrial] | None = None,
     ) -> tuple[Trial, Any] | None:
         """The next trial and `suggest(trial)`, or None where the study has its total, or may not `begin` another one.
 
-        The sampler sees each trial as `seen(trial)`.
+        The sampler sees each trial as `seen(trial)`, where that is given.
 
         Trials that a launcher left when it died come first, under their own numbers. A trial for which `suggest` raises
         is told as failed.
@@ -103,7 +103,7 @@ class Trials:
             abandoned = next((trial for trial in trials if self._is_abandoned(trial)), None)
             if abandoned is None and (not begin or len(counted(trials)) >= self.total):
                 return None
-            with shown_as(self.study, seen):
+            with nullcontext() if seen is None else shown_as(self.study, seen):
                 trial = self.study.ask() if abandoned is None else trial_numbered(self.study, abandoned.number)
                 trial.set_user_attr(LAUNCHER, self.name)
                 try:
