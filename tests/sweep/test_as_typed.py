@@ -2,6 +2,8 @@
 
 import pytest
 
+from ganexp.dataset import digits
+
 DRY = ("metrics=none", "dataset.num_images=48", "sweep.dry_run=true")
 
 
@@ -52,7 +54,8 @@ DRY = ("metrics=none", "dataset.num_images=48", "sweep.dry_run=true")
         (["-m", "sweep=tune", "hydra.sweeper.n_trails=3"], "Did you mean 'hydra.sweeper.n_trials'?"),
     ],
 )
-def test_a_slip_of_the_hand_is_one_line_with_what_was_meant(ganexp, arguments, said):
+def test_a_slip_of_the_hand_is_one_line_with_what_was_meant(ganexp, arguments, said, data_root):
+    digits(root=data_root)  # prepared once, which is said on lines of its own
     done = ganexp(*arguments)
     assert done.returncode == 2, done.stdout + done.stderr
     assert said in done.stderr
