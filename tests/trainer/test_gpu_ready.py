@@ -69,7 +69,7 @@ def meta_step(config: RunConfig, spoil: Any = None) -> int:
     """One training step on 8 images of 4 classes without numbers; how many operations it took."""
     gan = config.model.build((1, 28, 28), num_classes=4 if config.conditional else None)
     make = (config.optim_generator.build, config.optim_discriminator.build)
-    state = TrainState(gan, *make, ema=True, device=META)
+    state = TrainState(gan, *make, ema=True, device=META, copies_of=build.with_copies(config, gan))
     images = np.zeros((8, 1, 28, 28), dtype=np.uint8)
     draws = config.trainer.d_steps if config.trainer.real_batch == "fresh" else 1
     labels = np.arange(8) % 4 if config.conditional else None

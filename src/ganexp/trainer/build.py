@@ -17,7 +17,7 @@ from ganexp.config.run_spec import RunSpec
 from ganexp.trainer.batches import Batches
 from ganexp.trainer.progress import estimate_line
 from ganexp.trainer.state import TrainState
-from ganexp.trainer.step import Game, train_step
+from ganexp.trainer.step import Game, batch_independent, train_step
 from ganexp.types.errors import ConfigError, DataError
 from ganexp.types.rng import derive, reseed, reseed_others
 from ganexp.types.system import WITHOUT_FLOAT64, cores, peak_memory
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ganexp.config.run_config import RunConfig
     from ganexp.logger import Logger
     from ganexp.metrics import Evaluator
-    from ganexp.types import Dataset
+    from ganexp.types import GAN, Dataset
 
 log = logging.getLogger("ganexp")
 NVIDIA = Path("/dev/nvidia0")  # of its driver
@@ -153,19 +153,32 @@ def build_state(spec: RunSpec) -> TrainState:
     if config.has_own_code:
         reseed_others(derive(config.seed, "init"))
     torch.manual_seed(derive(config.seed, "init"))
+    gan = config.model.build(spec.dataset.image_shape, num_classes=spec.dataset.num_classes)
     state = TrainState(
-        config.model.build(spec.dataset.image_shape, num_classes=spec.dataset.num_classes),
+        gan,
         config.optim_generator.build,
         config.optim_discriminator.build,
         ema=config.trainer.ema_kimg is not None,
         device=device(config.trainer.device),
         schedules_g=config.schedules_generator,
         schedules_d=config.schedules_discriminator,
+        copies_of=with_copies(config, gan),
     )
     if config.trainer.compile is not None:
         for net in (state.generator, state.discriminator):
             net.compile(backend=config.trainer.compile)
     return state
+
+
+def with_copies(config: RunConfig, gan: GAN) -> tuple[str, ...]:
+    """The networks that may compute with bfloat16 copies of their weights (`TrainState`); autocast serves the others.
+
+    A penalty needs the discriminator's weights themselves, and own code may hold on to any.
+    """
+    if config.trainer.precision != "bf16" or config.trainer.compile is not None or config.has_own_code:
+        return ()
+    one_pass = batch_independent(gan.discriminator) and config.penalty.build() is None
+    return ("generator", "discriminator") if one_pass else ("generator",)
 
 
 def build_batches(spec: RunSpec) -> Batches:

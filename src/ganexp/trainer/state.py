@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from ganexp.files import checkpoint
 from ganexp.files.record import Row
+from ganexp.trainer.copies import Copies
 from ganexp.types import GAN, Optimizer
 from ganexp.types.schedule import Moment, Schedule
 from ganexp.types.system import WITHOUT_FLOAT64
@@ -26,7 +27,8 @@ class TrainState:
     """A training in progress; `save` and `restore` carry all of it.
 
     `make_optimizer_g` and `make_optimizer_d` map parameters to an optimizer. `schedules_g` and `schedules_d` map a
-    setting of the optimizer to its factor over the training. `ema`: keep an average of the generator.
+    setting of the optimizer to its factor over the training. `ema`: keep an average of the generator. `copies_of`:
+    which of "generator" and "discriminator" compute with bfloat16 copies of their weights (`Copies`).
     """
 
     def __init__(
@@ -39,6 +41,7 @@ class TrainState:
         device: torch.device,
         schedules_g: Mapping[str, Schedule] | None = None,
         schedules_d: Mapping[str, Schedule] | None = None,
+        copies_of: Collection[str] = (),
     ) -> None:
         self.gan = gan
         self.device = device
@@ -52,6 +55,8 @@ class TrainState:
             for optimizer, schedules in zip((self.optimizer_g, self.optimizer_d), self._schedules, strict=True)
         ]
         self.average: nn.Module | None = copy.deepcopy(self.generator).requires_grad_(False) if ema else None
+        self.copies_g = Copies(self.generator if "generator" in copies_of else None)
+        self.copies_d = Copies(self.discriminator if "discriminator" in copies_of else None)
         self.step = 0
         self.train_seconds = 0.0
         precision = torch.float32 if device.type in WITHOUT_FLOAT64 else torch.float64

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ganexp.trainer.batches import Minibatch
+from ganexp.trainer.copies import Copies
 from ganexp.trainer.ema import decay, half_life, update_ema
 from ganexp.trainer.state import TrainState
 from ganexp.types import GAN, AdversarialLoss, Augment, Critic, Optimizer, Penalty
@@ -46,16 +47,18 @@ def train_step(state: TrainState, batch: Minibatch, game: Game) -> None:
     reals, size = batch.reals, len(batch.reals[0])
     state.apply_schedules(now)
     # Without autocast's cache, which would keep the weights as they were before the first update.
-    with torch.autocast(state.device.type, torch.bfloat16, enabled=game.bf16, cache_enabled=False):
+    autocast = torch.autocast(state.device.type, torch.bfloat16, enabled=game.bf16, cache_enabled=False)
+    with autocast, state.copies_g.used(), state.copies_d.used():
         fakes, d_losses, judged = _fakes(state, batch, game), [], []
         for k in range(game.d_steps):
             real, fake = game.seen(reals[k % len(reals)]), game.seen(fakes[k].detach())
             critic = given(discriminator, batch.labels_of(k))
             on_real, on_fake = _logits(discriminator, critic, real, fake)
             d_loss = loss.discriminator(on_real, on_fake) + _penalty(game, critic, real, fake, k, now)
-            _descend(state.optimizer_d, d_loss)
+            _descend(state.optimizer_d, d_loss, state.copies_d)
             if game.penalty is not None and game.penalty.constrain is not None:
                 game.penalty.constrain(discriminator)
+            state.copies_d.refresh()
             d_losses.append(d_loss.detach())
             judged.append(torch.stack((on_real.detach(), on_fake.detach())))
         with _frozen(discriminator):
@@ -63,7 +66,7 @@ def train_step(state: TrainState, batch: Minibatch, game: Game) -> None:
             on_fake = one_each(critic(game.seen(fakes[-1]))).float()
             beside = one_each(critic(game.seen(reals[-1]))).float() if loss.generator_uses_real else None
             g_loss = loss.generator_at(now.epoch)(beside, on_fake)
-            _descend(state.optimizer_g, g_loss)
+            _descend(state.optimizer_g, g_loss, state.copies_g)
     if state.average is not None and game.ema_kimg is not None:
         images = size * len(reals)
         kimg = half_life(game.ema_kimg, game.ema_rampup, round(1000 * now.kimg) + images)
@@ -101,7 +104,7 @@ def _without_gradient(state: TrainState, batch: Minibatch, count: int) -> tuple[
     """The first `count` batches of generated images; one pass for all where the net treats images one by one."""
     size, device = len(batch.reals[0]), state.device
     labels = [batch.labels_of(k) for k in range(count)]
-    if count > 1 and _batch_independent(state.generator):
+    if count > 1 and batch_independent(state.generator):
         together = None if batch.labels is None else torch.cat([each for each in labels if each is not None])
         images = given(state.generator, together)(noise(state.gan, size * count, device))
         return tuple(torch.split(images, size))
@@ -110,7 +113,7 @@ def _without_gradient(state: TrainState, batch: Minibatch, count: int) -> tuple[
 
 def _logits(discriminator: nn.Module, critic: Critic, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
     """Logits of real and generated images, (B,) each; one pass where the net treats images one by one."""
-    if _batch_independent(discriminator):
+    if batch_independent(discriminator):
         both = one_each(critic(torch.cat((real, fake.to(real.dtype)))))
         return both[: len(real)].float(), both[len(real) :].float()
     return one_each(critic(real)).float(), one_each(critic(fake)).float()
@@ -130,14 +133,15 @@ def _penalty(game: Game, critic: Critic, real: Tensor, fake: Tensor, k: int, now
         return weight * game.penalty.term(critic, real, fake.float())
 
 
-def _batch_independent(net: nn.Module) -> bool:
+def batch_independent(net: nn.Module) -> bool:
     """Whether the net declares that an image's output does not depend on the rest of its batch."""
     return bool(getattr(net, "batch_independent", False))
 
 
-def _descend(optimizer: Optimizer, loss: Tensor) -> None:
+def _descend(optimizer: Optimizer, loss: Tensor, copies: Copies) -> None:
     optimizer.zero_grad(set_to_none=True)
     torch.autograd.backward(loss)
+    copies.hand_gradients()
     optimizer.step()
 
 
