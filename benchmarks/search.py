@@ -292,11 +292,14 @@ def replay(frame: pd.DataFrame, kind: str, seed: int, folder: Path, trials: int)
 
     def on_end(trial: Trial, ending: str, words: str) -> None:
         complete = [each for each in study.trials if each.state is TrialState.COMPLETE]
-        if complete:
+        if complete and not course.seeds:
             winners.append((table.charged, int(study.best_trial.user_attrs["point"])))
 
     search.on_end = on_end
+    if course.seeds:  # whose best by the seeds so far is announced before its trial ends
+        search.on_lead = lambda trial, words: winners.append((table.charged, int(trial.user_attrs["point"])))
     search.conduct()
+    winners.append((table.charged, int(study.best_trial.user_attrs["point"])))
     return winners
 
 

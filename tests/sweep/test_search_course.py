@@ -205,21 +205,31 @@ def test_each_point_gets_its_seeds_and_the_study_hears_the_mean_of_logarithms(tm
         assert spread_of(values) == pytest.approx(np.std(np.log(values), ddof=1))
 
 
-def test_seeds_go_to_those_that_lead_then_from_the_best_on_while_luck_explains_it(tmp_path: Path) -> None:
+def test_seeds_go_from_the_best_on_while_luck_explains_it(tmp_path: Path) -> None:
     launcher = FakeLauncher(tmp_path, noisy)
-    xs = [20, 10, 30, 40, 50, 60, 10.5]
-    found = search(tmp_path, launcher, Course(seeds=(0, 1)), 7, xs=xs)
+    found, said = search(tmp_path, launcher, Course(seeds=(0, 1)), 7, xs=[20, 10, 30, 40, 50, 60, 10.5]), []
+    found.on_lead = lambda trial, words: said.append((trial.number, words))
     found.conduct()
-    firsts, others = ["x30", "x40", "x50", "x60", "x10.5"], ["x10.5", "x30", "x40"]
-    led = [f"x{x}.0-seed{seed}-9" for x in (20, 10) for seed in (0, 1)]
-    rest = [f"{x}{'' if '.' in x else '.0'}-seed{seed}-9" for seed, each in ((0, firsts), (1, others)) for x in each]
-    assert launcher.made == led + rest
+    firsts, others = ["x20.0", "x10.0", "x30.0", "x40.0", "x50.0", "x60.0", "x10.5"], ["x10.0", "x10.5"]
+    others += ["x20.0", "x30.0", "x40.0"]
+    assert launcher.made == [f"{x}-seed{seed}-9" for seed, each in ((0, firsts), (1, others)) for x in each]
     states = [trial.state for trial in found.trials.all()]
     complete, pruned = TrialState.COMPLETE, TrialState.PRUNED
     assert states == [complete, complete, complete, complete, pruned, pruned, complete], "from five points on"
     dropped = found.trials.all()[5]
     assert dropped.value == pytest.approx(math.log(60.0)), "the mean of the seeds it had"
     assert "racing: its first seed is" in dropped.user_attrs["dropped"]
+    assert said[:2] == [(0, "cfd 20, 1 of 2 seeds"), (1, "cfd 10, 1 of 2 seeds")]
+
+
+def test_one_that_leads_gets_its_seeds_early_while_they_are_a_tenth_of_the_training(tmp_path: Path) -> None:
+    launcher = FakeLauncher(tmp_path, lambda x, seed, epochs: x)
+    xs = [20, 10, *range(50, 57), 5, 4, *range(60, 70)]
+    search(tmp_path, launcher, Course(seeds=(0, 1)), len(xs), xs=xs).conduct()
+    firsts = [number for number, run in enumerate(launcher.made) if "seed0" in run]
+    early = [run for run in launcher.made[: firsts[-1]] if "seed1" in run]
+    assert early == ["x10.0-seed1-9", "x4.0-seed1-9"], "after 9 and 18 first seeds, to what led by then"
+    assert [launcher.made.index(run) for run in early] == [9, 19]
 
 
 def test_samplers_see_what_is_known_of_trials_that_wait(tmp_path: Path) -> None:
@@ -231,9 +241,9 @@ def test_samplers_see_what_is_known_of_trials_that_wait(tmp_path: Path) -> None:
             self.seen = [(each.state, each.intermediate_values or round(math.exp(each.value), 6)) for each in others]
 
     complete, pruned = TrialState.COMPLETE, TrialState.PRUNED
-    mean, first = round(math.sqrt(noisy(10, 0, 9) * noisy(10, 1, 9)), 6), round(noisy(20, 0, 9), 6)
+    first, second = (round(noisy(x, 0, 9), 6) for x in (10, 20))
     for name, course, expected in (
-        ("seeds", Course(seeds=(0, 1)), [(complete, mean), (complete, first)]),
+        ("seeds", Course(seeds=(0, 1)), [(complete, first), (complete, second)]),
         ("rungs", Course(rungs=(3, 9), eta=3), [(pruned, {3: noisy(x, 0, 3)}) for x in (10, 20)]),
     ):
         (tmp_path / name).mkdir()

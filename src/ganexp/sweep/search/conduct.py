@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
@@ -121,6 +121,10 @@ class Search(Endings):
                     self.ready.append(run)
             elif not self.ready:
                 return None
+
+    def at_work(self) -> Collection[TrialRun]:
+        """The runs that are launched and have not ended."""
+        return self._active.values()
 
     def _all_begun(self, trials: Sequence[FrozenTrial]) -> bool:
         """Whether the study begins no more trials."""

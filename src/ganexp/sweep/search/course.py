@@ -1,8 +1,9 @@
 """What a trial goes through: the rungs of successive halving with its first seed, then its other seeds.
 
 With several seeds the study hears the mean of log(objective): ratios are what settings differ and seeds scatter by. The
-other seeds go at once to a trial that leads, which its first seed may only seem to do; the trials that do not lead wait
-until all have begun, and get theirs from the best on, as long as luck may explain that they are behind.
+other seeds go early to a trial that leads, which its first seed may only seem to do, while they are a small share of
+all training; the other trials wait until all have had their first seed, and get theirs from the best on, as long as
+luck may explain that they are behind.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from ganexp.sweep.search.space import SECONDS
 from ganexp.sweep.search.trials import RETRY_OF, SEED_VALUES
 
 RACING_POINTS = 5  # points with two seeds or more, before which nothing is dropped
+SHARE = 0.1  # of all training, which other seeds may take while first ones are still due
 UPPER = 0.95  # quantile of the points' standard deviations that a difference must exceed
 
 
@@ -134,11 +136,17 @@ class Course:
         seeds = f"where seeds explain {math.exp(limit):.3g} times"
         return f"racing: its first seed is {math.exp(worse):.3g} times as bad as the best mean, {seeds}"
 
-    def leads(self, first: float, trials: Sequence[FrozenTrial]) -> bool:
-        """Whether no trial's mean over the seeds it has is better than `first`, a first seed's objective."""
-        alive = (trial for trial in trials if trial.state is not TrialState.FAIL)
-        means = [self.sign * self.mean(values) for trial in alive if (values := trial.user_attrs.get(SEED_VALUES))]
-        return self.sign * self.told(first) <= min(means, default=math.inf)
+    def leader(self, trials: Sequence[FrozenTrial]) -> FrozenTrial | None:
+        """The trial whose mean over the seeds it has is best; None while no trial has a seed's value."""
+        measured = (t for t in trials if t.state is not TrialState.FAIL and t.user_attrs.get(SEED_VALUES))
+        return min(measured, key=lambda t: (self.sign * self.mean(t.user_attrs[SEED_VALUES]), t.number), default=None)
+
+    def affords_seeds(self, trials: Sequence[FrozenTrial], given: int) -> bool:
+        """Whether one trial more than the `given` ones may have its other seeds while first ones are still due."""
+        last = self.rungs[-1] if self.rungs else 1
+        firsts = sum(last if SEED_VALUES in t.user_attrs else max(t.intermediate_values, default=0) for t in trials)
+        others = (given + 1) * len(self.others) * last
+        return others <= SHARE * (others + firsts)
 
     def seen(self, trial: FrozenTrial) -> FrozenTrial:
         """A trial as samplers shall see it: with what is known of it, although it waits at a rung or for its seeds."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
 from optuna.trial import FrozenTrial, Trial, TrialState
@@ -28,6 +28,7 @@ class Endings:
     course: Course = field(default_factory=Course)
     stop_on_failure: bool = False  # begin no more trials once one has failed
     on_end: Callable[[Trial, str, str], None] | None = None  # with how it ended, and its values or error in words
+    on_lead: Callable[[Trial, str], None] | None = None  # with its mean so far, in words: a trial is the best by now
     failed: int = 0  # trials
     ready: list[TrialRun] = field(default_factory=list)  # to launch now
     deferred: list[TrialRun] = field(default_factory=list)  # to launch once others have ended
@@ -38,6 +39,7 @@ class Endings:
         self.directory = self.trials.directory
         self._over: set[int] = set()  # numbers of the trials that were told
         self._left_out: set[str] = set()  # reasons that have been said
+        self._leader: int | None = None  # number of the trial that was said to lead
 
     def run_of(self, trial: Trial, overrides: tuple[str, ...], rung: int = 0, seed: int = 0) -> TrialRun:
         """A run of a trial, recorded in the plan, and the first seed's with the trial.
@@ -90,31 +92,62 @@ class Endings:
             return
         measured = {**trial.user_attrs.get(SEED_VALUES, {}), str(course.seeds[run.seed]): values[0]}
         trial.set_user_attr(SEED_VALUES, measured)
+        self._say_leader(trial)
         if len(measured) == len(course.seeds):
             self._tell(trial, State.COMPLETED, [course.mean(measured)])
+        elif run.seed == 0 and len(measured) > 1:
+            self._give_seeds(run)
         elif run.seed == 0:
-            if len(measured) > 1 or course.leads(values[0], self.trials.all()):
-                self._give_seeds(run)
-            else:
-                self.for_seeds[trial.number] = run
+            self.for_seeds[trial.number] = run
+
+    def _say_leader(self, trial: Trial) -> None:
+        """Say which trial leads, where this one has come to."""
+        leader = self.course.leader(self.trials.all())
+        if leader is None or leader.number != trial.number or leader.number == self._leader:
+            return
+        self._leader = leader.number
+        if self.on_lead is not None:
+            self.on_lead(trial, self.so_far(leader))
+
+    def so_far(self, trial: FrozenTrial) -> str:
+        """The mean over the seeds that a trial has, in words."""
+        measured, all_seeds = trial.user_attrs[SEED_VALUES], len(self.course.seeds)
+        value = self.course.shown(self.course.mean(measured))
+        return f"{self.objectives[0]} {value:.4g}, {len(measured)} of {all_seeds} seeds"
 
     def _give_seeds(self, run: TrialRun) -> None:
         self.ready += [self.run_of(run.trial, run.overrides, run.rung, seed) for seed in self.course.others]
 
     def raced(self, *, all_begun: Callable[[Sequence[FrozenTrial]], bool]) -> bool:
-        """Once all first seeds are there, the best that waits gets its others or is dropped; whether there was one."""
-        trials = self.trials.all() if self.for_seeds else []
-        if not self.for_seeds or not all_first_seeds(trials, all_begun=all_begun(trials)):
+        """The best that waits gets its other seeds or is dropped, where it is time for it; whether it was.
+
+        It is once all first seeds are there, and before for one that leads, while `Course.affords_seeds`.
+        """
+        if not self.for_seeds:
             return False
-        firsts = {number: self._first(run) for number, run in self.for_seeds.items()}
-        run = self.for_seeds.pop(min(firsts, key=lambda number: (self.course.sign * firsts[number], number)))
-        first = firsts[run.trial.number]
-        if (reason := self.course.dropped_for(first, trials)) is None:
+        trials, firsts = self.trials.all(), {number: self._first(run) for number, run in self.for_seeds.items()}
+        best = min(firsts, key=lambda number: (self.course.sign * firsts[number], number))
+        reason = None
+        if all_first_seeds(trials, all_begun=all_begun(trials)):
+            reason = self.course.dropped_for(firsts[best], trials)
+        elif (leader := self.course.leader(trials)) is None or leader.number != best or not self._affords(trials):
+            return False
+        run = self.for_seeds.pop(best)
+        if reason is None:
             self._give_seeds(run)
         else:
-            report(run.trial, self.course.told(first), run.point.epochs)
+            report(run.trial, self.course.told(firsts[best]), run.point.epochs)
             self._drop(run.trial, reason)
         return True
+
+    def _affords(self, trials: Sequence[FrozenTrial]) -> bool:
+        runs = (*self.ready, *self.deferred, *self.at_work())
+        given = {trial.number for trial in trials if len(trial.user_attrs.get(SEED_VALUES, ())) > 1}
+        return self.course.affords_seeds(trials, len(given | {run.trial.number for run in runs if run.seed > 0}))
+
+    def at_work(self) -> Collection[TrialRun]:
+        """The runs that are launched and have not ended."""
+        return ()
 
     def _first(self, run: TrialRun) -> float:
         return float(run.trial.user_attrs[SEED_VALUES][str(self.course.seeds[0])])

@@ -73,7 +73,10 @@ def follow(search: Search, keys: Sequence[str]) -> None:
         watch.ended(line, left or None)
         journal.update()
 
-    search.on_end, search.on_wait = on_end, watch.waits
+    def on_lead(trial: Trial, words: str) -> None:
+        say(f"trial {trial.number} leads: {_setting(trial.params, keys)}: {words}")
+
+    search.on_end, search.on_wait, search.on_lead = on_end, watch.waits, on_lead
 
 
 def closing(search: Search, space: Space, *, stopped: str, urgent: bool, report: bool) -> bool:
@@ -124,6 +127,9 @@ def _best(search: Search, trials: Sequence[FrozenTrial]) -> None:
     if not finished:
         why = "every one of them failed" if all(t.state is TrialState.FAIL for t in trials) else "none is complete"
         say(f"no trial to choose from: {why if trials else 'there are none'}")
+        if search.course.seeds and (leader := search.course.leader(trials)) is not None:
+            setting = _setting(leader.params, [*leader.params])
+            say(f"so far trial {leader.number} leads: {setting}: {search.so_far(leader)}")
         return
     best = search.trials.study.best_trials
     for trial in best:
