@@ -16,8 +16,8 @@ table that is nearest to it. Searched are
 Best is the point with the lowest geometric mean over the seeds 0, 1, 2 at the last epoch. Announced are the best trial
 of the study after each trial's end, and with seeds whichever leads by the seeds so far. Printed are the median of the
 charged seconds until the announced point is within 10 % of the best, and the share of searches whose last winner (with
-seeds: of those that have all of them) is, by the seeds 3, 4, 5, within 10 % of the best by these, with its 95 % interval
-(Wilson).
+seeds: of those that have all of them) is, by the seeds 3, 4, 5, within 10 % of the best by these, with its 95 %
+interval (Wilson).
 """
 
 from __future__ import annotations
