@@ -38,7 +38,7 @@ import pandas as pd
 import yaml
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from optuna.distributions import BaseDistribution, CategoricalDistribution
-from optuna.trial import Trial, TrialState
+from optuna.trial import FrozenTrial, Trial, TrialState
 
 import ganexp
 from ganexp.config.hydra_private import JobReturn, JobStatus
@@ -292,16 +292,20 @@ def replay(frame: pd.DataFrame, kind: str, seed: int, folder: Path, trials: int)
     search.table = table
     winners: list[tuple[float, int]] = []
 
-    def on_end(trial: Trial, ending: str, words: str) -> None:
-        complete = [each for each in study.trials if each.state is TrialState.COMPLETE]
-        if complete and not course.seeds:
-            winners.append((table.charged, int(study.best_trial.user_attrs["point"])))
+    def announce(trial: Trial | FrozenTrial, *words: str) -> None:
+        winners.append((table.charged, int(trial.user_attrs["point"])))
 
-    search.on_end = on_end
+    def on_end(trial: Trial, *words: str) -> None:
+        if any(each.state is TrialState.COMPLETE for each in study.trials):
+            announce(study.best_trial)
+
     if course.seeds:  # whose best by the seeds so far is announced before its trial ends
-        search.on_lead = lambda trial, words: winners.append((table.charged, int(trial.user_attrs["point"])))
-    search.conduct()
-    winners.append((table.charged, int(study.best_trial.user_attrs["point"])))
+        search.on_lead = announce
+        search.conduct()
+        announce(study.best_trial)
+    else:
+        search.on_end = on_end
+        search.conduct()
     return winners
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
@@ -107,7 +107,7 @@ class Search(Endings):
             if (promoted := self.promoted(all_begun=self._all_begun)) is not None:
                 self.ready.append(promoted)
                 continue
-            if self.raced(all_begun=self._all_begun):
+            if self.raced(all_begun=self._all_begun, at_work=self._active.values()):
                 continue
             seen = self.course.seen if self.course.seeds or self.course.rungs else None
             answer = self.trials.ask(self._proposed, begin=self._begins_more(), seen=seen)
@@ -121,10 +121,6 @@ class Search(Endings):
                     self.ready.append(run)
             elif not self.ready:
                 return None
-
-    def at_work(self) -> Collection[TrialRun]:
-        """The runs that are launched and have not ended."""
-        return self._active.values()
 
     def _all_begun(self, trials: Sequence[FrozenTrial]) -> bool:
         """Whether the study begins no more trials."""

@@ -118,10 +118,11 @@ class Endings:
     def _give_seeds(self, run: TrialRun) -> None:
         self.ready += [self.run_of(run.trial, run.overrides, run.rung, seed) for seed in self.course.others]
 
-    def raced(self, *, all_begun: Callable[[Sequence[FrozenTrial]], bool]) -> bool:
+    def raced(self, *, all_begun: Callable[[Sequence[FrozenTrial]], bool], at_work: Collection[TrialRun]) -> bool:
         """The best that waits gets its other seeds or is dropped, where it is time for it; whether it was.
 
-        It is once all first seeds are there, and before for one that leads, while `Course.affords_seeds`.
+        It is once all first seeds are there, and before for one that leads, while `Course.affords_seeds`. `at_work` are
+        the runs that are launched and have not ended.
         """
         if not self.for_seeds:
             return False
@@ -130,7 +131,7 @@ class Endings:
         reason = None
         if all_first_seeds(trials, all_begun=all_begun(trials)):
             reason = self.course.dropped_for(firsts[best], trials)
-        elif (leader := self.course.leader(trials)) is None or leader.number != best or not self._affords(trials):
+        elif not self._early(best, trials, at_work):
             return False
         run = self.for_seeds.pop(best)
         if reason is None:
@@ -140,14 +141,12 @@ class Endings:
             self._drop(run.trial, reason)
         return True
 
-    def _affords(self, trials: Sequence[FrozenTrial]) -> bool:
-        runs = (*self.ready, *self.deferred, *self.at_work())
+    def _early(self, number: int, trials: Sequence[FrozenTrial], at_work: Collection[TrialRun]) -> bool:
+        """Whether a trial gets its other seeds while first ones are still due."""
+        leader, runs = self.course.leader(trials), (*self.ready, *self.deferred, *at_work)
         given = {trial.number for trial in trials if len(trial.user_attrs.get(SEED_VALUES, ())) > 1}
-        return self.course.affords_seeds(trials, len(given | {run.trial.number for run in runs if run.seed > 0}))
-
-    def at_work(self) -> Collection[TrialRun]:
-        """The runs that are launched and have not ended."""
-        return ()
+        given |= {run.trial.number for run in runs if run.seed > 0}
+        return leader is not None and leader.number == number and self.course.affords_seeds(trials, len(given))
 
     def _first(self, run: TrialRun) -> float:
         return float(run.trial.user_attrs[SEED_VALUES][str(self.course.seeds[0])])
