@@ -81,6 +81,12 @@ def no_losses_figure(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ganexp.trainer.figures.losses_figure", lambda path, *_: Path(path).touch())
 
 
+@pytest.fixture
+def every_state(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs in this process write a full state after every epoch, however short it is."""
+    monkeypatch.setattr("ganexp.trainer.states.SAVING_SHARE", float("inf"))
+
+
 @pytest.fixture(scope="session")
 def recorded_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What tests/pins/record.py recorded with the code of version 0.1.0, unpacked; not to be written to."""

@@ -36,7 +36,7 @@ def scored_by(asked, directory):
 
 
 @pytest.fixture
-def spec(tmp_path, data_root, monkeypatch, no_losses_figure):
+def spec(tmp_path, data_root, monkeypatch, no_losses_figure, every_state):
     monkeypatch.setenv("GANEXP_DATA", str(data_root))
     return lambda *overrides: make_spec(tmp_path, *SCORED, "metrics.num_samples=60", *overrides)
 

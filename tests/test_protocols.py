@@ -15,7 +15,7 @@ ASKED = (*(override for override in TINY if override != "metrics=none"), "metric
 
 
 @pytest.fixture
-def spec(tmp_path, data_root, monkeypatch, no_losses_figure):
+def spec(tmp_path, data_root, monkeypatch, no_losses_figure, every_state):
     monkeypatch.setenv("GANEXP_DATA", str(data_root))
     return lambda *overrides: make_spec(tmp_path, *ASKED, *overrides)
 

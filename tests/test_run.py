@@ -19,7 +19,7 @@ from helpers import TINY, make_spec
 
 
 @pytest.fixture
-def spec(tmp_path, data_root, monkeypatch, no_losses_figure):
+def spec(tmp_path, data_root, monkeypatch, no_losses_figure, every_state):
     monkeypatch.setenv("GANEXP_DATA", str(data_root))
 
     def make(*overrides, **settings):

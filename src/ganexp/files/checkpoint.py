@@ -11,10 +11,9 @@ from typing import Any
 import safetensors.torch
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save as serialized
 from torch import Tensor, nn
 
-from ganexp.files.atomic import write_bytes
+from ganexp.files.atomic import replacing
 from ganexp.files.contents import Meta, check
 from ganexp.files.foreign import folder_below, open_file
 from ganexp.files.weights import sha256_of, with_text
@@ -41,20 +40,24 @@ def save(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> 
     header = {"format": str(FORMAT), "meta": text, "digest": _digest(copies, text), "layout": _layout(copies)}
     folder_below(path.parent.parent, path.parent.name)
     try:
-        write_bytes(path, *_in_order(serialized(copies, header)))  # save_file names a temporary file itself
+        with replacing(path) as temporary:
+            safetensors.torch.save_file(copies, temporary, header)
+            _put_in_order(temporary)
     except (SafetensorError, OSError) as error:
         raise OSError(f"{path}: cannot be written ({error})") from None
 
 
-def _in_order(file: bytes) -> tuple[bytes, bytes, memoryview]:
-    """The file, in parts, with sorted metadata, whose order safetensors leaves random: equal content, equal bytes."""
-    size = int.from_bytes(file[:8], "little")
-    header = json.loads(file[8 : 8 + size])
-    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
-    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode().ljust(size)
-    if len(text) != size:
-        raise ValueError(f"header: expected {size} bytes, got {len(text)}")
-    return file[:8], text, memoryview(file)[8 + size :]
+def _put_in_order(path: Path) -> None:
+    """Sort the metadata of a file in place, whose order safetensors leaves random: equal content, equal bytes."""
+    with path.open("r+b") as file:
+        size = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(size))
+        header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+        text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode().ljust(size)
+        if len(text) != size:
+            raise ValueError(f"header: expected {size} bytes, got {len(text)}")
+        file.seek(8)
+        file.write(text)
 
 
 def _apart(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

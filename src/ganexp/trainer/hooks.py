@@ -29,6 +29,7 @@ from ganexp.trainer.result import result
 from ganexp.trainer.sampling import GeneratorSampler, sampler
 from ganexp.trainer.signals import Signals
 from ganexp.trainer.state import TrainState
+from ganexp.trainer.states import States
 from ganexp.trainer.threads import Threads
 from ganexp.trainer.trajectory import write_shorter
 from ganexp.trainer.trouble import say_trouble
@@ -62,6 +63,7 @@ class Session:
         self.machine, self.threads = machine, Threads([torch.get_num_threads()], torch.get_num_threads())
         self.measured = dict(self.evaluator.provenance) if self.evaluator is not None else {}  # of the history
         self._scoring_seconds = QUICK_SECONDS  # of the last time; not known yet
+        self.states = States(self)
         self.trouble = ""  # said last
         self._last_scores: tuple[int, Scores] | None = None
         self.started = perf_counter()
@@ -100,7 +102,7 @@ class Session:
         if changed:
             self.progress.note(f"under other conditions ({', '.join(changed)}): the last bits may differ")
         if origin or history:
-            self.save()
+            self.states.save()
         for epoch in self.spec.config.sweep.read_off:
             if epoch <= len(history):
                 write_shorter(self, epoch)
@@ -150,7 +152,7 @@ class Session:
         if epoch in trainer.milestones or epoch in self.spec.config.sweep.read_off:
             self.save_generator(epoch)
         self.logger.log(row, self.training.step)
-        self.save()
+        self.states.passed()
         self._report(epoch, row)
         say_trouble(self, row)
         if epoch in self.spec.config.sweep.read_off:
@@ -186,7 +188,7 @@ class Session:
         if self.evaluator is None:
             return self.drawn(self.training.sampling_generator, epoch).curve()
         if not self.evaluator.provenance:
-            self.save()  # before what may take long
+            self.states.save()  # before what may take long
             self.evaluator.prepare()
             self.measured = merged(self.measured, self.evaluator.provenance)
         started = perf_counter()
@@ -195,20 +197,9 @@ class Session:
         self._scoring_seconds = perf_counter() - started
         return scores
 
-    def save(self) -> None:
-        """Write metrics.csv, then its full checkpoint; remove older checkpoints."""
-        folder = self.spec.folder
-        self.lease.check()
-        folder.write_rows(self.training.history, self.columns)
-        meta = {"epoch": len(self.training.history), "machine": self.machine, **self._meta()}
-        meta["elapsed"] = round(self.elapsed(), 3)
-        meta["measured"] = {key: self.measured[key] for key in ("protocol", "metrics") if key in self.measured}
-        self.training.save(folder.state_checkpoint(self.training.step), meta)
-        folder.prune_states(self.spec.config.trainer.keep_checkpoints, self.training.step)
-
     def save_generator(self, epoch: int) -> None:
         """Keep the sampling generator of an epoch."""
-        self.training.save_generator(self.spec.folder.generator_checkpoint(epoch), {"epoch": epoch, **self._meta()})
+        self.training.save_generator(self.spec.folder.generator_checkpoint(epoch), {"epoch": epoch, **self.about()})
 
     def draw_samples(self, epoch: int) -> None:
         """Draw the sample grid of an epoch, from the same z every time."""
@@ -232,7 +223,8 @@ class Session:
         """Seconds of work on this run so far, over all its processes."""
         return self.earlier_seconds + perf_counter() - self.started
 
-    def _meta(self) -> dict[str, Any]:
+    def about(self) -> dict[str, Any]:
+        """What every checkpoint says of its run."""
         shape = list(self.spec.dataset.image_shape)
         ids = {"run_id": self.spec.identity.run_id, "trajectory_id": self.spec.identity.trajectory_id}
         names = self.spec.dataset.class_names if self._label_counts is not None else None

@@ -212,10 +212,12 @@ def _train(run: Prepared, lease: Lease, signals: Signals) -> dict[str, Any]:
             opening = opening_line(run, training, batches, game, total)
             progress.start(opening, training.step, len(training.history))
             train(training, batches, game, limits, spec.config.seed, session)
+            session.states.save()
         except Interrupted:
-            session.save()
+            session.states.save()
             raise
         except Pruned:
+            session.states.save()
             draw_losses(spec, training.history)
             raise
         finally:
