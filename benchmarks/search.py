@@ -48,7 +48,7 @@ from ganexp.sweep.search.course import Course, TrialRun
 from ganexp.sweep.search.halving import rungs
 from ganexp.sweep.search.space import space_of
 from ganexp.sweep.search.study import Address, open_study
-from ganexp.sweep.search.trials import EPOCHS, RUN_ID, Trials
+from ganexp.sweep.search.trials import EPOCHS, RUN_ID, TRAJECTORY, Trials
 from ganexp.types.endings import State
 from throughput import machine
 
@@ -217,6 +217,7 @@ class Replay(Search):
         point = TablePoint(self.course.overrides(overrides, rung, seed))
         trial.set_user_attr(RUN_ID, point.run_id)
         trial.set_user_attr(EPOCHS, [point.epochs, self.table.epochs[-1]])
+        trial.set_user_attr(TRAJECTORY, point.trajectory_id)
         trial.set_user_attr("point", point.values["point"])
         return TrialRun(trial, TableFolder(self.table, point), overrides, point, rung, seed)  # type: ignore[arg-type]
 

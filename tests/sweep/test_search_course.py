@@ -147,10 +147,18 @@ def test_rungs_are_divided_by_eta_and_end_with_all_epochs() -> None:
 
 def test_the_best_share_goes_on_and_at_least_one_from_a_closed_rung() -> None:
     values = {0: 3.0, 1: 1.0, 2: 2.0, 3: 1.0, 4: 9.0, 5: 8.0}
-    assert may_go_on(values, 3, maximise=False, closed=False) == {1, 3}
-    assert may_go_on(values, 3, maximise=True, closed=False) == {4, 5}
-    assert may_go_on({7: 1.0}, 3, maximise=False, closed=False) == set()
-    assert may_go_on({7: 1.0}, 3, maximise=False, closed=True) == {7}
+    assert may_go_on(values, {}, 3, maximise=False, closed=False) == {1, 3}
+    assert may_go_on(values, {}, 3, maximise=True, closed=False) == {4, 5}
+    assert may_go_on({7: 1.0}, {}, 3, maximise=False, closed=False) == set()
+    assert may_go_on({7: 1.0}, {}, 3, maximise=False, closed=True) == {7}
+
+
+def test_a_point_that_is_proposed_again_takes_no_place_from_others_at_its_rung() -> None:
+    values = {0: 1.0, 1: 1.0, 2: 1.0, 3: 2.0, 4: 5.0, 5: 6.0}
+    trainings = {0: "a", 1: "a", 2: "a", 3: "b", 4: "c", 5: "d"}
+    assert may_go_on(values, trainings, 2, maximise=False, closed=False) == {0, 1, 2, 3}
+    assert may_go_on(values, trainings, 4, maximise=False, closed=False) == {0, 1, 2}
+    assert may_go_on(values, {}, 2, maximise=False, closed=False) == {0, 1, 2}
 
 
 @pytest.mark.parametrize(
@@ -164,6 +172,16 @@ def test_the_best_share_goes_on_and_at_least_one_from_a_closed_rung() -> None:
 )
 def test_what_a_search_costs_is_said_before(course: Course, trainings: int) -> None:
     assert course.trainings(27) == trainings
+
+
+def test_a_search_that_proposes_its_best_point_again_does_not_leave_the_second_best_behind(tmp_path: Path) -> None:
+    launcher = FakeLauncher(tmp_path, noisy, crew=1)
+    found = search(tmp_path, launcher, Course(rungs=(1, 3, 9), eta=3), 9, xs=[1, 1, 1, 2, 3, 4, 5, 6, 7])
+    found.conduct()
+    assert [max(trial.intermediate_values) for trial in found.trials.all()] == [9, 9, 9, 3, 1, 1, 1, 1, 1]
+    assert [name for name in launcher.made if name.startswith("x1.0-")] == [
+        f"x1.0-seed0-{epochs}" for epochs in (1, 3, 9)
+    ]
 
 
 @pytest.mark.parametrize("crew", [1, 4])

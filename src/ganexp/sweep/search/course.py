@@ -20,7 +20,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from ganexp.files.record import half_a
 from ganexp.files.run_folder import RunFolder
 from ganexp.sweep.points import Point
-from ganexp.sweep.search.halving import is_closed, may_go_on, reached
+from ganexp.sweep.search.halving import is_closed, may_go_on, reached, trainings_of
 from ganexp.sweep.search.optuna_private import stored
 from ganexp.sweep.search.space import SECONDS
 from ganexp.sweep.search.trials import RETRY_OF, SEED_VALUES
@@ -165,7 +165,8 @@ class Course:
         """Whether a trial that waits at a rung goes on to the next one; None: that is not decided yet."""
         epochs = self.rungs[run.rung]
         closed = is_closed(trials, epochs, all_begun=all_begun)
-        if run.trial.number in may_go_on(reached(trials, epochs), self.eta, maximise=self.maximise, closed=closed):
+        values, trainings = reached(trials, epochs), trainings_of(trials)
+        if run.trial.number in may_go_on(values, trainings, self.eta, maximise=self.maximise, closed=closed):
             return True
         return False if closed else None
 

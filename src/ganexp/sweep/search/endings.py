@@ -12,7 +12,7 @@ from ganexp.files.run_folder import RunFolder
 from ganexp.sweep.points import Point
 from ganexp.sweep.search.course import Course, TrialRun, report, values_of
 from ganexp.sweep.search.optuna_private import stored
-from ganexp.sweep.search.trials import DROPPED, EPOCHS, LEFT_OUT, RUN_DIR, RUN_ID, SEED_VALUES, Trials
+from ganexp.sweep.search.trials import DROPPED, EPOCHS, LEFT_OUT, RUN_DIR, RUN_ID, SEED_VALUES, TRAJECTORY, Trials
 from ganexp.sweep.stopping import FirstFailure
 from ganexp.types.endings import State
 
@@ -53,6 +53,7 @@ class Endings:
             trial.set_user_attr(RUN_DIR, point.run_dir)
             if self.course.rungs:
                 trial.set_user_attr(EPOCHS, [point.epochs, self.course.rungs[-1]])
+                trial.set_user_attr(TRAJECTORY, trial.user_attrs.get(TRAJECTORY, point.trajectory_id))
         self.record(point)
         return TrialRun(trial, RunFolder(self.directory / point.run_dir), overrides, point, rung, seed)
 

@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 
 from optuna.trial import FrozenTrial, TrialState
 
+from ganexp.sweep.search.trials import TRAJECTORY
+
 
 def rungs(epochs: int, eta: float) -> tuple[int, ...]:
     """The epochs of the rungs, ascending: `epochs`, and what is left of it after each division by `eta`, rounded down.
@@ -26,15 +28,26 @@ def rungs(epochs: int, eta: float) -> tuple[int, ...]:
     return tuple(sorted(levels))
 
 
-def may_go_on(values: Mapping[int, float], eta: float, *, maximise: bool, closed: bool) -> set[int]:
+def may_go_on(
+    values: Mapping[int, float], trainings: Mapping[int, str], eta: float, *, maximise: bool, closed: bool
+) -> set[int]:
     """The trials that go on from a rung: the best 1/eta, rounded down; at least one where the rung is `closed`.
 
     `values` are the finite objectives of the trials that have reached the rung, by number; of equal ones the older
-    trial counts as better. A rung is closed once no other trial will reach it.
+    trial counts as better. Trials of one training (`trainings`, by number) count once, and go on together: a sampler
+    proposes good points again and again where numbers are few, which would otherwise fill the rung. A rung is closed
+    once no other trial will reach it.
     """
     sign = -1.0 if maximise else 1.0
     order = sorted(values, key=lambda number: (sign * values[number], number))
-    return set(order[: max(math.floor(len(order) / eta + 1e-9), int(closed))])
+    distinct = list(dict.fromkeys(trainings.get(number, str(number)) for number in order))
+    best = set(distinct[: max(math.floor(len(distinct) / eta + 1e-9), int(closed))])
+    return {number for number in order if trainings.get(number, str(number)) in best}
+
+
+def trainings_of(trials: Sequence[FrozenTrial]) -> dict[int, str]:
+    """The training that each trial began with, by number; none of those of earlier versions, which did not say."""
+    return {trial.number: trial.user_attrs[TRAJECTORY] for trial in trials if TRAJECTORY in trial.user_attrs}
 
 
 def reached(trials: Sequence[FrozenTrial], epochs: int) -> dict[int, float]:

@@ -31,11 +31,11 @@ from ganexp.types.errors import DirectoryError
 
 LAUNCHER, RUN_ID, RUN_DIR, REASON, RETRY_OF = "launcher", "run_id", "run_dir", "reason", "retry_of"
 PROTOCOL, LEFT_OUT, DROPPED, EPOCHS = "protocol", "left_out", "dropped", "epochs"
-SEEDS, SEED_VALUES, WARM = "seeds", "seed_values", "warm_start"
+SEEDS, SEED_VALUES, WARM, TRAJECTORY = "seeds", "seed_values", "warm_start", "trajectory_id"
 """User attributes of a trial: who works on it, its run, why it failed, which trial it repeats; objective -> digest of
 how it is measured; why its combination of values is refused, so that it has no run; why racing or a rung dropped it;
 the epochs of its run, and all of them, under successive halving; the seeds of its point, and seed -> objective; the run
-that it was taken from, of another sweep."""
+that it was taken from, of another sweep; the training that its first run belongs to."""
 
 SPENT = "seconds-"  # beginning of user attributes of a study: seconds that a launcher has worked on it
 
