@@ -45,7 +45,6 @@ from ganexp.config.hydra_private import JobReturn, JobStatus
 from ganexp.config.run_config import conf_dir
 from ganexp.sweep.search.conduct import Search
 from ganexp.sweep.search.course import Course, TrialRun
-from ganexp.sweep.search.halving import rungs
 from ganexp.sweep.search.space import space_of
 from ganexp.sweep.search.study import Address, open_study
 from ganexp.sweep.search.trials import EPOCHS, RUN_ID, TRAJECTORY, Trials
@@ -271,9 +270,9 @@ def replay(frame: pd.DataFrame, kind: str, seed: int, folder: Path, trials: int)
     pruner = optuna.pruners.MedianPruner() if today else optuna.pruners.NopPruner()
     storage = optuna.storages.InMemoryStorage()
     study = open_study(Address(kind, "memory://"), storage, folder, ["minimize"], sampler, pruner)
-    last = table.epochs[-1]
-    levels = tuple(sorted({min(table.epochs, key=lambda e: (abs(math.log(e / rung)), e)) for rung in rungs(last, 3)}))
-    course = Course() if random or today else Course(seeds=SEEDS, rungs=levels, eta=3)
+    first, last = table.epochs[0], table.epochs[-1]
+    eta = round((last / first) ** (1 / max(1, len(table.epochs) - 1)))  # whose rungs the table's epochs are
+    course = Course() if random or today else Course(seeds=SEEDS, rungs=tuple(table.epochs), eta=eta)
 
     def propose(trial: Trial) -> tuple[str, ...]:
         params = {key: trial._suggest(key, each) for key, each in distributions.items()}

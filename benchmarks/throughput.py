@@ -226,8 +226,10 @@ def grid_hours(found: dict[int, dict[str, Any]]) -> str:
 
 def machine_name() -> str:
     """Short name of the processor, for a file."""
-    words = "".join(letter if letter.isalnum() else "-" for letter in machine()["cpu"].lower())
-    return "-".join(part for part in words.split("-") if part) + f"-{machine()['cores']}-cores"
+    about = machine()
+    words = "".join(letter if letter.isalnum() else "-" for letter in about["cpu"].lower())
+    parts = [part for part in words.split("-") if part]
+    return "-".join([*parts, f"{about['cores']}-cores", about["instructions"].lower()])
 
 
 def machine() -> dict[str, Any]:

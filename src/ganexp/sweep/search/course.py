@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -161,18 +162,23 @@ class Course:
             shown.values = [self.mean(measured)]
         return shown
 
-    def goes_on(self, run: TrialRun, trials: Sequence[FrozenTrial], *, all_begun: bool) -> bool | None:
-        """Whether a trial that waits at a rung goes on to the next one; None: that is not decided yet."""
-        epochs = self.rungs[run.rung]
-        closed = is_closed(trials, epochs, all_begun=all_begun)
-        values, trainings = reached(trials, epochs), trainings_of(trials)
-        if run.trial.number in may_go_on(values, trainings, self.eta, maximise=self.maximise, closed=closed):
-            return True
-        return False if closed else None
+    def verdicts(self, trials: Sequence[FrozenTrial], *, all_begun: bool) -> list[Callable[[int], bool | None]]:
+        """For each rung but the last: whether a trial that waits there, by number, goes on; None: not decided yet."""
+        trainings = trainings_of(trials)
+        found: list[Callable[[int], bool | None]] = []
+        for epochs in self.rungs[:-1]:
+            closed = is_closed(trials, epochs, all_begun=all_begun)
+            best = may_go_on(reached(trials, epochs), trainings, self.eta, maximise=self.maximise, closed=closed)
+            found.append(partial(_verdict, best, closed))
+        return found
 
     def at_rung(self, run: TrialRun) -> str:
         """How a trial that goes no further ended, in words."""
         return f"at {self.rungs[run.rung]} of {self.rungs[-1]} epochs not among the best 1 in {self.eta:g}"
+
+
+def _verdict(best: set[int], closed: bool, number: int) -> bool | None:
+    return True if number in best else False if closed else None
 
 
 def spread_of(values: Sequence[float]) -> float | None:
