@@ -81,7 +81,7 @@ def test_no_flipped_byte_of_a_checkpoint_goes_unnoticed(tmp_path: Path) -> None:
 
 
 def test_where_all_checkpoints_are_damaged_what_is_trained_anew_is_kept(
-    spec: RunSpec, monkeypatch: pytest.MonkeyPatch
+    spec: RunSpec, monkeypatch: pytest.MonkeyPatch, every_state: None
 ) -> None:
     from ganexp.trainer import loop
 
