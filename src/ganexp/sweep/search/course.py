@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -51,6 +50,20 @@ class TrialRun:
     def key(self) -> tuple[int, str]:
         """What tells it from other runs of the search."""
         return self.trial.number, self.point.run_id
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A rung: the numbers of the trials that go on from it, and whether no other trial will reach it."""
+
+    best: set[int]
+    closed: bool
+
+    def goes_on(self, number: int) -> bool | None:
+        """Whether a trial that waits there goes on; None: that is not decided yet."""
+        if number in self.best:
+            return True
+        return False if self.closed else None
 
 
 @dataclass(frozen=True)
@@ -162,23 +175,18 @@ class Course:
             shown.values = [self.mean(measured)]
         return shown
 
-    def verdicts(self, trials: Sequence[FrozenTrial], *, all_begun: bool) -> list[Callable[[int], bool | None]]:
-        """For each rung but the last: whether a trial that waits there, by number, goes on; None: not decided yet."""
-        trainings = trainings_of(trials)
-        found: list[Callable[[int], bool | None]] = []
+    def judged(self, trials: Sequence[FrozenTrial], *, all_begun: bool) -> list[Judged]:
+        """Every rung but the last, as it stands now."""
+        trainings, found = trainings_of(trials), list[Judged]()
         for epochs in self.rungs[:-1]:
             closed = is_closed(trials, epochs, all_begun=all_begun)
             best = may_go_on(reached(trials, epochs), trainings, self.eta, maximise=self.maximise, closed=closed)
-            found.append(partial(_verdict, best, closed))
+            found.append(Judged(best, closed))
         return found
 
     def at_rung(self, run: TrialRun) -> str:
         """How a trial that goes no further ended, in words."""
         return f"at {self.rungs[run.rung]} of {self.rungs[-1]} epochs not among the best 1 in {self.eta:g}"
-
-
-def _verdict(best: set[int], closed: bool, number: int) -> bool | None:
-    return True if number in best else False if closed else None
 
 
 def spread_of(values: Sequence[float]) -> float | None:

@@ -156,9 +156,9 @@ class Endings:
         """The run at its next rung of a trial that is among the best; trials that will never be are pruned."""
         while self.at_rung:
             trials, pruned = self.trials.all(), None
-            verdicts = self.course.verdicts(trials, all_begun=all_begun(trials))
+            rungs = self.course.judged(trials, all_begun=all_begun(trials))
             for run in sorted(self.at_rung.values(), key=lambda run: -run.rung):
-                goes_on = verdicts[run.rung](run.trial.number)
+                goes_on = rungs[run.rung].goes_on(run.trial.number)
                 if goes_on:
                     del self.at_rung[run.trial.number]
                     return self.run_of(run.trial, run.overrides, run.rung + 1)
