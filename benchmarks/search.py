@@ -11,7 +11,7 @@ table that is nearest to it. Searched are
 
 - random: each point with one seed;
 - tpe+median: TPE, pruned by the median, one seed a point, as `sweep=tune`;
-- seeds+halving: TPE, successive halving (eta 3) and seeds 0, 1, 2 with racing.
+- seeds+halving: TPE, successive halving over the table's epochs and seeds 0, 1, 2 with racing.
 
 Best is the point with the lowest geometric mean over the seeds 0, 1, 2 at the last epoch. Announced are the best trial
 of the study after each trial's end, and with seeds whichever leads by the seeds so far. Printed are the median of the

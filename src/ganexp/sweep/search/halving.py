@@ -40,9 +40,10 @@ def may_go_on(
     """
     sign = -1.0 if maximise else 1.0
     order = sorted(values, key=lambda number: (sign * values[number], number))
-    distinct = list(dict.fromkeys(trainings.get(number, str(number)) for number in order))
+    training = {number: trainings.get(number, str(number)) for number in order}
+    distinct = list(dict.fromkeys(training.values()))
     best = set(distinct[: max(math.floor(len(distinct) / eta + 1e-9), int(closed))])
-    return {number for number in order if trainings.get(number, str(number)) in best}
+    return {number for number in order if training[number] in best}
 
 
 def trainings_of(trials: Sequence[FrozenTrial]) -> dict[int, str]:
